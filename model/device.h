@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/address.h"
+#include "model/schema.h"
+
+/*
+ * What all device kinds share, and the table of kinds.
+ *
+ * Every device struct begins with a DeviceInfo, so that generic code (addresses, aliases, hot
+ * plug) walks all devices without knowing them.
+ */
+typedef struct DeviceInfo {
+    char *alias; /* QEMU id; generated unless the file gives one ("ua-…") */
+    Address *address;
+    OptUint boot_order;
+    OptUint acpi_index;
+    int rom_bar;    /* on/off */
+    int rom_enabled; /* yes/no */
+    char *rom_file;
+} DeviceInfo;
+
+/* Rows for a struct whose first member is `DeviceInfo info`. */
+#define DEVICE_INFO_FIELDS(S)                                                                      \
+    FIELD_STRUCT(S, info.address, &address_schema, .path = "address",                              \
+                 .doc = "Where the guest sees the device; assigned and kept when left out."),      \
+    FIELD_STRING(S, info.alias, .path = "alias/@name", .change = CHANGE_NONE,                      \
+                 .doc = "QEMU id. Only names that begin with `ua-` are kept; others are "          \
+                        "libvirt's own and are assigned anew.")
+#define DEVICE_BOOT_FIELDS(S)                                                                      \
+    FIELD_UINT(S, info.boot_order, .path = "boot/@order", .min = 1, .max = 65535,                  \
+               .doc = "Place in the boot order; excludes `os/boot`.")
+#define DEVICE_ROM_FIELDS(S)                                                                       \
+    FIELD_ON_OFF(S, info.rom_bar, .path = "rom/@bar", .doc = "Whether the option ROM is mapped."), \
+    FIELD_YES_NO(S, info.rom_enabled, .path = "rom/@enabled", .doc = "Whether there is a ROM."),   \
+    FIELD_STRING(S, info.rom_file, .path = "rom/@file", .doc = "Image of the option ROM."),        \
+    FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,                  \
+               .doc = "ACPI index: the name the guest gives the device (`eno1`).")
+
+typedef struct Domain Domain;
+
+/* The context of a semantic check: reports at a path below the device's own. */
+typedef struct Validation {
+    const Domain *domain;
+    const PositionMap *positions; /* may be NULL: no positions are known */
+    Diagnostics *diagnostics;
+    char *path; /* "devices/memory[0]"; "" for the domain */
+} Validation;
+
+/* @field: path below the device ("target/requested"), or NULL for the device itself. */
+void validation_error(const Validation *validation, const char *field, const char *code,
+                      const char *format, ...) G_GNUC_PRINTF(4, 5);
+void validation_warning(const Validation *validation, const char *field, const char *code,
+                        const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+/* The bus a device needs, for address assignment (address-assignment.md 2.1). */
+typedef enum {
+    BUS_NONE,       /* no address of its own */
+    BUS_PCI,        /* conventional PCI endpoint; also PCIe machines put it on a bridge */
+    BUS_PCIE,       /* PCIe endpoint on q35, PCI on pc */
+    BUS_INTEGRATED, /* PCI, on bus 0 only */
+    BUS_DRIVE,
+    BUS_USB,
+    BUS_VIRTIO_SERIAL,
+    BUS_CCID,
+    BUS_ISA,
+    BUS_DIMM,
+} DeviceBus;
+
+/*
+ * One row a device kind. Adding a device: its file in model/ with struct, schema, validation
+ * and bus; its file in qemu/; a row in device.c's table and one in qemu/device.c's.
+ */
+typedef struct DeviceKind {
+    const char *name;     /* "memory": the element below <devices> */
+    size_t list_offset;   /* of the GPtrArray* in Domain */
+    const Schema *schema;
+    /* Rules beyond single fields. May be NULL. */
+    void (*validate)(const Validation *validation, gconstpointer device);
+    /* Where @device sits; NULL = BUS_NONE. Model and machine of @domain may decide. */
+    DeviceBus (*bus)(const Domain *domain, gconstpointer device);
+    /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in
+     * table order. 0 = not on PCI. */
+    guint pci_rank;
+    /* Prefix of the generated alias and its number, "virtiomem%u" style ids need more: NULL
+     * means "<alias_prefix><index in the list>". Caller frees. */
+    const char *alias_prefix;
+    char *(*alias)(const Domain *domain, gconstpointer device, guint index);
+} DeviceKind;
+
+extern const DeviceKind *const device_kinds[]; /* ended by NULL; in element order */
+
+const DeviceKind *device_kind_find(const char *name);
+GPtrArray *domain_devices(const Domain *domain, const DeviceKind *kind); /* may be NULL; borrowed */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/device.h"
+#include "model/schema.h"
+
+/*
+ * Domain: a virtual machine as libvirt's domain XML describes it. As parsed it is the Spec's
+ * content; after reconcile/resolve the same type with every address, alias and implied device
+ * filled in. Immutable once made: pass it const. Sizes are bytes.
+ */
+typedef enum { DOMAIN_TYPE_QEMU = 1, DOMAIN_TYPE_KVM } DomainType;
+
+typedef enum { ACTION_DESTROY = 1, ACTION_RESTART, ACTION_PRESERVE, ACTION_RENAME_RESTART,
+               ACTION_COREDUMP_DESTROY, ACTION_COREDUMP_RESTART } LifecycleAction;
+
+typedef enum { NUMA_MODE_STRICT = 1, NUMA_MODE_PREFERRED, NUMA_MODE_INTERLEAVE,
+               NUMA_MODE_RESTRICTIVE } NumaMode;
+
+typedef enum { MEMORY_SOURCE_ANONYMOUS = 1, MEMORY_SOURCE_FILE, MEMORY_SOURCE_MEMFD } MemorySource;
+typedef enum { MEMORY_ACCESS_SHARED = 1, MEMORY_ACCESS_PRIVATE } MemoryAccess;
+typedef enum { ALLOCATION_IMMEDIATE = 1, ALLOCATION_ONDEMAND } MemoryAllocation;
+
+typedef struct HugePage {
+    OptUint size; /* bytes */
+    char *nodeset; /* guest NUMA nodes; NULL = all others */
+} HugePage;
+
+typedef struct MemoryNode { /* numatune/memnode */
+    OptUint cell;
+    int mode;
+    char *nodeset;
+} MemoryNode;
+
+typedef enum { BOOT_FD = 1, BOOT_HD, BOOT_CDROM, BOOT_NETWORK } BootDevice;
+typedef struct Boot { int device; } Boot;
+
+typedef enum { CPU_CUSTOM = 1, CPU_HOST_MODEL, CPU_HOST_PASSTHROUGH, CPU_MAXIMUM } CpuMode;
+typedef enum { CPU_FEATURE_FORCE = 1, CPU_FEATURE_REQUIRE, CPU_FEATURE_OPTIONAL,
+               CPU_FEATURE_DISABLE, CPU_FEATURE_FORBID } CpuFeaturePolicy;
+typedef struct CpuFeature { char *name; int policy; } CpuFeature;
+
+typedef struct NumaDistance { OptUint cell, value; } NumaDistance;
+typedef struct NumaCell {
+    OptUint id;
+    char *cpus;    /* canonical set, NULL = none */
+    OptUint memory; /* bytes */
+    int access;    /* MemoryAccess */
+    int discard;   /* yes/no */
+    GPtrArray *distances; /* NumaDistance */
+} NumaCell;
+
+typedef enum { CLOCK_OFFSET_UTC = 1, CLOCK_OFFSET_LOCALTIME, CLOCK_OFFSET_TIMEZONE,
+               CLOCK_OFFSET_VARIABLE, CLOCK_OFFSET_ABSOLUTE } ClockOffset;
+typedef enum { TIMER_PLATFORM = 1, TIMER_PIT, TIMER_RTC, TIMER_HPET, TIMER_TSC, TIMER_KVMCLOCK,
+               TIMER_HYPERVCLOCK } TimerName;
+typedef enum { TICK_DELAY = 1, TICK_CATCHUP, TICK_MERGE, TICK_DISCARD } TickPolicy;
+typedef struct ClockTimer {
+    int name;
+    int present; /* yes/no */
+    int tick_policy;
+    int track; /* guest, wall, boot, realtime */
+} ClockTimer;
+
+typedef enum { LOADER_ROM = 1, LOADER_PFLASH } LoaderType;
+typedef enum { FIRMWARE_BIOS = 1, FIRMWARE_EFI } Firmware;
+
+struct Domain {
+    int type; /* DomainType */
+    char *name;
+    char *uuid;
+    char *title, *description;
+    char *metadata; /* canonical XML text */
+
+    OptUint max_memory;       /* maxMemory: ceiling for memory devices */
+    OptUint max_memory_slots;
+    OptUint memory;           /* boot memory plus the sizes of all memory devices */
+    int dump_core;            /* on/off */
+    OptUint current_memory;   /* balloon target */
+
+    bool has_huge_pages;
+    GPtrArray *huge_pages; /* HugePage */
+    bool no_share_pages, is_locked, is_discard;
+    int memory_source, memory_access, memory_allocation;
+    OptUint allocation_threads;
+
+    OptUint vcpus, vcpus_current;
+    int vcpu_placement;
+    char *vcpu_cpuset;
+
+    int numa_mode, numa_placement;
+    char *numa_nodeset;
+    GPtrArray *memory_nodes; /* MemoryNode */
+
+    int firmware; /* Firmware */
+    char *os_type, *arch, *machine;
+    char *loader;
+    int loader_readonly, loader_secure, loader_type;
+    char *nvram, *nvram_template;
+    char *kernel, *initrd, *cmdline;
+    GPtrArray *boots; /* Boot */
+    int boot_menu;    /* yes/no */
+    OptUint boot_menu_timeout; /* ms */
+    int bios_use_serial;
+    OptInt bios_reboot_timeout; /* ms, -1 = never */
+
+    bool acpi, apic, pae;
+    int apic_eoi, vmport, smm, pmu, ps2; /* on/off */
+    int kvm_hidden;                      /* on/off */
+
+    int cpu_mode, cpu_match, cpu_check, cpu_migratable;
+    char *cpu_model, *cpu_vendor_id, *cpu_vendor;
+    int cpu_fallback;
+    OptUint sockets, dies, clusters, cores, threads;
+    GPtrArray *cpu_features; /* CpuFeature */
+    GPtrArray *cells;        /* NumaCell */
+    int max_phys_addr_mode;  /* passthrough, emulate */
+    OptUint max_phys_addr_bits;
+
+    int clock_offset;
+    char *clock_timezone;
+    char *clock_basis, *clock_adjustment, *clock_start;
+    GPtrArray *timers; /* ClockTimer */
+
+    int on_poweroff, on_reboot, on_crash; /* LifecycleAction */
+    int suspend_to_mem, suspend_to_disk;  /* yes/no */
+
+    char *emulator;
+    /* Devices, one list a kind; items begin with a DeviceInfo. */
+    GPtrArray *disks, *controllers, *interfaces, *serials, *parallels, *consoles, *channels, *inputs,
+        *graphics, *videos, *balloons, *rngs, *memories;
+};
+
+extern const Schema domain_schema;
+
+void domain_free(Domain *domain);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Domain, domain_free)
+Domain *domain_copy(const Domain *domain);
+char *domain_format(const Domain *domain); /* canonical XML text; caller frees */
+/* From text that we wrote ourselves (state): NULL with G_IO_ERROR_INVALID_DATA when it is bad. */
+Domain *domain_parse_own(const char *xml, GError **error);
+
+/* Every rule that needs more than one field; what libvirt refuses is refused here, at the field
+ * that can be mended. Rules that depend on this host (THP size, files) are not here. */
+void domain_validate(const Domain *domain, const PositionMap *positions, Diagnostics *diagnostics);
+
+/* Boot memory in bytes: NUMA cells' sum where there are cells, else memory less devices. */
+guint64 domain_boot_memory(const Domain *domain);
+bool domain_is_q35(const Domain *domain);

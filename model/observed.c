@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A snapshot of one QEMU. It is a value: made once by an observation, never corrected by what
+ * was intended. What a QEMU does not have (no balloon, no statistics) is said by flags, so that
+ * a zero is always a measured zero.
+ */
+#include "model/observed.h"
+
+static const char *const run_state_names[] = {
+    [RUN_STATE_OFF] = "off",
+    [RUN_STATE_PRELAUNCH] = "prelaunch",
+    [RUN_STATE_RUNNING] = "running",
+    [RUN_STATE_PAUSED] = "paused",
+    [RUN_STATE_SHUTDOWN] = "shutdown",
+    [RUN_STATE_CRASHED] = "crashed",
+    [RUN_STATE_MIGRATING] = "migrating",
+    [RUN_STATE_UNREACHABLE] = "unreachable",
+};
+
+const char *
+run_state_name(RunState state)
+{
+    return run_state_names[state];
+}
+
+static void
+observed_memory_free(gpointer data)
+{
+    ObservedMemory *memory = data;
+
+    g_free(memory->id);
+    g_free(memory);
+}
+
+Observed *
+observed_new(void)
+{
+    Observed *observed = g_new0(Observed, 1);
+
+    observed->memories = g_ptr_array_new_with_free_func(observed_memory_free);
+    observed->device_ids = g_ptr_array_new_with_free_func(g_free);
+    return observed;
+}
+
+void
+observed_free(Observed *observed)
+{
+    if (!observed)
+        return;
+    g_free(observed->qemu_status);
+    g_free(observed->uuid);
+    g_free(observed->message);
+    g_ptr_array_unref(observed->memories);
+    g_ptr_array_unref(observed->device_ids);
+    g_free(observed);
+}
+
+const ObservedMemory *
+observed_memory(const Observed *observed, const char *id)
+{
+    for (guint i = 0; i < observed->memories->len; i++) {
+        const ObservedMemory *memory = observed->memories->pdata[i];
+
+        if (!g_strcmp0(memory->id, id))
+            return memory;
+    }
+    return NULL;
+}
