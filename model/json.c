@@ -427,6 +427,7 @@ static bool
 check_text(const char *text, const char *end, GError **error)
 {
     const char *invalid;
+    const char *complete = NULL; /* where the one array or object closed */
     guint depth = 0;
 
     if (!g_utf8_validate(text, end - text, &invalid))
@@ -434,6 +435,8 @@ check_text(const char *text, const char *end, GError **error)
     for (const char *p = text; p < end;) {
         const char *next = p + 1;
 
+        if (complete && !g_ascii_isspace(*p))
+            return refuse(text, p, "something follows the value", error);
         if (*p == '"') {
             next = skip_string(p, end);
             if (!next)
@@ -444,6 +447,8 @@ check_text(const char *text, const char *end, GError **error)
         } else if (*p == ']' || *p == '}') {
             if (depth-- == 0)
                 return refuse(text, p, "a bracket that closes nothing", error);
+            if (depth == 0)
+                complete = p;
         } else if (!g_ascii_isalnum(*p) && !strchr(" \t\r\n,:+-.", *p)) {
             return refuse(text, p, "a character that JSON doesn't have here", error);
         }
