@@ -29,10 +29,18 @@ typedef enum {
     QMP_ERROR_PROTOCOL /* what came is not QMP, or too long */
 } QmpError;
 
+/* The GError of QEMU's {"class":…,"desc":…}, its message the desc; and the class of a code that
+ * QEMU itself sends ("GenericError"), NULL for those of the transport. */
+GError *
+qmp_error_from_json(const Json *refusal);
+const char *
+qmp_error_class(QmpError code);
+
 #define QMP_DEFAULT_TIMEOUT_US (10 * G_USEC_PER_SEC)
-#define QMP_MAX_LINE (16 * 1024 * 1024) /* bytes; QEMU 7.2's longest, query-qmp-schema, is 200 kB  \
-                                         */
-#define QMP_MAX_EVENTS 1024             /* queued; beyond that the oldest is dropped and counted */
+#define QMP_MAX_LINE                                                                               \
+    (16 * 1024 * 1024)      /* bytes; QEMU 7.2's longest, query-qmp-schema, is 200 kB              \
+                             */
+#define QMP_MAX_EVENTS 1024 /* queued; beyond that the oldest is dropped and counted */
 
 /* Connects, reads the greeting, negotiates. */
 Qmp *

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A monitor: QMP commands asked of a live QEMU or of a recording.
+ *
+ * The observation of a domain is a handful of queries and what is concluded from them. To run
+ * that same code offline (`plan --observed FILE`, the golden cases, the documentation) there is
+ * one function, monitor_query(), with two sources behind it. A recording is what a live monitor
+ * wrote down (monitor_record), so a case from the field can be replayed.
+ *
+ * Below it are the typed calls: each gives one QMP command its C form, and knows nothing of what
+ * the answer is wanted for.
+ */
+#include "qemu/monitor.h"
+
+#include <gio/gio.h>
+#include <string.h>
+
+struct Monitor {
+    Qmp *qmp; /* live, or NULL */
+    gint64 timeout_us;
+    Json *replies; /* recorded */
+    bool *is_used; /* for each of the replies */
+    Json *recording;
+};
+
+Monitor *
+monitor_new_live(Qmp *qmp)
+{
+    Monitor *monitor = g_new0(Monitor, 1);
+
+    monitor->qmp = qmp;
+    monitor->timeout_us = QMP_DEFAULT_TIMEOUT_US;
+    return monitor;
+}
+
+Monitor *
+monitor_new_recorded(const Json *replies, GError **error)
+{
+    Monitor *monitor;
+
+    if (json_type(replies) != JSON_ARRAY) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "recorded replies: not an array");
+        return NULL;
+    }
+    for (guint i = 0; i < json_length(replies); i++) {
+        const Json *reply = json_at(replies, i);
+        bool is_answered = json_get(reply, "return") || json_get(reply, "error");
+
+        if (json_get_string(reply, "execute") && is_answered)
+            continue;
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                    "recorded reply %u: needs \"execute\", and \"return\" or \"error\"", i);
+        return NULL;
+    }
+    monitor = g_new0(Monitor, 1);
+    monitor->replies = json_copy(replies);
+    monitor->is_used = g_new0(bool, json_length(replies) + 1);
+    return monitor;
+}
+
+void
+monitor_free(Monitor *monitor)
+{
+    if (!monitor)
+        return;
+    qmp_free(monitor->qmp);
+    json_free(monitor->replies);
+    json_free(monitor->recording);
+    g_free(monitor->is_used);
+    g_free(monitor);
+}
+
+void
+monitor_set_timeout(Monitor *monitor, gint64 timeout_us)
+{
+    monitor->timeout_us = timeout_us;
+}
+
+Qmp *
+monitor_qmp(Monitor *monitor)
+{
+    return monitor->qmp;
+}
+
+void
+monitor_record(Monitor *monitor)
+{
+    if (!monitor->recording)
+        monitor->recording = json_new_array();
+}
+
+Json *
+monitor_recording(const Monitor *monitor)
+{
+    return monitor->recording ? json_copy(monitor->recording) : NULL;
+}
+
+/* Asking. */
+
+static bool
+is_asked(const Json *reply, const char *command, const Json *arguments)
+{
+    const Json *recorded = json_get(reply, "arguments");
+
+    if (strcmp(json_get_string(reply, "execute"), command) != 0)
+        return false;
+    if (json_length(recorded) == 0 && json_length(arguments) == 0)
+        return true;
+    return json_equal(recorded, arguments);
+}
+
+static Json *
+answer(const Json *reply, const char *command, GError **error)
+{
+    if (!json_get(reply, "error"))
+        return json_copy(json_get(reply, "return"));
+    g_propagate_prefixed_error(error, qmp_error_from_json(json_get(reply, "error")),
+                               "%s: ", command);
+    return NULL;
+}
+
+static Json *
+query_recorded(Monitor *monitor, const char *command, const Json *arguments, GError **error)
+{
+    int last = -1;
+
+    for (guint i = 0; i < json_length(monitor->replies); i++) {
+        if (!is_asked(json_at(monitor->replies, i), command, arguments))
+            continue;
+        last = (int) i;
+        if (!monitor->is_used[i])
+            break;
+    }
+    if (last < 0) {
+        g_set_error(error, QMP_ERROR, QMP_ERROR_COMMAND_NOT_FOUND, "%s: no reply recorded",
+                    command);
+        return NULL;
+    }
+    monitor->is_used[last] = true;
+    return answer(json_at(monitor->replies, (guint) last), command, error);
+}
+
+/* What the transport says is not recorded: a recording is what QEMU said. */
+static void
+record(Json *recording, const char *command, const Json *arguments, const Json *reply,
+       const GError *problem)
+{
+    g_autofree char *prefix = g_strconcat(command, ": ", NULL);
+    Json *entry;
+
+    if (problem && (problem->domain != QMP_ERROR || !qmp_error_class(problem->code)))
+        return;
+    entry = json_new_object();
+    json_set_string(entry, "execute", command);
+    if (arguments)
+        json_set(entry, "arguments", json_copy(arguments));
+    if (reply) {
+        json_set(entry, "return", json_copy(reply));
+    } else {
+        const char *desc = problem->message;
+        Json *refusal = json_new_object();
+
+        if (g_str_has_prefix(desc, prefix))
+            desc += strlen(prefix);
+        json_set_string(refusal, "class", qmp_error_class(problem->code));
+        json_set_string(refusal, "desc", desc);
+        json_set(entry, "error", refusal);
+    }
+    json_append(recording, entry);
+}
+
+Json *
+monitor_query(Monitor *monitor, const char *command, const Json *arguments, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    Json *reply;
+
+    if (monitor->qmp)
+        reply = qmp_execute(monitor->qmp, command, arguments ? json_copy(arguments) : NULL,
+                            monitor->timeout_us, &problem);
+    else
+        reply = query_recorded(monitor, command, arguments, &problem);
+    if (monitor->recording)
+        record(monitor->recording, command, arguments, reply, problem);
+    if (!reply)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return reply;
+}
+
+bool
+monitor_run(Monitor *monitor, const char *command, Json *arguments, GError **error)
+{
+    g_autoptr(Json) owned = arguments;
+    g_autoptr(Json) reply = monitor_query(monitor, command, arguments, error);
+
+    return reply != NULL;
+}
+
+/* Verbs. */
+
+bool
+monitor_cont(Monitor *monitor, GError **error)
+{
+    return monitor_run(monitor, "cont", NULL, error);
+}
+
+bool
+monitor_stop(Monitor *monitor, GError **error)
+{
+    return monitor_run(monitor, "stop", NULL, error);
+}
+
+bool
+monitor_system_powerdown(Monitor *monitor, GError **error)
+{
+    return monitor_run(monitor, "system_powerdown", NULL, error);
+}
+
+bool
+monitor_system_reset(Monitor *monitor, GError **error)
+{
+    return monitor_run(monitor, "system_reset", NULL, error);
+}
+
+bool
+monitor_quit(Monitor *monitor, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (monitor_run(monitor, "quit", NULL, &problem) ||
+        g_error_matches(problem, QMP_ERROR, QMP_ERROR_CLOSED))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+/* The object tree. */
+
+static Json *
+property_arguments(const char *path, const char *property)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "path", path);
+    json_set_string(arguments, "property", property);
+    return arguments;
+}
+
+Json *
+monitor_qom_get(Monitor *monitor, const char *path, const char *property, GError **error)
+{
+    g_autoptr(Json) arguments = property_arguments(path, property);
+
+    return monitor_query(monitor, "qom-get", arguments, error);
+}
+
+bool
+monitor_qom_set(Monitor *monitor, const char *path, const char *property, Json *value,
+                GError **error)
+{
+    Json *arguments = property_arguments(path, property);
+
+    json_set(arguments, "value", value);
+    return monitor_run(monitor, "qom-set", arguments, error);
+}
+
+static bool
+refuse_answer(const char *command, GError **error)
+{
+    g_set_error(error, QMP_ERROR, QMP_ERROR_PROTOCOL, "%s: QEMU's answer has another form",
+                command);
+    return false;
+}
+
+bool
+monitor_qom_get_size(Monitor *monitor, const char *path, const char *property, guint64 *ret_bytes,
+                     GError **error)
+{
+    g_autoptr(Json) value = monitor_qom_get(monitor, path, property, error);
+
+    if (!value)
+        return false;
+    if (json_type(value) != JSON_INT)
+        return refuse_answer("qom-get", error);
+    *ret_bytes = (guint64) json_int(value, 0);
+    return true;
+}
+
+bool
+monitor_qom_set_size(Monitor *monitor, const char *path, const char *property, guint64 bytes,
+                     GError **error)
+{
+    return monitor_qom_set(monitor, path, property, json_new_uint(bytes), error);
+}
+
+/* Queries. */
+
+bool
+monitor_query_status(Monitor *monitor, char **ret_status, bool *ret_is_running, GError **error)
+{
+    g_autoptr(Json) reply = monitor_query(monitor, "query-status", NULL, error);
+
+    if (!reply)
+        return false;
+    if (!json_get_string(reply, "status"))
+        return refuse_answer("query-status", error);
+    if (ret_status)
+        *ret_status = g_strdup(json_get_string(reply, "status"));
+    if (ret_is_running)
+        *ret_is_running = json_get_bool(reply, "running", false);
+    return true;
+}
+
+char *
+monitor_query_uuid(Monitor *monitor, GError **error)
+{
+    g_autoptr(Json) reply = monitor_query(monitor, "query-uuid", NULL, error);
+
+    if (!reply)
+        return NULL;
+    if (!json_get_string(reply, "UUID")) {
+        refuse_answer("query-uuid", error);
+        return NULL;
+    }
+    return g_ascii_strdown(json_get_string(reply, "UUID"), -1);
+}
+
+bool
+monitor_query_token(Monitor *monitor, const char *token, bool *ret_is_ours, GError **error)
+{
+    g_autoptr(Json) reply = monitor_query(monitor, "query-chardev", NULL, error);
+    g_autofree char *prefix = g_strdup_printf("virtkeep-%s-", token);
+    bool is_ours = false;
+
+    if (!reply)
+        return false;
+    for (guint i = 0; i < json_length(reply); i++) {
+        const char *label = json_get_string(json_at(reply, i), "label");
+
+        is_ours |= label && g_str_has_prefix(label, prefix);
+    }
+    *ret_is_ours = is_ours;
+    return true;
+}
+
+void
+monitor_memory_device_free(MonitorMemoryDevice *device)
+{
+    if (!device)
+        return;
+    g_free(device->id);
+    g_free(device->memdev);
+    g_free(device);
+}
+
+static MonitorMemoryDevice *
+memory_device_read(const Json *data)
+{
+    MonitorMemoryDevice *device = g_new0(MonitorMemoryDevice, 1);
+    const char *id = json_get_string(data, "id");
+
+    device->id = g_strdup(id ? id : "");
+    device->memdev = g_strdup(json_get_string(data, "memdev"));
+    device->memaddr = json_get_uint(data, "memaddr", 0);
+    device->requested_size = json_get_uint(data, "requested-size", 0);
+    device->size = json_get_uint(data, "size", 0);
+    device->max_size = json_get_uint(data, "max-size", 0);
+    device->block_size = json_get_uint(data, "block-size", 0);
+    device->node = json_get_uint(data, "node", 0);
+    return device;
+}
+
+GPtrArray *
+monitor_query_memory_devices(Monitor *monitor, GError **error)
+{
+    g_autoptr(Json) reply = monitor_query(monitor, "query-memory-devices", NULL, error);
+    GPtrArray *devices;
+
+    if (!reply)
+        return NULL;
+    devices = g_ptr_array_new_with_free_func((GDestroyNotify) monitor_memory_device_free);
+    for (guint i = 0; i < json_length(reply); i++) {
+        const Json *item = json_at(reply, i);
+
+        if (g_strcmp0(json_get_string(item, "type"), "virtio-mem") == 0)
+            g_ptr_array_add(devices, memory_device_read(json_get(item, "data")));
+    }
+    return devices;
+}
+
+/* QEMU 7.2: without a driver "status" is {"statuses": []}, and "unknown-statuses" may be there. A
+ * driver that gave up sets FAILED (128), one that works DRIVER_OK (4). The words differ between
+ * versions, their beginnings don't. */
+MonitorDriver
+monitor_query_virtio_driver(Monitor *monitor, const char *device_id)
+{
+    g_autoptr(Json) arguments = json_new_object();
+    g_autoptr(Json) reply = NULL;
+    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s/virtio-backend", device_id);
+    const Json *statuses;
+
+    json_set_string(arguments, "path", path);
+    reply = monitor_query(monitor, "x-query-virtio-status", arguments, NULL);
+    statuses = json_get(json_get(reply, "status"), "statuses");
+    if (!statuses)
+        return MONITOR_DRIVER_UNKNOWN;
+    for (guint i = 0; i < json_length(statuses); i++) {
+        const char *status = json_string(json_at(statuses, i));
+
+        if (status && g_str_has_prefix(status, "VIRTIO_CONFIG_S_DRIVER_OK"))
+            return MONITOR_DRIVER_BOUND;
+    }
+    return MONITOR_DRIVER_ABSENT;
+}
