@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Which process is ours.
+ *
+ * QEMU outlives us, so each start of virtkeep must find again what an earlier one launched, and
+ * must never mistake another process for it: what follows may be a SIGKILL. The chain:
+ *
+ *     process.json    pid, start time, boot id, token            (what we believe)
+ *     boot id         another boot: nothing of it runs any more   → GONE
+ *     pidfd_open      no such process                             → GONE
+ *     start time      another one: the pid was used again         → GONE, and FOREIGN the process
+ *     command line    doesn't carry our token                     → FOREIGN
+ *     pidfd again     still not ended: what we looked at is what we hold → ALIVE
+ *
+ * The pidfd is opened before anything is read of /proc/PID and asked again after: since a pid
+ * is not used again while its process lives, all that was read in between belongs to it.
+ *
+ * A launched child carries no token until it executes QEMU. If its launcher dies first it ends by
+ * itself, which takes no time, but may be observed; so a process with the right start time and
+ * without the token is given a second to become either.
+ *
+ * A zombie counts as ended: in a container nobody may ever reap it.
+ */
+#include "qemu/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HELD_CHILD_US G_USEC_PER_SEC
+#define COMMAND_LINE_MAX (4 * 1024 * 1024)
+
+struct Process {
+    ProcessRecord *record;
+    int pidfd;
+};
+
+Process *
+process_new(ProcessRecord *record, int pidfd)
+{
+    Process *process = g_new0(Process, 1);
+
+    process->record = record;
+    process->pidfd = pidfd;
+    return process;
+}
+
+void
+process_free(Process *process)
+{
+    if (!process)
+        return;
+    close(process->pidfd);
+    process_record_free(process->record);
+    g_free(process);
+}
+
+const ProcessRecord *
+process_record(const Process *process)
+{
+    return process->record;
+}
+
+int
+process_pidfd(const Process *process)
+{
+    return process->pidfd;
+}
+
+const char *
+process_state_name(ProcessState state)
+{
+    static const char *const names[] = {
+        [PROCESS_NONE] = "none",
+        [PROCESS_GONE] = "gone",
+        [PROCESS_FOREIGN] = "foreign",
+        [PROCESS_ALIVE] = "alive",
+    };
+
+    return names[state];
+}
+
+/* Liveness. */
+
+static bool
+wait_end(int pidfd, gint64 timeout_us)
+{
+    struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+    gint64 deadline = g_get_monotonic_time() + timeout_us;
+
+    for (;;) {
+        gint64 left = MAX(deadline - g_get_monotonic_time(), 0);
+        int n = poll(&ended, 1, (int) MIN((left + 999) / 1000, G_MAXINT));
+
+        if (n > 0)
+            return true;
+        if (n == 0 && left == 0)
+            return false;
+        if (n < 0 && errno != EINTR)
+            return false;
+    }
+}
+
+bool
+process_wait(const Process *process, gint64 timeout_us)
+{
+    return wait_end(process->pidfd, timeout_us);
+}
+
+bool
+process_is_alive(const Process *process)
+{
+    return !wait_end(process->pidfd, 0);
+}
+
+static bool
+send_signal(const Process *process, int signal_number, GError **error)
+{
+    if (syscall(SYS_pidfd_send_signal, process->pidfd, signal_number, NULL, 0) == 0 ||
+        errno == ESRCH)
+        return true;
+    g_set_error(error, G_IO_ERROR, (int) g_io_error_from_errno(errno),
+                "signal %d to process %d: %s", signal_number, (int) process->record->pid,
+                g_strerror(errno));
+    return false;
+}
+
+bool
+process_kill(const Process *process, GError **error)
+{
+    return send_signal(process, SIGKILL, error);
+}
+
+bool
+process_terminate(const Process *process, GError **error)
+{
+    return send_signal(process, SIGTERM, error);
+}
+
+/* What /proc says. */
+
+static char *
+read_proc(pid_t pid, const char *file, gsize *ret_length)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int) pid, file);
+    char *text = NULL;
+
+    return g_file_get_contents(path, &text, ret_length, NULL) ? text : NULL;
+}
+
+guint64
+process_resident_size(const Process *process)
+{
+    g_autofree char *text = read_proc(process->record->pid, "statm", NULL);
+    guint64 total, resident;
+
+    if (!text || sscanf(text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT, &total, &resident) != 2 ||
+        !process_is_alive(process))
+        return 0;
+    return resident * (guint64) sysconf(_SC_PAGESIZE);
+}
+
+/* proc(5): "pid (comm) state ppid … starttime" is field 22. comm may hold anything, parentheses
+ * too, so fields are counted behind the last ')'. */
+bool
+process_start_time(pid_t pid, guint64 *ret_start_time)
+{
+    g_autofree char *text = read_proc(pid, "stat", NULL);
+    g_auto(GStrv) fields = NULL;
+    const char *end = text ? strrchr(text, ')') : NULL;
+
+    if (!end || !end[1])
+        return false;
+    fields = g_strsplit(end + 2, " ", 22);
+    if (g_strv_length(fields) < 20 || strchr("ZX", fields[0][0]))
+        return false;
+    *ret_start_time = g_ascii_strtoull(fields[19], NULL, 10);
+    return true;
+}
+
+bool
+process_has_token(pid_t pid, const char *token)
+{
+    gsize length = 0;
+    g_autofree char *arguments = read_proc(pid, "cmdline", &length);
+    g_autofree char *word = g_strdup_printf("virtkeep-%s-", token);
+
+    if (!arguments || length > COMMAND_LINE_MAX)
+        return false;
+    return memmem(arguments, length, word, strlen(word)) != NULL;
+}
+
+char *
+process_boot_id(GError **error)
+{
+    char *text = NULL;
+
+    if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, error))
+        return NULL;
+    return g_strstrip(text);
+}
+
+/* Tokens. */
+
+char *
+process_token_new(void)
+{
+    guint8 bytes[PROCESS_TOKEN_LENGTH / 2];
+    GString *token = g_string_new(NULL);
+
+    while (getrandom(bytes, sizeof bytes, 0) != sizeof bytes)
+        g_assert(errno == EINTR);
+    for (guint i = 0; i < sizeof bytes; i++)
+        g_string_append_printf(token, "%02x", bytes[i]);
+    return g_string_free(token, FALSE);
+}
+
+bool
+process_token_is_valid(const char *token)
+{
+    return token && strlen(token) == PROCESS_TOKEN_LENGTH &&
+           strspn(token, "0123456789abcdef") == PROCESS_TOKEN_LENGTH;
+}
+
+char *
+process_monitor_id(const char *token, const char *monitor)
+{
+    return g_strdup_printf("virtkeep-%s-%s", token, monitor);
+}
+
+/* Adoption. */
+
+/* Whether the process that @pidfd holds executes our QEMU. A held child without a launcher ends. */
+static ProcessState
+wait_token(const ProcessRecord *record, int pidfd)
+{
+    gint64 deadline = g_get_monotonic_time() + HELD_CHILD_US;
+
+    do {
+        if (process_has_token(record->pid, record->token))
+            return wait_end(pidfd, 0) ? PROCESS_GONE : PROCESS_ALIVE;
+        if (wait_end(pidfd, 10000))
+            return PROCESS_GONE;
+    } while (g_get_monotonic_time() < deadline);
+    return PROCESS_FOREIGN;
+}
+
+static ProcessState
+identify(const ProcessRecord *record, const char *boot_id, int *ret_pidfd)
+{
+    guint64 start_time;
+    ProcessState state;
+    int pidfd;
+
+    if (strcmp(record->boot_id, boot_id) != 0)
+        return PROCESS_GONE;
+    pidfd = (int) syscall(SYS_pidfd_open, record->pid, 0);
+    if (pidfd < 0)
+        return PROCESS_GONE;
+    if (!process_start_time(record->pid, &start_time))
+        state = PROCESS_GONE;
+    else if (start_time != record->start_time)
+        state = PROCESS_FOREIGN;
+    else
+        state = wait_token(record, pidfd);
+    if (state == PROCESS_ALIVE)
+        *ret_pidfd = pidfd;
+    else
+        close(pidfd);
+    return state;
+}
+
+bool
+process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_process,
+              ProcessRecord **ret_record, GError **error)
+{
+    g_autoptr(ProcessRecord) record = NULL;
+    g_autofree char *boot_id = process_boot_id(error);
+    g_autoptr(Process) process = NULL;
+    bool is_missing = false;
+    int pidfd = -1;
+
+    if (!boot_id)
+        return false;
+    record = process_record_read(run_directory, &is_missing, error);
+    if (!record && !is_missing)
+        return false;
+    *ret_state = record ? identify(record, boot_id, &pidfd) : PROCESS_NONE;
+    if (*ret_state == PROCESS_ALIVE)
+        process = process_new(process_record_copy(record), pidfd);
+    if (ret_process)
+        *ret_process = g_steal_pointer(&process);
+    if (ret_record)
+        *ret_record = g_steal_pointer(&record);
+    return true;
+}
