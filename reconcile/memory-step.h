@@ -134,23 +134,26 @@ typedef struct {
     MemoryDriver driver; /* last known one */
     MemoryPeak peaks[MEMORY_STEP_N_PEAKS];
 
-    gint8 direction; /* of the move under way: 1 grows, -1 shrinks, 0 rests */
+    gint direction;  /* of the move under way: 1 grows, -1 shrinks, 0 rests */
     guint64 window;  /* bytes that may be unaccepted */
-    guint64 mark;    /* current when the window was last changed ... */
+    guint64 mark;    /* current when the window was last looked at ... */
     gint64 mark_at;  /* ... and when */
 
-    bool is_frozen;      /* paused, migrating, booting: the stall clock stood still */
-    gint64 idle;         /* time the guest was seen not to follow */
-    gint64 poke_at;      /* the value of idle at which it is poked next */
-    guint n_pokes;       /* since it last moved */
-    gint64 next_poke_after; /* time the poke after that one waits */
-    bool is_stalled;     /* latched */
+    MemoryStepReason frozen; /* paused, migrating, booting: the stall clock stands still */
+    gint64 reset_at;         /* current fell to nothing unasked: the guest was reset; 0: no */
+    gint64 idle;             /* time the guest was seen not to follow */
+    gint64 poke_at;          /* the value of idle at which it is poked next ... */
+    gint64 poked_at;         /* ... and was poked last */
+    guint n_pokes;           /* since it last moved */
+    bool is_stalled;         /* latched */
     MemoryStepReason stall_reason;
     guint64 stall_available; /* what the statistics said when it was latched or last poked */
 
     gint64 statistics_since; /* when a refresh began to be waited for; 0: not waiting */
     bool is_unguarded;       /* it did not come */
-    gint64 pause_until;      /* the pause after an unguarded step */
+    bool is_stepping;        /* an unguarded step is under way, */
+    guint64 step_floor;      /* down to this size, */
+    gint64 pause_until;      /* and after it comes a pause */
 } MemoryStepState;
 
 typedef enum {

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a decision is called: the names that scripts and the database's views rely on, and the one
+ * sentence that `status` and `explain` print.
+ *
+ * A sentence is made of where it stands (`stalled at 18 MiB of 0 B`, by condition) and why, one
+ * row per reason. Two kinds of row carry figures and are written out: the guard's (what is
+ * available, what is kept back) and the budget's (what is missing, whom it waits for). It names
+ * what an operator can look at inside the guest, since that is where most stalls are mended.
+ */
+#include "reconcile/memory-step.h"
+
+typedef struct {
+    const char *name;
+    const char *text; /* NULL: no more to say */
+} ReasonWords;
+
+static const ReasonWords reason_words[MEMORY_STEP_N_REASONS] = {
+    [MEMORY_STEP_REASON_NONE] = { "None", NULL },
+    [MEMORY_STEP_CONVERGED] = { "Converged", NULL },
+    [MEMORY_STEP_GROWING] = { "Growing", NULL },
+    [MEMORY_STEP_SHRINKING] = { "Shrinking", NULL },
+    [MEMORY_STEP_GUEST_PAUSED] = { "GuestPaused", "the guest is paused" },
+    [MEMORY_STEP_GUEST_BOOTING] = { "GuestBooting", "the guest is booting" },
+    [MEMORY_STEP_MIGRATING] = { "Migrating", "no steps while a migration runs" },
+    [MEMORY_STEP_AWAITING_STATISTICS] = { "AwaitingStatistics",
+                                          "waiting for fresh memory statistics of the guest" },
+    [MEMORY_STEP_NO_DRIVER] = { "NoDriver", "no virtio-mem driver is bound in the guest" },
+    [MEMORY_STEP_NOT_ONLINED] = { "NotOnlined",
+                                  "it stopped near a multiple of 1 GiB: the guest seems not to "
+                                  "online what it is given (auto_online_blocks)" },
+    [MEMORY_STEP_UNMOVABLE] = { "Unmovable",
+                                "the guest cannot free the rest (unmovable pages, or memory in "
+                                "use)" },
+    [MEMORY_STEP_NOT_FOLLOWING] = { "NotFollowing",
+                                    "the guest does not take what it is offered (no driver, or "
+                                    "no memory left to manage more)" },
+    [MEMORY_STEP_GUEST_RESERVE] = { "GuestReserve", NULL },
+    [MEMORY_STEP_NO_STATISTICS] = { "NoStatistics",
+                                    "the guest gives no memory statistics to guard the shrink" },
+    [MEMORY_STEP_HOST_BUDGET] = { "HostBudget", "the host's memory budget has no room" },
+};
+
+static const char *const condition_names[] = {
+    [MEMORY_CONDITION_CONVERGED] = "Synced",
+    [MEMORY_CONDITION_PROGRESSING] = "Progressing",
+    [MEMORY_CONDITION_STALLED] = "Stalled",
+    [MEMORY_CONDITION_GUARDED] = "Guarded",
+    [MEMORY_CONDITION_WAITING] = "Waiting",
+};
+
+static const char *const condition_places[] = {
+    [MEMORY_CONDITION_CONVERGED] = "at",
+    [MEMORY_CONDITION_PROGRESSING] = "at",
+    [MEMORY_CONDITION_STALLED] = "stalled at",
+    [MEMORY_CONDITION_GUARDED] = "held at",
+    [MEMORY_CONDITION_WAITING] = "held at",
+};
+
+const char *
+memory_step_reason_name(MemoryStepReason reason)
+{
+    g_assert(reason < MEMORY_STEP_N_REASONS);
+    return reason_words[reason].name;
+}
+
+const char *
+memory_condition_name(MemoryCondition condition)
+{
+    g_assert(condition < G_N_ELEMENTS(condition_names));
+    return condition_names[condition];
+}
+
+/* The largest unit that divides it; whole MiB, rounded down, for what no unit divides. */
+static char *
+size_text(guint64 size)
+{
+    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+    guint unit = 0;
+
+    if (size >= (1 << 20) && size % (1 << 20) != 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " MiB", size >> 20);
+    while (size > 0 && size % 1024 == 0 && unit + 1 < G_N_ELEMENTS(units)) {
+        size /= 1024;
+        unit++;
+    }
+    return g_strdup_printf("%" G_GUINT64_FORMAT " %s", size, units[unit]);
+}
+
+static char *
+moving_message(const MemoryStepDecision *decision, const char *verb)
+{
+    g_autofree char *target = size_text(decision->target);
+    g_autofree char *current = size_text(decision->current);
+    g_autofree char *requested = size_text(decision->requested);
+
+    return g_strdup_printf("%s to %s: at %s, asked for %s", verb, target, current, requested);
+}
+
+static char *
+reserve_message(const MemoryStepDecision *decision)
+{
+    g_autofree char *target = size_text(decision->target);
+    g_autofree char *current = size_text(decision->current);
+    g_autofree char *available = size_text(decision->available);
+    g_autofree char *reserve = size_text(decision->reserve);
+
+    return g_strdup_printf("held at %s of %s: guest has %s available, %s are kept back", current,
+                           target, available, reserve);
+}
+
+char *
+memory_step_message(const MemoryStepDecision *decision, const char *waits_for)
+{
+    g_autofree char *target = size_text(decision->target);
+    g_autofree char *current = size_text(decision->current);
+    g_autofree char *missing = size_text(decision->missing);
+    const char *place = condition_places[decision->condition];
+    const char *text = reason_words[decision->reason].text;
+
+    if (decision->reason == MEMORY_STEP_CONVERGED)
+        return g_strdup_printf("at %s", current);
+    if (decision->reason == MEMORY_STEP_GROWING)
+        return moving_message(decision, "growing");
+    if (decision->reason == MEMORY_STEP_SHRINKING)
+        return moving_message(decision, "shrinking");
+    if (decision->reason == MEMORY_STEP_GUEST_RESERVE)
+        return reserve_message(decision);
+    if (decision->reason == MEMORY_STEP_HOST_BUDGET)
+        return g_strdup_printf("%s %s of %s: %s for the missing %s%s%s", place, current, target,
+                               text, missing, waits_for ? ", waits for " : "",
+                               waits_for ? waits_for : "");
+    return g_strdup_printf("%s %s of %s: %s", place, current, target, text ? text : "moving");
+}
