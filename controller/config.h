@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <gio/gio.h>
+
+#include "model/diagnostic.h"
+#include "model/policy.h"
+
+/*
+ * Config: virtkeep.yaml with its defaults filled in and the command line's paths put over it.
+ * Immutable once loaded; shared between threads by reference.
+ */
+#define MEMORY_BUDGET_AUTO G_MAXUINT64 /* MemTotal - memory_reserve */
+#define MAX_RESTARTS_LIMIT 1000u
+
+/* One `overrides` entry: the first whose pattern matches a domain's name holds. */
+typedef struct ConfigOverride {
+    char *match; /* glob, as fnmatch(3) */
+    PolicyOverrides policy;
+} ConfigOverride;
+
+typedef struct ConfigNetwork {
+    char *name;
+    char *bridge;
+} ConfigNetwork;
+
+typedef struct ConfigPool {
+    char *name;
+    char *path; /* absolute */
+} ConfigPool;
+
+typedef struct Config {
+    char *file; /* absolute; NULL when there is none and all is default */
+
+    char *domains, *state, *run, *log; /* absolute */
+    gint64 settle_time;                /* us of quiet before a changed directory is read */
+    gint64 resync;                     /* us between full passes over every domain */
+    guint workers;
+
+    PolicyOverrides policy;
+    GPtrArray *overrides; /* ConfigOverride*, in order; never NULL */
+
+    guint64 memory_budget;  /* bytes or MEMORY_BUDGET_AUTO */
+    guint64 memory_reserve; /* bytes */
+    guint64 qemu_overhead;  /* bytes */
+
+    guint max_prune;    /* per cent of the managed domains */
+    guint max_restarts; /* at the same time */
+
+    GPtrArray *networks;  /* ConfigNetwork*; never NULL */
+    GPtrArray *pools;     /* ConfigPool*; never NULL */
+    GPtrArray *emulators; /* char*, absolute; never NULL, never empty */
+} Config;
+
+/* The command line's say; NULL members are silent. Relative ones count from the working
+ * directory. */
+typedef struct ConfigPaths {
+    const char *config, *domains, *state, *run, *log;
+} ConfigPaths;
+
+/*
+ * Reads @paths->config, or the default file where that is NULL (which may be missing). Mistakes
+ * and notes are put into *@ret_diagnostics (never NULL afterwards, also on failure; caller frees;
+ * its file is the configuration file). NULL with @error when the file can't be read or has
+ * mistakes (G_IO_ERROR_INVALID_DATA: the diagnostics say what).
+ * Relative paths in the file count from the file's directory.
+ */
+Config *
+config_load(const ConfigPaths *paths, Diagnostics **ret_diagnostics, GError **error);
+/* The same from text; @file names it. NULL when @diagnostics has errors. */
+Config *
+config_parse(const char *file, const char *text, gsize length, Diagnostics *diagnostics);
+/* All defaults, as for user id @uid. */
+Config *
+config_default(uid_t uid);
+Config *
+config_ref(Config *config);
+void
+config_unref(Config *config); /* NULL is allowed */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)
+
+/* Defaults, the configuration's policy, its first matching override, @metadata (may be NULL). */
+Policy
+config_policy(const Config *config, const char *domain_name, const PolicyOverrides *metadata);
+/* NULL when there is no such. */
+const char *
+config_network_bridge(const Config *config, const char *network);
+const char *
+config_pool_path(const Config *config, const char *pool);
+bool
+config_allows_emulator(const Config *config, const char *path);
+/* The configuration's share of memory for guests, given the host's MemTotal; bytes. */
+guint64
+config_memory_budget(const Config *config, guint64 host_total);
+
+/* Reference page (Markdown) of every key, for docs/configuration.md. Caller frees. */
+char *
+config_document(void);
