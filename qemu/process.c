@@ -28,6 +28,7 @@
 #include <gio/gio.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -236,44 +237,78 @@ process_monitor_id(const char *token, const char *monitor)
 
 /* Adoption. */
 
+/* /proc could not be read though the process lives (no descriptors left, say): then nothing is
+ * known, and above all not that the process is gone. */
+static bool
+refuse_unknown(const ProcessRecord *record, GError **error)
+{
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "process %d can't be looked at: %s",
+                (int) record->pid, g_strerror(errno));
+    return false;
+}
+
 /* Whether the process that @pidfd holds executes our QEMU. A held child without a launcher ends. */
-static ProcessState
-wait_token(const ProcessRecord *record, int pidfd)
+static bool
+wait_token(const ProcessRecord *record, int pidfd, ProcessState *ret_state, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + HELD_CHILD_US;
 
     do {
-        if (process_has_token(record->pid, record->token))
-            return wait_end(pidfd, 0) ? PROCESS_GONE : PROCESS_ALIVE;
-        if (wait_end(pidfd, 10000))
-            return PROCESS_GONE;
+        g_autofree char *arguments = read_proc(record->pid, "cmdline", NULL);
+
+        if (!arguments && !wait_end(pidfd, 0))
+            return refuse_unknown(record, error);
+        if (process_has_token(record->pid, record->token)) {
+            *ret_state = wait_end(pidfd, 0) ? PROCESS_GONE : PROCESS_ALIVE;
+            return true;
+        }
+        if (wait_end(pidfd, 10000)) {
+            *ret_state = PROCESS_GONE;
+            return true;
+        }
     } while (g_get_monotonic_time() < deadline);
-    return PROCESS_FOREIGN;
+    *ret_state = PROCESS_FOREIGN;
+    return true;
 }
 
-static ProcessState
-identify(const ProcessRecord *record, const char *boot_id, int *ret_pidfd)
+static bool
+identify_held(const ProcessRecord *record, int pidfd, ProcessState *ret_state, GError **error)
 {
     guint64 start_time;
-    ProcessState state;
+
+    if (!process_start_time(record->pid, &start_time)) {
+        *ret_state = PROCESS_GONE;
+        return wait_end(pidfd, 0) ? true : refuse_unknown(record, error);
+    }
+    if (start_time != record->start_time) {
+        *ret_state = PROCESS_FOREIGN;
+        return true;
+    }
+    return wait_token(record, pidfd, ret_state, error);
+}
+
+/* *ret_pidfd is set only with PROCESS_ALIVE. */
+static bool
+identify(const ProcessRecord *record, const char *boot_id, ProcessState *ret_state, int *ret_pidfd,
+         GError **error)
+{
+    bool is_known;
     int pidfd;
 
+    *ret_state = PROCESS_GONE;
     if (strcmp(record->boot_id, boot_id) != 0)
-        return PROCESS_GONE;
+        return true;
     pidfd = (int) syscall(SYS_pidfd_open, record->pid, 0);
+    if (pidfd < 0 && (errno == ESRCH || errno == EINVAL)) /* EINVAL: the number of a thread now */
+        return true;
     if (pidfd < 0)
-        return PROCESS_GONE;
-    if (!process_start_time(record->pid, &start_time))
-        state = PROCESS_GONE;
-    else if (start_time != record->start_time)
-        state = PROCESS_FOREIGN;
-    else
-        state = wait_token(record, pidfd);
-    if (state == PROCESS_ALIVE)
+        return refuse_unknown(record, error);
+    is_known = identify_held(record, pidfd, ret_state, error);
+    if (is_known && *ret_state == PROCESS_ALIVE)
         *ret_pidfd = pidfd;
     else
         close(pidfd);
-    return state;
+    return is_known;
 }
 
 bool
@@ -283,6 +318,7 @@ process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_
     g_autoptr(ProcessRecord) record = NULL;
     g_autofree char *boot_id = process_boot_id(error);
     g_autoptr(Process) process = NULL;
+    ProcessState state = PROCESS_NONE;
     bool is_missing = false;
     int pidfd = -1;
 
@@ -291,8 +327,10 @@ process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_
     record = process_record_read(run_directory, &is_missing, error);
     if (!record && !is_missing)
         return false;
-    *ret_state = record ? identify(record, boot_id, &pidfd) : PROCESS_NONE;
-    if (*ret_state == PROCESS_ALIVE)
+    if (record && !identify(record, boot_id, &state, &pidfd, error))
+        return false;
+    *ret_state = state;
+    if (state == PROCESS_ALIVE)
         process = process_new(process_record_copy(record), pidfd);
     if (ret_process)
         *ret_process = g_steal_pointer(&process);

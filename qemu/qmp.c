@@ -40,9 +40,7 @@ struct Qmp {
     GError *broken; /* why the connection can't be used any more */
 };
 
-/* clang-format off */
-G_DEFINE_QUARK(virtkeep-qmp-error, qmp_error)
-/* clang-format on */
+G_DEFINE_QUARK(virtkeep_qmp_error, qmp_error)
 
 static const char *const classes[] = {
     [QMP_ERROR_GENERIC] = "GenericError",
