@@ -51,15 +51,15 @@ backoff_failed(Backoff backoff, gint64 now, guint64 seed)
     if (n_failures > 0 && now - backoff.retry_at > BACKOFF_FORGET)
         n_failures = 0;
     n_failures += n_failures < G_MAXUINT;
-    return (Backoff) { .n_failures = n_failures,
-                       .failed_at = now,
-                       .retry_at = now + backoff_delay(n_failures, seed) };
+    return (Backoff){ .n_failures = n_failures,
+                      .failed_at = now,
+                      .retry_at = now + backoff_delay(n_failures, seed) };
 }
 
 Backoff
 backoff_reset(void)
 {
-    return (Backoff) { 0 };
+    return (Backoff){ 0 };
 }
 
 bool

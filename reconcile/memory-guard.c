@@ -59,7 +59,7 @@ memory_guard_observe(MemoryStepState *state, const MemoryStepInput *input)
     }
     if (peak->second == second)
         size = MAX(size, peak->size);
-    *peak = (MemoryPeak) { .second = second, .size = size };
+    *peak = (MemoryPeak){ .second = second, .size = size };
 }
 
 guint64
@@ -119,31 +119,31 @@ small_step(MemoryStepState *state, const MemoryStepInput *input)
     if (!state->is_stepping) {
         gint64 pause = MIN(state->pause_until - input->now, STEP_PAUSE);
         if (pause > 0 || input->is_other_shrinking)
-            return (MemoryGuard) { .low = input->current,
-                                   .reason = MEMORY_STEP_NO_STATISTICS,
-                                   .poll_after = MAX(pause, OTHER_POLL) };
+            return (MemoryGuard){ .low = input->current,
+                                  .reason = MEMORY_STEP_NO_STATISTICS,
+                                  .poll_after = MAX(pause, OTHER_POLL) };
         state->is_stepping = true;
         state->step_floor = 0;
     }
     state->step_floor = MAX(state->step_floor, minus(input->current, section));
-    return (MemoryGuard) { .low = state->step_floor, .reason = MEMORY_STEP_NO_STATISTICS };
+    return (MemoryGuard){ .low = state->step_floor, .reason = MEMORY_STEP_NO_STATISTICS };
 }
 
 static MemoryGuard
-unguarded(MemoryStepState *state, const MemoryStepInput *input, const MemoryStepPolicy *policy)
+unguarded(MemoryStepState *state, const MemoryStepInput *input, const Policy *policy)
 {
-    switch (policy->unguarded) {
-    case MEMORY_UNGUARDED_SMALL_STEPS:
+    switch (policy->shrink_unguarded) {
+    case UNGUARDED_SMALL_STEPS:
         return small_step(state, input);
-    case MEMORY_UNGUARDED_REFUSE:
-        return (MemoryGuard) { .low = input->current,
-                               .reason = MEMORY_STEP_NO_STATISTICS,
-                               .is_holding = true,
-                               .poll_after = HOLD_POLL };
-    case MEMORY_UNGUARDED_ALLOW:
+    case UNGUARDED_ALLOW:
+        return (MemoryGuard){ .low = 0, .reason = MEMORY_STEP_REASON_NONE };
+    case UNGUARDED_REFUSE:
         break;
     }
-    return (MemoryGuard) { .low = 0, .reason = MEMORY_STEP_REASON_NONE };
+    return (MemoryGuard){ .low = input->current,
+                          .reason = MEMORY_STEP_NO_STATISTICS,
+                          .is_holding = true,
+                          .poll_after = HOLD_POLL };
 }
 
 /* Fresh statistics are on their way: nothing more is asked, nothing taken back. */
@@ -152,26 +152,25 @@ awaiting(const MemoryStepState *state, const MemoryStepInput *input)
 {
     gint64 waited = input->now - state->statistics_since;
 
-    return (MemoryGuard) { .low = MIN(input->requested, input->current),
-                           .reason = MEMORY_STEP_AWAITING_STATISTICS,
-                           .poll_after = CLAMP(waited / 8, AWAIT_POLL_LEAST, AWAIT_POLL_MOST) };
+    return (MemoryGuard){ .low = MIN(input->requested, input->current),
+                          .reason = MEMORY_STEP_AWAITING_STATISTICS,
+                          .poll_after = CLAMP(waited / 8, AWAIT_POLL_LEAST, AWAIT_POLL_MOST) };
 }
 
 MemoryGuard
-memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input,
-                   const MemoryStepPolicy *policy)
+memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input, const Policy *policy)
 {
     guint64 reserve = memory_step_reserve(policy, input->guest_total);
     MemoryGuard guard;
 
     if (memory_guard_is_fresh(state, input)) {
         memory_guard_leave(state);
-        return (MemoryGuard) { .low = sample_floor(state, input, reserve),
-                               .reason = MEMORY_STEP_GUEST_RESERVE,
-                               .is_fresh = true,
-                               .reserve = reserve,
-                               .want_statistics = input->now - input->statistics_at > REFRESH_AGE,
-                               .poll_after = HOLD_POLL };
+        return (MemoryGuard){ .low = sample_floor(state, input, reserve),
+                              .reason = MEMORY_STEP_GUEST_RESERVE,
+                              .is_fresh = true,
+                              .reserve = reserve,
+                              .want_statistics = input->now - input->statistics_at > REFRESH_AGE,
+                              .poll_after = HOLD_POLL };
     }
     if (input->has_balloon && !state->is_unguarded) {
         if (state->statistics_since == 0)

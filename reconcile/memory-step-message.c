@@ -41,34 +41,20 @@ static const ReasonWords reason_words[MEMORY_STEP_N_REASONS] = {
     [MEMORY_STEP_HOST_BUDGET] = { "HostBudget", "the host's memory budget has no room" },
 };
 
-static const char *const condition_names[] = {
-    [MEMORY_CONDITION_CONVERGED] = "Synced",
-    [MEMORY_CONDITION_PROGRESSING] = "Progressing",
-    [MEMORY_CONDITION_STALLED] = "Stalled",
-    [MEMORY_CONDITION_GUARDED] = "Guarded",
-    [MEMORY_CONDITION_WAITING] = "Waiting",
-};
-
-static const char *const condition_places[] = {
-    [MEMORY_CONDITION_CONVERGED] = "at",
-    [MEMORY_CONDITION_PROGRESSING] = "at",
-    [MEMORY_CONDITION_STALLED] = "stalled at",
-    [MEMORY_CONDITION_GUARDED] = "held at",
-    [MEMORY_CONDITION_WAITING] = "held at",
-};
+/* Where it stands, in the words before the figures. */
+static const char *
+place_of(SyncState condition)
+{
+    if (condition == SYNC_STALLED)
+        return "stalled at";
+    return condition == SYNC_GUARDED || condition == SYNC_WAITING ? "held at" : "at";
+}
 
 const char *
 memory_step_reason_name(MemoryStepReason reason)
 {
     g_assert(reason < MEMORY_STEP_N_REASONS);
     return reason_words[reason].name;
-}
-
-const char *
-memory_condition_name(MemoryCondition condition)
-{
-    g_assert(condition < G_N_ELEMENTS(condition_names));
-    return condition_names[condition];
 }
 
 /* The largest unit that divides it; whole MiB, rounded down, for what no unit divides. */
@@ -115,7 +101,7 @@ memory_step_message(const MemoryStepDecision *decision, const char *waits_for)
     g_autofree char *target = size_text(decision->target);
     g_autofree char *current = size_text(decision->current);
     g_autofree char *missing = size_text(decision->missing);
-    const char *place = condition_places[decision->condition];
+    const char *place = place_of(decision->condition);
     const char *text = reason_words[decision->reason].text;
 
     if (decision->reason == MEMORY_STEP_CONVERGED)

@@ -158,14 +158,14 @@ memory_step_state_from_json(const Json *json)
     MemoryStepState state = { .is_begun = true };
 
     if (!json || json_type(json) != JSON_OBJECT)
-        return (MemoryStepState) { 0 };
+        return (MemoryStepState){ 0 };
     if (json_get_int(json, "version", 0) != STATE_VERSION)
-        return (MemoryStepState) { 0 };
+        return (MemoryStepState){ 0 };
     for (gsize i = 0; i < G_N_ELEMENTS(state_fields); i++) {
         if (!read_field(&state_fields[i], json, &state))
-            return (MemoryStepState) { 0 };
+            return (MemoryStepState){ 0 };
     }
     if (!read_peaks(json_get(json, "peaks"), &state))
-        return (MemoryStepState) { 0 };
+        return (MemoryStepState){ 0 };
     return state;
 }

@@ -36,7 +36,6 @@
 
 #include "reconcile/memory-guard.h"
 
-#define STALL_TIMEOUT (60 * G_USEC_PER_SEC)
 #define MOST_OBSERVED (5 * G_USEC_PER_SEC) /* of a gap between passes counts as seen */
 #define PROMPT (1 * G_USEC_PER_SEC)
 #define LATE (4 * G_USEC_PER_SEC)
@@ -58,7 +57,7 @@
 /* What one pass works with. */
 typedef struct {
     MemoryStepInput in;
-    const MemoryStepPolicy *policy;
+    const Policy *policy;
     MemoryStepState next;
     MemoryGuard guard; /* while shrinking */
     guint64 lo, hi;    /* requested may lie from here to there now */
@@ -91,27 +90,27 @@ cap_of(const MemoryStepInput *in, gint direction)
 }
 
 static gint64
-stall_timeout_of(const MemoryStepPolicy *policy)
+stall_timeout_of(const Policy *policy)
 {
-    return policy->stall_timeout > 0 ? policy->stall_timeout : STALL_TIMEOUT;
+    return MAX(policy->stall_timeout, POLL_LEAST);
 }
 
 static gint64
-first_poke_of(const MemoryStepPolicy *policy)
+first_poke_of(const Policy *policy)
 {
     return MAX(MIN(FIRST_POKE, stall_timeout_of(policy) / 8), POLL_LEAST);
 }
 
 static gint64
-stalled_poke_of(const MemoryStepPolicy *policy)
+stalled_poke_of(const Policy *policy)
 {
     return MAX(stall_timeout_of(policy), STALLED_POKE);
 }
 
 guint64
-memory_step_reserve(const MemoryStepPolicy *policy, guint64 guest_total)
+memory_step_reserve(const Policy *policy, guint64 guest_total)
 {
-    if (policy->has_guest_reserve)
+    if (policy->guest_reserve != RESERVE_AUTO)
         return policy->guest_reserve;
     return MAX(MEMORY_STEP_RESERVE_LEAST, guest_total / 100 * MEMORY_STEP_RESERVE_PERCENT);
 }
@@ -164,15 +163,15 @@ begin(Step *step)
 {
     const MemoryStepInput *in = &step->in;
 
-    step->next = (MemoryStepState) { .is_begun = true,
-                                     .generation = in->generation,
-                                     .begun_at = in->now,
-                                     .is_begun_moving = in->requested != in->current,
-                                     .seen_at = in->now,
-                                     .target = in->target,
-                                     .requested = in->requested,
-                                     .current = in->current,
-                                     .driver = in->driver };
+    step->next = (MemoryStepState){ .is_begun = true,
+                                    .generation = in->generation,
+                                    .begun_at = in->now,
+                                    .is_begun_moving = in->requested != in->current,
+                                    .seen_at = in->now,
+                                    .target = in->target,
+                                    .requested = in->requested,
+                                    .current = in->current,
+                                    .driver = in->driver };
     restart_window(step);
     restart_clock(step);
 }
@@ -197,7 +196,7 @@ put_in_range(Step *step)
     next->window = MIN(next->window, cap_of(&step->in, 1));
     for (guint i = 0; i < MEMORY_STEP_N_PEAKS; i++) {
         if (next->peaks[i].second > now / G_USEC_PER_SEC)
-            next->peaks[i] = (MemoryPeak) { 0 };
+            next->peaks[i] = (MemoryPeak){ 0 };
     }
 }
 
@@ -318,15 +317,11 @@ observe(Step *step, const MemoryStepState *state)
 static guint64
 window_of(const Step *step)
 {
-    switch (step->policy->mode) {
-    case MEMORY_STEP_AUTO:
-        break;
-    case MEMORY_STEP_ALL:
+    if (step->policy->step == STEP_AUTO)
+        return step->next.window;
+    if (step->policy->step <= STEP_ALL)
         return G_MAXUINT64 / 2;
-    case MEMORY_STEP_BLOCKS:
-        return MAX(step->policy->n_blocks, 1) * step->in.block;
-    }
-    return step->next.window;
+    return MIN((guint64) step->policy->step, G_MAXUINT64 / 2 / step->in.block) * step->in.block;
 }
 
 /* A guest that lags has a large window halved, and a small one widened to a section, once: it may
@@ -354,8 +349,7 @@ is_hinted(const Step *step)
         return false;
     if (next->idle - next->poked_at < HINTED_POKE)
         return false;
-    return distance(step->in.available, next->stall_available) >=
-           MAX(step->in.block, HINT_LEAST);
+    return distance(step->in.available, next->stall_available) >= MAX(step->in.block, HINT_LEAST);
 }
 
 static void
@@ -376,8 +370,8 @@ decide_poke(Step *step)
         next->stall_available = step->in.available;
         next->poke_at = next->idle + stalled_poke_of(step->policy);
     } else {
-        next->poke_at = next->idle + (first_poke_of(step->policy) << MIN(next->n_pokes + 1, 20));
         next->n_pokes += next->idle > 0;
+        next->poke_at = next->idle + (first_poke_of(step->policy) << MIN(next->n_pokes, 20));
     }
     next->poked_at = next->idle;
 }
@@ -440,7 +434,7 @@ bound_shrink(Step *step)
     step->lo = MIN(MAX(in->target, low), in->current);
     step->goal = step->lo;
     /* A guest that lags gets back what the smaller window no longer covers. */
-    if (step->is_poking && step->policy->mode == MEMORY_STEP_AUTO)
+    if (step->is_poking && step->policy->step == STEP_AUTO)
         step->lo = MAX(step->lo, minus(in->current, step->next.window));
 }
 
@@ -458,8 +452,8 @@ advance(const Step *step)
 
     if (step->next.is_stalled || step->next.frozen == MEMORY_STEP_GUEST_PAUSED)
         return in->requested;
-    want = is_growing ? want / in->block * in->block
-                      : (want + in->block - 1) / in->block * in->block;
+    want =
+        is_growing ? want / in->block * in->block : (want + in->block - 1) / in->block * in->block;
     if (is_growing ? want <= in->requested : want >= in->requested)
         return in->requested;
     if (in->requested == in->current || want == in->target)
@@ -494,13 +488,13 @@ static void
 describe_held(const Step *step, MemoryStepDecision *out)
 {
     if (step->next.direction > 0) {
-        out->condition = MEMORY_CONDITION_WAITING;
+        out->condition = SYNC_WAITING;
         out->reason = MEMORY_STEP_HOST_BUDGET;
         out->poll_after = POLL_HELD;
         return;
     }
     if (step->guard.is_fresh || step->guard.is_holding)
-        out->condition = MEMORY_CONDITION_GUARDED;
+        out->condition = SYNC_GUARDED;
     out->reason = step->guard.reason;
     out->poll_after = step->guard.poll_after;
 }
@@ -525,17 +519,17 @@ describe(const Step *step, MemoryStepDecision *out)
     const MemoryStepInput *in = &step->in;
     MemoryStepReason frozen = step->next.frozen;
 
-    out->condition = MEMORY_CONDITION_PROGRESSING;
+    out->condition = SYNC_PROGRESSING;
     out->poll_after = CLAMP(step->next.idle / 16, POLL_LEAST, POLL_MOST);
     if (in->requested == in->target && in->current == in->target) {
-        out->condition = MEMORY_CONDITION_CONVERGED;
+        out->condition = SYNC_SYNCED;
         out->reason = MEMORY_STEP_CONVERGED;
         out->poll_after = MEMORY_STEP_NO_POLL;
     } else if (frozen != MEMORY_STEP_REASON_NONE) {
         out->reason = frozen;
         out->poll_after = frozen == MEMORY_STEP_GUEST_BOOTING ? POLL_MOST : POLL_FROZEN;
     } else if (step->next.is_stalled) {
-        out->condition = MEMORY_CONDITION_STALLED;
+        out->condition = SYNC_STALLED;
         out->reason = step->next.stall_reason;
         out->poll_after = step->next.direction < 0 ? POLL_STALLED_SHRINK : POLL_STALLED_GROW;
     } else if (out->requested == in->current && in->current != in->target) {
@@ -564,8 +558,7 @@ add_figures(const Step *step, MemoryStepDecision *out)
 }
 
 MemoryStepDecision
-memory_step(const MemoryStepState *state, const MemoryStepInput *input,
-            const MemoryStepPolicy *policy)
+memory_step(const MemoryStepState *state, const MemoryStepInput *input, const Policy *policy)
 {
     Step step = { .in = in_order(input), .policy = policy };
     const MemoryStepInput *in = &step.in;
@@ -616,7 +609,7 @@ is_stepping_unguarded(const MemoryStepState *state, gint64 now)
 
 void
 memory_step_guest(const MemoryStepState *states, const MemoryStepInput *inputs, guint n,
-                  const MemoryStepPolicy *policy, MemoryStepDecision *ret_decisions)
+                  const Policy *policy, MemoryStepDecision *ret_decisions)
 {
     for (guint i = 0; i < n; i++) {
         MemoryStepInput input = inputs[i];

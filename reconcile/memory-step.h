@@ -5,6 +5,8 @@
 #include <stdbool.h>
 
 #include "model/json.h"
+#include "model/policy.h"
+#include "model/sync.h"
 
 /*
  * MemoryStep: what to do next about one virtio-mem device, given what it is and what it was.
@@ -44,7 +46,7 @@ typedef enum {
 
 /* What was observed about one device and its guest. */
 typedef struct {
-    gint64 now;        /* when it was observed */
+    gint64 now;         /* when it was observed */
     guint64 generation; /* tells one QEMU process from the next: its start time. Another one than
                          * the state's gives a fresh state. */
 
@@ -61,38 +63,16 @@ typedef struct {
     bool is_booting;   /* started or reset a short while ago; counts while driver is not BOUND */
     MemoryDriver driver;
 
-    guint64 guest_total;    /* boot memory and the current of all virtio-mem devices */
-    bool has_balloon;       /* a balloon device that may give statistics */
-    gint64 statistics_at;   /* EARLIEST time the sample can be from, on `now`'s clock; 0: none.
-                             * QEMU's last-update has one second's resolution: take the
-                             * second's beginning. */
-    guint64 available;      /* stat-available-memory of that sample */
-    guint64 taken;          /* part of available that the guest's other devices shrink by; filled
-                             * in by memory_step_guest() */
+    guint64 guest_total;     /* boot memory and the current of all virtio-mem devices */
+    bool has_balloon;        /* a balloon device that may give statistics */
+    gint64 statistics_at;    /* EARLIEST time the sample can be from, on `now`'s clock; 0: none.
+                              * QEMU's last-update has one second's resolution: take the
+                              * second's beginning. */
+    guint64 available;       /* stat-available-memory of that sample */
+    guint64 taken;           /* part of available that the guest's other devices shrink by; filled
+                              * in by memory_step_guest() */
     bool is_other_shrinking; /* likewise: another device's unguarded step is on its way */
 } MemoryStepInput;
-
-typedef enum {
-    MEMORY_STEP_AUTO,
-    MEMORY_STEP_ALL,   /* the whole way at once; the shrink guard holds all the same */
-    MEMORY_STEP_BLOCKS /* never more than n_blocks unaccepted */
-} MemoryStepMode;
-
-typedef enum {
-    MEMORY_UNGUARDED_SMALL_STEPS, /* one section at a time, with a pause after each */
-    MEMORY_UNGUARDED_REFUSE,
-    MEMORY_UNGUARDED_ALLOW
-} MemoryUnguarded;
-
-/* A zeroed policy is the default policy. */
-typedef struct {
-    MemoryStepMode mode;
-    guint n_blocks;            /* for MEMORY_STEP_BLOCKS; 0 counts as 1 */
-    gint64 stall_timeout;      /* 0: 60 s */
-    bool has_guest_reserve;    /* false: auto */
-    guint64 guest_reserve;
-    MemoryUnguarded unguarded; /* shrinking without fresh statistics */
-} MemoryStepPolicy;
 
 #define MEMORY_STEP_N_PEAKS 6
 
@@ -134,10 +114,10 @@ typedef struct {
     MemoryDriver driver; /* last known one */
     MemoryPeak peaks[MEMORY_STEP_N_PEAKS];
 
-    gint direction;  /* of the move under way: 1 grows, -1 shrinks, 0 rests */
-    guint64 window;  /* bytes that may be unaccepted */
-    guint64 mark;    /* current when the window was last looked at ... */
-    gint64 mark_at;  /* ... and when */
+    gint direction; /* of the move under way: 1 grows, -1 shrinks, 0 rests */
+    guint64 window; /* bytes that may be unaccepted */
+    guint64 mark;   /* current when the window was last looked at ... */
+    gint64 mark_at; /* ... and when */
 
     MemoryStepReason frozen; /* paused, migrating, booting: the stall clock stands still */
     gint64 reset_at;         /* current fell to nothing unasked: the guest was reset; 0: no */
@@ -162,15 +142,6 @@ typedef enum {
     MEMORY_STEP_VERB_POKE /* write the same requested-size again: it notifies the guest */
 } MemoryStepVerb;
 
-/* In the words of the state database's `sync` column; CONVERGED is Synced there. */
-typedef enum {
-    MEMORY_CONDITION_CONVERGED,
-    MEMORY_CONDITION_PROGRESSING,
-    MEMORY_CONDITION_STALLED,
-    MEMORY_CONDITION_GUARDED,
-    MEMORY_CONDITION_WAITING
-} MemoryCondition;
-
 typedef struct {
     MemoryStepState state; /* to be kept for the next call, whatever became of the verb */
     MemoryStepVerb verb;
@@ -178,7 +149,7 @@ typedef struct {
     bool want_statistics; /* see to it that the balloon refreshes its statistics now: polling
                            * interval 1 s. No harm in doing so at each such decision. */
     gint64 poll_after;    /* look again after this long; 0 at once, or MEMORY_STEP_NO_POLL */
-    MemoryCondition condition;
+    SyncState condition;  /* SYNC_SYNCED, _PROGRESSING, _STALLED, _GUARDED or _WAITING */
     MemoryStepReason reason;
 
     /* The figures for the message. */
@@ -192,7 +163,8 @@ typedef struct {
     guint64 grant; /* for MEMORY_STEP_HOST_BUDGET */
 } MemoryStepDecision;
 
-/* Decides about one device. @state NULL is a fresh state.
+/* Decides about one device. @state NULL is a fresh state. Of @policy it reads step, stall_timeout,
+ * guest_reserve and shrink_unguarded.
  * The guarantees, whatever the guest does (tests/reconcile/test-memory-step-histories.c):
  * - requested is a multiple of block and at most max;
  * - growing (current < target) it never exceeds the target or the grant, shrinking it never goes
@@ -200,29 +172,34 @@ typedef struct {
  * - a SET never leaves more unaccepted than the window's cap, unless more was unaccepted before
  *   (QEMU's command line passes the whole target; a reset guest re-plugs up to requested);
  * - nothing at all is written while a migration runs;
- * - VERB_NONE with CONVERGED exactly when requested = current = target. */
-MemoryStepDecision memory_step(const MemoryStepState *state, const MemoryStepInput *input,
-                               const MemoryStepPolicy *policy);
+ * - SYNC_SYNCED, with VERB_NONE, exactly when requested = current = target. */
+MemoryStepDecision
+memory_step(const MemoryStepState *state, const MemoryStepInput *input, const Policy *policy);
 
 /* Decides about all virtio-mem devices of one guest, in order: they share one available memory,
  * so each one's `taken` and `is_other_shrinking` are filled in from the others, decisions made
  * in the same call included. @states, @inputs and @ret_decisions have @n elements. */
-void memory_step_guest(const MemoryStepState *states, const MemoryStepInput *inputs, guint n,
-                       const MemoryStepPolicy *policy, MemoryStepDecision *ret_decisions);
+void
+memory_step_guest(const MemoryStepState *states, const MemoryStepInput *inputs, guint n,
+                  const Policy *policy, MemoryStepDecision *ret_decisions);
 
 /* The state as a JSON object, and back. Anything that is not such an object, NULL included,
  * gives a fresh state; values out of range are put in range by the next memory_step(). */
-Json *memory_step_state_to_json(const MemoryStepState *state);
-MemoryStepState memory_step_state_from_json(const Json *json);
+Json *
+memory_step_state_to_json(const MemoryStepState *state);
+MemoryStepState
+memory_step_state_from_json(const Json *json);
 
-/* Names that scripts may rely on: `Growing`, `GuestReserve`; `Progressing`, `Synced`. */
-const char *memory_step_reason_name(MemoryStepReason reason);
-const char *memory_condition_name(MemoryCondition condition);
+/* A name that scripts may rely on: `Growing`, `GuestReserve`. Static. */
+const char *
+memory_step_reason_name(MemoryStepReason reason);
 
 /* One sentence for people, such as `held at 512 MiB of 0 B: guest has 175 MiB available, 128 MiB
  * are kept back`. @waits_for, may be NULL, says for whom the host budget keeps it waiting.
  * Caller frees. */
-char *memory_step_message(const MemoryStepDecision *decision, const char *waits_for);
+char *
+memory_step_message(const MemoryStepDecision *decision, const char *waits_for);
 
 /* The guest's reserve under @policy for a guest that now has @guest_total. */
-guint64 memory_step_reserve(const MemoryStepPolicy *policy, guint64 guest_total);
+guint64
+memory_step_reserve(const Policy *policy, guint64 guest_total);
