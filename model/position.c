@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Where each path of a document stands.
+ *
+ * Kept apart from the values: two domains that say the same are equal wherever they say it. A
+ * path that is not in the document (a field that was removed, or that a default filled in) is
+ * answered with the nearest element around it, which is where a reader would look.
+ */
+#include "model/schema.h"
+
+#include <string.h>
+
+struct PositionMap {
+    GHashTable *positions; /* path: Position* */
+};
+
+PositionMap *
+position_map_new(void)
+{
+    PositionMap *map = g_new0(PositionMap, 1);
+
+    map->positions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return map;
+}
+
+void
+position_map_free(PositionMap *map)
+{
+    if (!map)
+        return;
+    g_hash_table_unref(map->positions);
+    g_free(map);
+}
+
+void
+position_map_set(PositionMap *map, const char *path, Position at)
+{
+    g_hash_table_insert(map->positions, g_strdup(path), g_memdup2(&at, sizeof at));
+}
+
+Position
+position_map_get(const PositionMap *map, const char *path)
+{
+    g_autofree char *nearest = g_strdup(path);
+
+    for (;;) {
+        const Position *at = g_hash_table_lookup(map->positions, nearest);
+        char *slash;
+
+        if (at)
+            return *at;
+        if (!*nearest)
+            return (Position){ 0, 0 };
+        slash = strrchr(nearest, '/');
+        *(slash ? slash : nearest) = '\0';
+    }
+}
