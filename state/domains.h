@@ -94,13 +94,14 @@ gboolean
 store_domain_put_process(Store *store, const char *name, const DomainProcess *process,
                          gboolean is_start, GError **error);
 
-// The process is gone: forgets pid, token and applied_xml's process, notes how it ended, clears the
-// pending shutdown, and sets requested and current of its memory devices to 0. Keeps applied_xml
-// and emulator.
+// The process is gone: forgets its pid, start time, boot id and token, notes how it ended, clears
+// the pending shutdown, and sets requested and current of the memory devices to 0. Keeps
+// applied_xml and emulator.
 gboolean
 store_domain_put_exit(Store *store, const char *name, const char *last_exit, gint64 now_us,
                       GError **error);
 
+// Relaxed.
 gboolean
 store_domain_put_run_state(Store *store, const char *name, const char *run_state, GError **error);
 

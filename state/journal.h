@@ -39,7 +39,10 @@ typedef struct {
     char *domain;
     char *kind;   // "start", "set-memory", ...
     char *detail; // JSON text
-    char *cause;  // JSON text: {"file":..,"line":..,"commit":..,"trigger":..}
+    char *cause_file;
+    guint cause_line;
+    char *cause_commit;
+    char *cause_trigger;
     gint64 started_at_us;
     gint64 finished_at_us; // 0: open
     ActionOutcome outcome;

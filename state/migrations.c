@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The schema of the state file and its history.
+//
+// PRAGMA user_version counts the migrations a file has been through. The array below only ever
+// grows: a released entry is never edited, since files out there were made by it, and
+// tests/state/fixtures keeps one file of every version to prove that it still comes up. Each step
+// is one transaction that ends in the new user_version, so that a crash leaves the file at one
+// version or the next. A file of a version we don't know is refused untouched: an older program
+// must not write into what it doesn't understand.
+//
+// PRAGMA application_id tells our files from any other program's SQLite file, which `--state` by
+// mistake might name, and which we'd otherwise fill with tables.
+//
+// Tables (t_...) are ours and may change with any version. The views are the interface
+// (docs/state.md, checked against the file by a test): they keep their names and columns. Times are
+// integers, microseconds since the epoch, in tables; RFC 3339 UTC text in views. Sizes are bytes.
+// History tables name a domain by text, not by foreign key: history outlives the domain's row.
+#include "state/migrations.h"
+
+// A time column as text, NULL staying NULL.
+#define RFC3339(column)                                                                            \
+    "strftime('%Y-%m-%dT%H:%M:%S', " column " / 1000000, 'unixepoch')"                             \
+    " || printf('.%06dZ', " column " % 1000000)"
+
+static const char version_1[] =
+    "CREATE TABLE t_domain("
+    "  name TEXT PRIMARY KEY NOT NULL,"
+    "  uuid TEXT, file TEXT, line INTEGER, git_commit TEXT, digest TEXT,"
+    "  desired_boot INTEGER NOT NULL DEFAULT 0,"
+    "  resolved_xml TEXT, applied_xml TEXT,"
+    "  run_state TEXT, pid INTEGER, pid_start_time INTEGER, boot_id TEXT, token TEXT,"
+    "  emulator TEXT, running_boot INTEGER NOT NULL DEFAULT 0,"
+    "  sync TEXT, reason TEXT, message TEXT, since INTEGER,"
+    "  last_error TEXT, n_failures INTEGER NOT NULL DEFAULT 0, next_attempt INTEGER,"
+    "  n_starts INTEGER NOT NULL DEFAULT 0, last_exit TEXT, last_exit_at INTEGER,"
+    "  shutdown_requested_at INTEGER, shutdown_deadline INTEGER, shutdown_purpose TEXT,"
+    "  is_suspended INTEGER NOT NULL DEFAULT 0, suspend_reason TEXT, suspended_since INTEGER"
+    ") STRICT;"
+
+    "CREATE TABLE t_memory_device("
+    "  domain TEXT NOT NULL REFERENCES t_domain(name) ON DELETE CASCADE,"
+    "  device TEXT NOT NULL,"
+    "  block_size INTEGER NOT NULL, max_size INTEGER NOT NULL, target INTEGER NOT NULL,"
+    "  requested INTEGER NOT NULL, current INTEGER NOT NULL,"
+    "  state TEXT, since INTEGER, reason TEXT, message TEXT,"
+    "  stepping TEXT,"
+    "  PRIMARY KEY(domain, device)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE t_action("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  domain TEXT NOT NULL, kind TEXT NOT NULL,"
+    "  detail TEXT CHECK(detail IS NULL OR json_valid(detail)),"
+    "  cause_file TEXT, cause_line INTEGER, cause_commit TEXT, cause_trigger TEXT,"
+    "  started_at INTEGER NOT NULL, finished_at INTEGER, outcome TEXT, error TEXT,"
+    "  owner_pid INTEGER NOT NULL, owner_start_time INTEGER NOT NULL, owner_boot_id TEXT,"
+    "  CHECK((finished_at IS NULL) = (outcome IS NULL))"
+    ") STRICT;"
+    "CREATE INDEX i_action_domain ON t_action(domain, started_at);"
+    "CREATE INDEX i_action_time ON t_action(started_at);"
+    "CREATE INDEX i_action_open ON t_action(domain) WHERE outcome IS NULL;"
+
+    "CREATE TABLE t_change("
+    "  id INTEGER PRIMARY KEY,"
+    "  at INTEGER NOT NULL, domain TEXT NOT NULL, file TEXT, line INTEGER, git_commit TEXT,"
+    "  path TEXT NOT NULL, old_value TEXT, new_value TEXT, change_class TEXT"
+    ") STRICT;"
+    "CREATE INDEX i_change_domain ON t_change(domain, at);"
+    "CREATE INDEX i_change_time ON t_change(at);"
+
+    "CREATE TABLE t_event("
+    "  id INTEGER PRIMARY KEY,"
+    "  at INTEGER NOT NULL, domain TEXT, kind TEXT NOT NULL, detail TEXT"
+    ") STRICT;"
+    "CREATE INDEX i_event_domain ON t_event(domain, at);"
+    "CREATE INDEX i_event_time ON t_event(at);"
+
+    "CREATE TABLE t_sample("
+    "  id INTEGER PRIMARY KEY,"
+    "  at INTEGER NOT NULL, domain TEXT NOT NULL, device TEXT NOT NULL,"
+    "  requested INTEGER NOT NULL, current INTEGER NOT NULL, target INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE INDEX i_sample_domain ON t_sample(domain, at);"
+    "CREATE INDEX i_sample_time ON t_sample(at);"
+
+    "CREATE TABLE t_capabilities("
+    "  path TEXT PRIMARY KEY NOT NULL,"
+    "  size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, json TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE t_fact(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)"
+    " STRICT, WITHOUT ROWID;"
+
+    // The whole guest's figures: boot memory plus all virtio-mem devices. Internal, shared by the
+    // view and by the reader of domain rows.
+    "CREATE VIEW v_domain_memory AS SELECT"
+    "  d.name AS name,"
+    "  iif(d.pid IS NULL, d.desired_boot, d.running_boot) AS memory_boot,"
+    "  iif(d.pid IS NULL, 0, d.running_boot + coalesce(sum(m.current), 0)) AS memory_current,"
+    "  iif(d.pid IS NULL, 0, d.running_boot + coalesce(sum(m.requested), 0)) AS memory_requested,"
+    "  iif(d.pid IS NULL, d.desired_boot, d.running_boot) + coalesce(sum(m.target), 0)"
+    "    AS memory_target,"
+    "  iif(d.pid IS NULL, d.desired_boot, d.running_boot) + coalesce(sum(m.max_size), 0)"
+    "    AS memory_max"
+    " FROM t_domain d LEFT JOIN t_memory_device m ON m.domain = d.name GROUP BY d.name;"
+
+    "CREATE VIEW domains AS SELECT"
+    "  name, uuid, file, line, git_commit AS \"commit\", run_state, pid, sync, reason, message,"
+    "  " RFC3339(
+        "since") " AS since,"
+                 "  memory_boot, memory_current, memory_requested, memory_target, memory_max"
+                 " FROM t_domain JOIN v_domain_memory USING(name);"
+
+                 "CREATE VIEW memory_devices AS SELECT"
+                 "  domain, device, block_size, max_size, target, requested, current, state,"
+                 "  " RFC3339(
+                     "since") " AS since, reason, message"
+                              " FROM t_memory_device;"
+
+                              "CREATE VIEW changes AS SELECT"
+                              "  domain, file, line, git_commit AS \"commit\", path, old_value AS "
+                              "\"from\","
+                              "  new_value AS \"to\", change_class AS class, " RFC3339(
+                                  "at") " AS at"
+                                        " FROM t_change;"
+
+                                        "CREATE VIEW actions AS SELECT"
+                                        "  domain, kind, detail,"
+                                        "  json_patch('{}', json_object('file', cause_file, "
+                                        "'line', cause_line,"
+                                        "    'commit', cause_commit, 'trigger', cause_trigger)) AS "
+                                        "cause,"
+                                        "  " RFC3339("started_at") " AS started_at, " RFC3339(
+                                            "finished_at") " AS finished_at,"
+                                                           "  outcome, error"
+                                                           " FROM t_action;"
+
+                                                           "CREATE VIEW events AS SELECT domain, "
+                                                           "kind, detail, " RFC3339(
+                                                               "at") " AS at FROM t_event;"
+
+                                                                     "CREATE VIEW samples AS SELECT"
+                                                                     "  domain, device, requested, "
+                                                                     "current, target, " RFC3339(
+                                                                         "at") " AS at"
+                                                                               " FROM t_sample;";
+
+const char *const state_migrations[] = {
+    version_1,
+};
+const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
+
+gboolean
+state_migrations_identify(Sqlite *db, guint n_known, guint *ret_version, GError **error)
+{
+    gint64 version, application_id, n_objects;
+    if (!sqlite_query_int(db, "PRAGMA user_version", &version, error) ||
+        !sqlite_query_int(db, "PRAGMA application_id", &application_id, error) ||
+        !sqlite_query_int(db, "SELECT count(*) FROM sqlite_schema", &n_objects, error))
+        return FALSE;
+    gboolean is_empty = version == 0 && application_id == 0 && n_objects == 0;
+    if (!is_empty && (application_id != STATE_APPLICATION_ID || version < 1)) {
+        g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
+                    "state file %s: is an SQLite file, but not virtkeep's; it is left untouched; "
+                    "name another file with --state",
+                    sqlite_path(db));
+        return FALSE;
+    }
+    if (version > n_known) {
+        g_set_error(error, STATE_ERROR, STATE_ERROR_NEWER,
+                    "state file %s: was written by a newer virtkeep (format %" G_GINT64_FORMAT
+                    ", this one knows up to %u); it is left untouched; use the newer virtkeep",
+                    sqlite_path(db), version, n_known);
+        return FALSE;
+    }
+    *ret_version = version;
+    return TRUE;
+}
+
+typedef struct {
+    const char *const *migrations;
+    guint n;
+    guint version;
+} Migration;
+
+// One step. The version is read again under the write lock: someone else may have been faster.
+static gboolean
+migrate_once(Sqlite *db, gpointer user_data, GError **error)
+{
+    Migration *migration = user_data;
+    if (!state_migrations_identify(db, migration->n, &migration->version, error))
+        return FALSE;
+    if (migration->version == migration->n)
+        return TRUE;
+    g_autofree char *stamp = g_strdup_printf("PRAGMA application_id = %d; PRAGMA user_version = %u",
+                                             STATE_APPLICATION_ID, migration->version + 1);
+    if (!sqlite_exec(db, migration->migrations[migration->version], error) ||
+        !sqlite_exec(db, stamp, error))
+        return FALSE;
+    migration->version++;
+    return TRUE;
+}
+
+gboolean
+state_migrations_apply(Sqlite *db, const char *const *migrations, guint n, GError **error)
+{
+    Migration migration = { migrations, n, 0 };
+    if (!state_migrations_identify(db, n, &migration.version, error))
+        return FALSE;
+    while (migration.version < n)
+        if (!sqlite_transact(db, SQLITE_DURABLE, migrate_once, &migration, error))
+            return FALSE;
+    return TRUE;
+}

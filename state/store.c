@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// Opening the state file.
+//
+// Two promises are kept here. A file that isn't certainly ours and of a version we know is left
+// byte for byte as it was: until it is identified nothing is written, not even the checkpoint
+// that SQLite would do on close. And the reading commands (`plan`, `status`) work with whatever
+// there is and change nothing: no file reads as an empty one, an older file is copied into memory
+// and migrated there.
+//
+//     READ_WRITE  create (0600) -> open -> identify -> WAL -> migrate
+//     READ_ONLY   missing: memory -> migrate ...................... query-only
+//                 older:   open -> identify -> copy to memory -> migrate .. query-only
+//                 current: open -> identify ....................... query-only
+//
+// The file is created under another name, closed, and linked into place. Creating it in place
+// would mean to close a descriptor of a file that another thread may have opened in
+// the meantime, and closing any descriptor drops all POSIX locks which this process holds on
+// the file, SQLite's among them.
+#include "state/store.h"
+#include "state/migrations.h"
+#include "state/store_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct Store {
+    Sqlite *db;
+    char *path;
+};
+
+static gboolean
+fail_system(const char *path, const char *what, int number, GError **error)
+{
+    gboolean is_space = number == ENOSPC || number == EDQUOT;
+    g_set_error(error, STATE_ERROR, is_space ? STATE_ERROR_FULL : STATE_ERROR_IO,
+                "state file %s: can't %s: %s", path, what, g_strerror(number));
+    return FALSE;
+}
+
+static gboolean
+create_file(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    if (g_mkdir_with_parents(directory, 0700) < 0)
+        return fail_system(path, "make its directory", errno, error);
+    g_autofree char *template = g_strdup_printf("%s.new-XXXXXX", path);
+    int fd = g_mkstemp_full(template, O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail_system(path, "create it", errno, error);
+    close(fd);
+    int number = link(template, path) < 0 ? errno : 0;
+    g_unlink(template);
+    return !number || number == EEXIST || fail_system(path, "create it", number, error);
+}
+
+// An empty database beside a log that isn't: the database was cut off, and SQLite, which takes it
+// for new, would delete the log.
+static gboolean
+check_cut_off(const char *path, GError **error)
+{
+    g_autofree char *log_path = g_strconcat(path, "-wal", NULL);
+    struct stat database, log;
+    if (stat(path, &database) < 0 || database.st_size > 0)
+        return TRUE;
+    if (stat(log_path, &log) < 0 || log.st_size == 0)
+        return TRUE;
+    g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
+                "state file %s: is empty, but its log %s is not; they are left untouched; move "
+                "both away and run virtkeep again: running machines are found again by their run "
+                "directories, only history is lost",
+                path, log_path);
+    return FALSE;
+}
+
+static Sqlite *
+open_read_write(const char *path, GError **error)
+{
+    if (!g_file_test(path, G_FILE_TEST_EXISTS) && !create_file(path, error))
+        return NULL;
+    if (!check_cut_off(path, error))
+        return NULL;
+    g_autoptr(Sqlite) db = sqlite_open(path, FALSE, error);
+    if (!db)
+        return NULL;
+    guint version;
+    sqlite_set_checkpoint_on_close(db, FALSE);
+    if (!state_migrations_identify(db, n_state_migrations, &version, error))
+        return NULL;
+    if (!sqlite_set_wal(db, error) ||
+        !state_migrations_apply(db, state_migrations, n_state_migrations, error))
+        return NULL;
+    sqlite_set_checkpoint_on_close(db, TRUE);
+    return g_steal_pointer(&db);
+}
+
+static Sqlite *
+open_in_memory(Sqlite *older, GError **error)
+{
+    g_autoptr(Sqlite) db = sqlite_open(NULL, FALSE, error);
+    if (!db || (older && !sqlite_copy(older, db, error)) ||
+        !state_migrations_apply(db, state_migrations, n_state_migrations, error))
+        return NULL;
+    return g_steal_pointer(&db);
+}
+
+static Sqlite *
+open_read_only(const char *path, GError **error)
+{
+    if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return open_in_memory(NULL, error);
+    if (!check_cut_off(path, error))
+        return NULL;
+    g_autoptr(Sqlite) db = sqlite_open(path, TRUE, error);
+    if (!db)
+        return NULL;
+    guint version;
+    sqlite_set_checkpoint_on_close(db, FALSE);
+    if (!state_migrations_identify(db, n_state_migrations, &version, error))
+        return NULL;
+    if (version < n_state_migrations)
+        return open_in_memory(db, error);
+    return g_steal_pointer(&db);
+}
+
+Store *
+store_open(const char *path, StoreMode mode, GError **error)
+{
+    // Absolute, so that neither chdir nor SQLite's special names (":memory:") change its meaning.
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL);
+    g_autoptr(Sqlite) db = mode == STORE_READ_WRITE ? open_read_write(absolute, error)
+                                                    : open_read_only(absolute, error);
+    if (!db || (mode == STORE_READ_ONLY && !sqlite_set_query_only(db, error)))
+        return NULL;
+    Store *store = g_new0(Store, 1);
+    store->db = g_steal_pointer(&db);
+    store->path = g_steal_pointer(&absolute);
+    return store;
+}
+
+void
+store_close(Store *store)
+{
+    if (!store)
+        return;
+    sqlite_rollback(store->db);
+    sqlite_close(store->db);
+    g_free(store->path);
+    g_free(store);
+}
+
+const char *
+store_path(const Store *store)
+{
+    return store->path;
+}
+
+Sqlite *
+store_sqlite(Store *store)
+{
+    return store->db;
+}
+
+gboolean
+store_begin(Store *store, GError **error)
+{
+    return sqlite_begin(store->db, SQLITE_DURABLE, error);
+}
+
+gboolean
+store_commit(Store *store, GError **error)
+{
+    return sqlite_commit(store->db, error);
+}
+
+void
+store_rollback(Store *store)
+{
+    sqlite_rollback(store->db);
+}
+
+static void
+collect_finding(SqliteRow *row, gpointer user_data)
+{
+    GString *findings = user_data;
+    g_string_append_printf(findings, "%s%s", findings->len ? "; " : "", sqlite_row_text(row, 0));
+}
+
+gboolean
+store_check(Store *store, GError **error)
+{
+    g_autoptr(GString) findings = g_string_new(NULL);
+    if (!sqlite_read(store->db, "PRAGMA quick_check(3)", NULL, 0, collect_finding, findings, error))
+        return FALSE;
+    if (g_str_equal(findings->str, "ok"))
+        return TRUE;
+    g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
+                "state file %s: damaged: %s; move it away together with its -wal and -shm files "
+                "and run virtkeep again: running machines are found again by their run "
+                "directories, only history is lost",
+                store->path, findings->str);
+    return FALSE;
+}
