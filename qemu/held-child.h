@@ -22,11 +22,9 @@ typedef struct {
 } HeldChildSpec;
 
 /* *ret_channel: a descriptor to release the child with, or to close. Error: G_IO_ERROR. */
-bool
-held_child_fork(const HeldChildSpec *spec, pid_t *ret_pid, int *ret_channel, GError **error);
+bool held_child_fork(const HeldChildSpec *spec, pid_t *ret_pid, int *ret_channel, GError **error);
 
 /* Lets the child go, and waits until it executes the program. Error: G_IO_ERROR as the system's
  * errno says (of exec: NOT_FOUND, PERMISSION_DENIED, …), TIMED_OUT. True also when the child had
  * been killed before: its pidfd tells. */
-bool
-held_child_release(int channel, gint64 timeout_us, GError **error);
+bool held_child_release(int channel, gint64 timeout_us, GError **error);

@@ -23,8 +23,7 @@
 typedef struct Launch Launch;
 
 #define LAUNCH_ERROR (launch_error_quark())
-GQuark
-launch_error_quark(void);
+GQuark launch_error_quark(void);
 
 typedef enum {
     LAUNCH_ERROR_FAILED,        /* the system refused; the message says what */
@@ -59,48 +58,35 @@ typedef struct {
     guint n_fds;
 } LaunchSpec;
 
-Launch *
-launch_prepare(const LaunchSpec *spec, GError **error);
+Launch *launch_prepare(const LaunchSpec *spec, GError **error);
 /* Before launch_go() succeeded: launch_abort() and free. After it: frees; QEMU runs on. */
-void
-launch_free(Launch *launch);
+void launch_free(Launch *launch);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Launch, launch_free)
 
 /* Lets the child execute QEMU; returns when it has, or couldn't (EXEC; then the run directory has
  * been cleared). QEMU may still dislike its arguments: see launch_connect(). */
-bool
-launch_go(Launch *launch, GError **error);
+bool launch_go(Launch *launch, GError **error);
 /* Opens the control monitor of a QEMU that was let go. When QEMU has ended instead: EXITED, with
  * what it wrote. Other errors are QMP_ERROR. The caller decides about launch_abort(). */
-Qmp *
-launch_connect(Launch *launch, gint64 timeout_us, GError **error);
+Qmp *launch_connect(Launch *launch, gint64 timeout_us, GError **error);
 /* Ends the child or the QEMU (SIGKILL), waits for it (5 s at most) and clears the run directory. */
-void
-launch_abort(Launch *launch);
+void launch_abort(Launch *launch);
 
 /* Pid, start time, token, … as written to process.json; borrowed. */
-const ProcessRecord *
-launch_record(const Launch *launch);
-const Process *
-launch_process(const Launch *launch);
+const ProcessRecord *launch_record(const Launch *launch);
+const Process *launch_process(const Launch *launch);
 /* For those who go on with the process: the caller owns it; the launch can only be freed then. */
-Process *
-launch_steal_process(Launch *launch);
+Process *launch_steal_process(Launch *launch);
 /* What this start wrote to its log so far, see process_log_tail(). */
-char *
-launch_stderr_tail(const Launch *launch);
+char *launch_stderr_tail(const Launch *launch);
 
 /* The complete argument list, as the child executes it; borrowed. */
-const char *const *
-launch_argv(const Launch *launch);
+const char *const *launch_argv(const Launch *launch);
 /* What launch adds to a command line, for those who show one (`virtkeep argv`): NULL-terminated,
  * to be freed with g_strfreev(). */
-char **
-launch_monitor_arguments(const char *token);
+char **launch_monitor_arguments(const char *token);
 /* RUN/NAME/control.sock and so on; to be freed. */
-char *
-launch_socket_path(const char *run_directory, const char *monitor);
+char *launch_socket_path(const char *run_directory, const char *monitor);
 /* Refuses a run directory whose socket paths would not fit (sun_path), with path and limit in the
  * message: to be asked before anything else is done. */
-bool
-launch_check_run_directory(const char *run_directory, GError **error);
+bool launch_check_run_directory(const char *run_directory, GError **error);

@@ -14,72 +14,52 @@
 typedef struct Monitor Monitor;
 
 /* Takes @qmp. */
-Monitor *
-monitor_new_live(Qmp *qmp);
+Monitor *monitor_new_live(Qmp *qmp);
 /* @replies: an array of {"execute":S, "arguments":{…}?, "return":V | "error":{"class":S,
  * "desc":S}}; borrowed only during the call. A query is answered by the entry with equal command
  * and arguments; of several, by each in turn and then by the last again. What isn't recorded is
  * QMP_ERROR_COMMAND_NOT_FOUND. Error: G_IO_ERROR_INVALID_DATA when @replies is not of that form. */
-Monitor *
-monitor_new_recorded(const Json *replies, GError **error);
-void
-monitor_free(Monitor *monitor); /* accepts NULL */
+Monitor *monitor_new_recorded(const Json *replies, GError **error);
+void monitor_free(Monitor *monitor); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Monitor, monitor_free)
 
 /* Deadline of each command, microseconds; QMP_DEFAULT_TIMEOUT_US at first. */
-void
-monitor_set_timeout(Monitor *monitor, gint64 timeout_us);
+void monitor_set_timeout(Monitor *monitor, gint64 timeout_us);
 /* The live connection, borrowed, for its events; NULL for a recorded one. */
-Qmp *
-monitor_qmp(Monitor *monitor);
+Qmp *monitor_qmp(Monitor *monitor);
 /* From now on remember every reply and error, in the form monitor_new_recorded() reads. */
-void
-monitor_record(Monitor *monitor);
-Json *
-monitor_recording(const Monitor *monitor); /* a copy; NULL if not asked to record */
+void monitor_record(Monitor *monitor);
+Json *monitor_recording(const Monitor *monitor); /* a copy; NULL if not asked to record */
 
 /* Any command. @arguments is borrowed, may be NULL. Returns the 'return' value, to be freed. */
-Json *
-monitor_query(Monitor *monitor, const char *command, const Json *arguments, GError **error);
+Json *monitor_query(Monitor *monitor, const char *command, const Json *arguments, GError **error);
 /* The same for a command whose answer says nothing; takes @arguments. */
-bool
-monitor_run(Monitor *monitor, const char *command, Json *arguments, GError **error);
+bool monitor_run(Monitor *monitor, const char *command, Json *arguments, GError **error);
 
 /* Verbs. `{}` means that QEMU took the command, not that the thing happened. */
-bool
-monitor_cont(Monitor *monitor, GError **error);
-bool
-monitor_stop(Monitor *monitor, GError **error);
-bool
-monitor_system_powerdown(Monitor *monitor, GError **error);
-bool
-monitor_system_reset(Monitor *monitor, GError **error);
+bool monitor_cont(Monitor *monitor, GError **error);
+bool monitor_stop(Monitor *monitor, GError **error);
+bool monitor_system_powerdown(Monitor *monitor, GError **error);
+bool monitor_system_reset(Monitor *monitor, GError **error);
 /* QEMU may close the connection before its answer is read: that counts as success. */
-bool
-monitor_quit(Monitor *monitor, GError **error);
+bool monitor_quit(Monitor *monitor, GError **error);
 
 /* @path: absolute, or a partial one such as a device id ("virtiomem0"). */
-Json *
-monitor_qom_get(Monitor *monitor, const char *path, const char *property, GError **error);
-bool
-monitor_qom_set(Monitor *monitor, const char *path, const char *property, Json *value,
-                GError **error); /* takes @value */
-bool
-monitor_qom_get_size(Monitor *monitor, const char *path, const char *property, guint64 *ret_bytes,
-                     GError **error);
-bool
-monitor_qom_set_size(Monitor *monitor, const char *path, const char *property, guint64 bytes,
-                     GError **error);
+Json *monitor_qom_get(Monitor *monitor, const char *path, const char *property, GError **error);
+bool monitor_qom_set(Monitor *monitor, const char *path, const char *property, Json *value,
+                     GError **error); /* takes @value */
+bool monitor_qom_get_size(Monitor *monitor, const char *path, const char *property,
+                          guint64 *ret_bytes, GError **error);
+bool monitor_qom_set_size(Monitor *monitor, const char *path, const char *property, guint64 bytes,
+                          GError **error);
 
 /* QEMU's RunState in its own words ("running", "prelaunch", "paused", "shutdown", …). */
-bool
-monitor_query_status(Monitor *monitor, char **ret_status, bool *ret_is_running, GError **error);
+bool monitor_query_status(Monitor *monitor, char **ret_status, bool *ret_is_running,
+                          GError **error);
 /* The machine's uuid, lower case with dashes. To be freed. */
-char *
-monitor_query_uuid(Monitor *monitor, GError **error);
+char *monitor_query_uuid(Monitor *monitor, GError **error);
 /* Whether this QEMU's own chardevs carry virtkeep's @token (see qemu/process.h). */
-bool
-monitor_query_token(Monitor *monitor, const char *token, bool *ret_is_ours, GError **error);
+bool monitor_query_token(Monitor *monitor, const char *token, bool *ret_is_ours, GError **error);
 
 /* A virtio-mem device as query-memory-devices has it; sizes and address in bytes. */
 typedef struct {
@@ -93,11 +73,9 @@ typedef struct {
     guint64 node;
 } MonitorMemoryDevice;
 
-void
-monitor_memory_device_free(MonitorMemoryDevice *device);
+void monitor_memory_device_free(MonitorMemoryDevice *device);
 /* Array of MonitorMemoryDevice*, the virtio-mem ones only, in QEMU's order. */
-GPtrArray *
-monitor_query_memory_devices(Monitor *monitor, GError **error);
+GPtrArray *monitor_query_memory_devices(Monitor *monitor, GError **error);
 
 /* Whether the guest has a driver on a virtio device. */
 typedef enum {
@@ -107,5 +85,4 @@ typedef enum {
 } MonitorDriver;
 
 /* @device_id: the id of the PCI device ("virtiomem0"). Never fails: not being told is UNKNOWN. */
-MonitorDriver
-monitor_query_virtio_driver(Monitor *monitor, const char *device_id);
+MonitorDriver monitor_query_virtio_driver(Monitor *monitor, const char *device_id);

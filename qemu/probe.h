@@ -6,8 +6,7 @@
 #include "model/capabilities.h"
 
 #define PROBE_ERROR (probe_error_quark())
-GQuark
-probe_error_quark(void);
+GQuark probe_error_quark(void);
 
 typedef enum {
     PROBE_ERROR_NOT_FOUND,      /* no such file */
@@ -24,5 +23,4 @@ typedef enum {
  * ended and reaped before the call returns, and dies with the calling thread.
  * @timeout_us: bound for the whole of it, > 0.
  */
-Capabilities *
-probe_emulator(const char *emulator, gint64 timeout_us, GError **error);
+Capabilities *probe_emulator(const char *emulator, gint64 timeout_us, GError **error);

@@ -29,18 +29,14 @@ typedef struct {
     guint64 log_offset; /* bytes of the log that earlier processes wrote */
 } ProcessRecord;
 
-void
-process_record_free(ProcessRecord *record);
+void process_record_free(ProcessRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ProcessRecord, process_record_free)
-ProcessRecord *
-process_record_copy(const ProcessRecord *record);
+ProcessRecord *process_record_copy(const ProcessRecord *record);
 /* NULL without error when there is no record (ret_is_missing). An unreadable or malformed one is
  * an error. */
-ProcessRecord *
-process_record_read(const char *run_directory, bool *ret_is_missing, GError **error);
+ProcessRecord *process_record_read(const char *run_directory, bool *ret_is_missing, GError **error);
 /* Atomic (temporary file, fsync, rename), mode 0600. */
-bool
-process_record_write(const ProcessRecord *record, const char *run_directory, GError **error);
+bool process_record_write(const ProcessRecord *record, const char *run_directory, GError **error);
 
 typedef enum {
     PROCESS_NONE, /* no record */
@@ -49,8 +45,7 @@ typedef enum {
     PROCESS_ALIVE    /* ours, running */
 } ProcessState;
 
-const char *
-process_state_name(ProcessState state); /* "none", "gone", "foreign", "alive" */
+const char *process_state_name(ProcessState state); /* "none", "gone", "foreign", "alive" */
 
 /*
  * Finds the QEMU that @run_directory's record names. *@ret_state is always one of the above on
@@ -60,60 +55,42 @@ process_state_name(ProcessState state); /* "none", "gone", "foreign", "alive" */
  * ret_process and ret_record may be NULL; ret_record is set also with GONE and FOREIGN.
  * Error: the record can't be read; then nothing is known.
  */
-bool
-process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_process,
-              ProcessRecord **ret_record, GError **error);
+bool process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_process,
+                   ProcessRecord **ret_record, GError **error);
 
 /* Takes @record and @pidfd. Used by launch; everyone else adopts. */
-Process *
-process_new(ProcessRecord *record, int pidfd);
-void
-process_free(Process *process); /* closes the pidfd; the QEMU runs on. Accepts NULL */
+Process *process_new(ProcessRecord *record, int pidfd);
+void process_free(Process *process); /* closes the pidfd; the QEMU runs on. Accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
 
-const ProcessRecord *
-process_record(const Process *process);
-int
-process_pidfd(const Process *process); /* readable once it has ended; owned by @process */
-bool
-process_is_alive(const Process *process);
+const ProcessRecord *process_record(const Process *process);
+int process_pidfd(const Process *process); /* readable once it has ended; owned by @process */
+bool process_is_alive(const Process *process);
 /* True as soon as it has ended; false after @timeout_us microseconds (0: just look). */
-bool
-process_wait(const Process *process, gint64 timeout_us);
+bool process_wait(const Process *process, gint64 timeout_us);
 /* SIGKILL and SIGTERM through the pidfd; true as well when it has already ended. */
-bool
-process_kill(const Process *process, GError **error);
-bool
-process_terminate(const Process *process, GError **error);
+bool process_kill(const Process *process, GError **error);
+bool process_terminate(const Process *process, GError **error);
 /* Resident memory of the process in bytes, 0 when not known. */
-guint64
-process_resident_size(const Process *process);
+guint64 process_resident_size(const Process *process);
 
 /* QEMU's own words: what the recorded process wrote to its log, the last 4 KiB at most, valid
  * UTF-8, without trailing newline; "" when nothing. To be freed. */
-char *
-process_log_tail(const ProcessRecord *record);
+char *process_log_tail(const ProcessRecord *record);
 
 /* Start time of a pid in clock ticks; false when there is no such process, or it is a zombie. */
-bool
-process_start_time(pid_t pid, guint64 *ret_start_time);
-bool
-process_has_token(pid_t pid, const char *token);
+bool process_start_time(pid_t pid, guint64 *ret_start_time);
+bool process_has_token(pid_t pid, const char *token);
 /* This boot's id; to be freed. */
-char *
-process_boot_id(GError **error);
+char *process_boot_id(GError **error);
 /* A new random token. */
-char *
-process_token_new(void);
-bool
-process_token_is_valid(const char *token);
+char *process_token_new(void);
+bool process_token_is_valid(const char *token);
 
 /* Chardev id of a monitor, "virtkeep-<token>-control"; to be freed. */
-char *
-process_monitor_id(const char *token, const char *monitor);
+char *process_monitor_id(const char *token, const char *monitor);
 
 /* Removes what launch put into RUN/NAME (sockets, process.json, applied.xml, temporary files) and
  * the directory itself; other files there are left, and then the directory too. No directory is
  * success. The caller knows that no QEMU of ours uses it. */
-bool
-run_directory_clear(const char *run_directory, GError **error);
+bool run_directory_clear(const char *run_directory, GError **error);

@@ -13,8 +13,7 @@
 typedef struct Qmp Qmp;
 
 #define QMP_ERROR (qmp_error_quark())
-GQuark
-qmp_error_quark(void);
+GQuark qmp_error_quark(void);
 
 /* The message of the first three is "COMMAND: <QEMU's words>". After TIMEOUT the connection can
  * still be used (a late reply is told by its id); after CLOSED or PROTOCOL it can't. */
@@ -31,10 +30,8 @@ typedef enum {
 
 /* The GError of QEMU's {"class":…,"desc":…}, its message the desc; and the class of a code that
  * QEMU itself sends ("GenericError"), NULL for those of the transport. */
-GError *
-qmp_error_from_json(const Json *refusal);
-const char *
-qmp_error_class(QmpError code);
+GError *qmp_error_from_json(const Json *refusal);
+const char *qmp_error_class(QmpError code);
 
 #define QMP_DEFAULT_TIMEOUT_US (10 * G_USEC_PER_SEC)
 #define QMP_MAX_LINE                                                                               \
@@ -43,34 +40,26 @@ qmp_error_class(QmpError code);
 #define QMP_MAX_EVENTS 1024 /* queued; beyond that the oldest is dropped and counted */
 
 /* Connects, reads the greeting, negotiates. */
-Qmp *
-qmp_open(const char *path, gint64 timeout_us, GError **error);
+Qmp *qmp_open(const char *path, gint64 timeout_us, GError **error);
 /* The same on a connected socket. Takes @fd, also on failure. */
-Qmp *
-qmp_open_fd(int fd, gint64 timeout_us, GError **error);
-void
-qmp_free(Qmp *qmp); /* closes; accepts NULL */
+Qmp *qmp_open_fd(int fd, gint64 timeout_us, GError **error);
+void qmp_free(Qmp *qmp); /* closes; accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
 
 /*
  * Runs a command and waits for its own reply; events that come meanwhile are queued. Takes
  * @arguments (an object, or NULL), also on failure. Returns the 'return' value, to be freed.
  */
-Json *
-qmp_execute(Qmp *qmp, const char *command, Json *arguments, gint64 timeout_us, GError **error);
+Json *qmp_execute(Qmp *qmp, const char *command, Json *arguments, gint64 timeout_us,
+                  GError **error);
 
 /* For an event connection in a main loop: the descriptor to poll for input (owned by @qmp), and
  * the reader to call when it is ready. qmp_read_events() never blocks; it queues what came and
  * returns false with CLOSED or PROTOCOL when the connection is over. */
-int
-qmp_fd(const Qmp *qmp);
-bool
-qmp_read_events(Qmp *qmp, GError **error);
+int qmp_fd(const Qmp *qmp);
+bool qmp_read_events(Qmp *qmp, GError **error);
 /* The oldest queued event as QEMU sent it ({"event":…,"data":{…},"timestamp":{…}}), or NULL. */
-Json *
-qmp_next_event(Qmp *qmp);
+Json *qmp_next_event(Qmp *qmp);
 /* Waits until an event is queued, and returns it. Error: TIMEOUT, CLOSED, PROTOCOL. */
-Json *
-qmp_wait_event(Qmp *qmp, gint64 timeout_us, GError **error);
-guint64
-qmp_n_lost_events(const Qmp *qmp);
+Json *qmp_wait_event(Qmp *qmp, gint64 timeout_us, GError **error);
+guint64 qmp_n_lost_events(const Qmp *qmp);
