@@ -41,9 +41,11 @@ typedef struct Walk {
     Diagnostics *diagnostics;
 } Walk;
 
-static gpointer parse_struct(const Schema *schema, const XmlNode *node, const char *path,
-                             PositionMap *positions, Diagnostics *diagnostics);
-static void take_content(Walk *walk, const XmlNode *node, const Field *row);
+static gpointer
+parse_struct(const Schema *schema, const XmlNode *node, const char *path, PositionMap *positions,
+             Diagnostics *diagnostics);
+static void
+take_content(Walk *walk, const XmlNode *node, const Field *row);
 
 static guint
 n_attributes(const XmlNode *node)
@@ -211,8 +213,8 @@ use_row(Walk *walk, const Field *row, const char *path, Position at)
         return false;
     }
     if (row->no_effect && is_first)
-        diagnostics_add(walk->diagnostics, SEVERITY_NOTE, at, "no-effect",
-                        "%s has no effect: %s", path, row->no_effect);
+        diagnostics_add(walk->diagnostics, SEVERITY_NOTE, at, "no-effect", "%s has no effect: %s",
+                        path, row->no_effect);
     return !row->no_effect || row->type != TYPE_NONE;
 }
 
@@ -270,9 +272,8 @@ take_attribute(Walk *walk, const XmlNode *node, const XmlAttribute *attribute, c
         position_map_set(walk->positions, path, attribute->at);
     if (!row) {
         if (!is_size_unit(walk, attribute->name))
-            diagnostics_add(walk->diagnostics, SEVERITY_ERROR, attribute->at,
-                            "unknown-attribute", "<%s> has no attribute '%s'", node->name,
-                            attribute->name);
+            diagnostics_add(walk->diagnostics, SEVERITY_ERROR, attribute->at, "unknown-attribute",
+                            "<%s> has no attribute '%s'", node->name, attribute->name);
         return;
     }
     if (use_row(walk, row, path, attribute->at) && field_kind(row)->parse)
@@ -360,7 +361,8 @@ take_list_item(Walk *walk, const Field *row, const XmlNode *child)
     g_ptr_array_add(*list, parse_nested(walk, row, child, path));
 }
 
-static void take_child(Walk *walk, const XmlNode *node, const XmlNode *child, const Match *match);
+static void
+take_child(Walk *walk, const XmlNode *node, const XmlNode *child, const Match *match);
 
 /* The element as text, less those children that rows of their own read. */
 static void
@@ -530,8 +532,9 @@ check_condition(Walk *walk, const Field *row)
     g_autofree char *tag = tag_text(walk, row->path, "…");
     g_autofree char *wanted = NULL;
 
-    /* Its value was not understood, and that has been said. */
-    if (enum_row && use_of(walk, enum_row)->is_used && !field_is_set(enum_row, walk->item))
+    /* Its value is missing or was not understood, and that is said elsewhere. */
+    if (enum_row && !field_is_set(enum_row, walk->item) &&
+        (use_of(walk, enum_row)->is_used || enum_row->is_required))
         return;
     if (*when_path == '@')
         wanted = g_strdup_printf("%s=%s", when_path + 1, allowed);

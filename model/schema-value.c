@@ -124,28 +124,6 @@ parse_int(const Field *field, const char *text, guint64 unit, gpointer member)
 }
 
 static char *
-bounds_text(const char *what, const char *min, const char *max)
-{
-    if (min && max)
-        return g_strdup_printf("%s from %s to %s", what, min, max);
-    if (min)
-        return g_strdup_printf("%s of at least %s", what, min);
-    if (max)
-        return g_strdup_printf("%s of at most %s", what, max);
-    return g_strdup(what);
-}
-
-static char *
-expected_number(const Field *field, const char *what, char *(*text)(const Field *, gconstpointer))
-{
-    OptUint bounds[] = { { field->min, true }, { field->max, true } };
-    g_autofree char *min = field->min ? text(field, &bounds[0]) : NULL;
-    g_autofree char *max = field->max ? text(field, &bounds[1]) : NULL;
-
-    return bounds_text(what, min, max);
-}
-
-static char *
 text_uint(const Field *field, gconstpointer member)
 {
     return g_strdup_printf("%" G_GUINT64_FORMAT, ((const OptUint *) member)->value);
@@ -193,35 +171,62 @@ text_fraction(const Field *field, gconstpointer member)
     return g_strdup_printf("%" G_GUINT64_FORMAT ".%0*u", value / 1000000, (int) digits, fraction);
 }
 
+char *
+field_bounds_text(const Field *field)
+{
+    const FieldKind *kind = field_kind(field);
+    OptUint min_value = { field->min, true }, max_value = { field->max, true };
+    OptInt signed_min = { (gint64) field->min, true }, signed_max = { (gint64) field->max, true };
+    bool is_int = field->type == TYPE_INT;
+    g_autofree char *min = NULL, *max = NULL;
+
+    if (field->min || (is_int && field->max))
+        min = is_int ? kind->text(field, &signed_min) : kind->text(field, &min_value);
+    if (field->max)
+        max = is_int ? kind->text(field, &signed_max) : kind->text(field, &max_value);
+    if (min && max)
+        return g_strdup_printf("from %s to %s", min, max);
+    if (min)
+        return g_strdup_printf("at least %s", min);
+    return max ? g_strdup_printf("at most %s", max) : NULL;
+}
+
+static char *
+expected_number(const Field *field, const char *what)
+{
+    g_autofree char *bounds = field_bounds_text(field);
+
+    return g_strconcat(what, bounds ? ", " : NULL, bounds, NULL);
+}
+
 static char *
 expected_uint(const Field *field)
 {
-    return expected_number(field, "a whole number", text_uint);
+    return expected_number(field, "a whole number");
 }
 
 static char *
 expected_hex(const Field *field)
 {
-    return expected_number(field, "a number such as 0x1f", text_hex);
+    return expected_number(field, "a number such as 0x1f");
 }
 
 static char *
 expected_size(const Field *field)
 {
-    return expected_number(field, "a size (a whole number, its unit in the attribute 'unit')",
-                           text_size);
+    return expected_number(field, "a size (a whole number, its unit in the attribute 'unit')");
 }
 
 static char *
 expected_fraction(const Field *field)
 {
-    return expected_number(field, "a number with at most six decimals", text_fraction);
+    return expected_number(field, "a number with at most six decimals");
 }
 
 static char *
 expected_int(const Field *field)
 {
-    return expected_number(field, "a whole number, negative ones too", text_int);
+    return expected_number(field, "a whole number, may be negative");
 }
 
 static bool
@@ -570,8 +575,8 @@ static const FieldKind kinds[] = {
     [TYPE_CPUSET] = { "set", parse_cpuset, expected_cpuset, STRING_MEMBER },
     [TYPE_UUID] = { "UUID", parse_uuid, expected_uuid, STRING_MEMBER },
     [TYPE_MAC] = { "MAC address", parse_mac, expected_mac, STRING_MEMBER },
-    [TYPE_STRUCT] = { "element", NULL, NULL, is_set_pointer, text_struct, copy_struct,
-                      clear_struct, equal_struct },
+    [TYPE_STRUCT] = { "element", NULL, NULL, is_set_pointer, text_struct, copy_struct, clear_struct,
+                      equal_struct },
     [TYPE_LIST] = { "elements", NULL, NULL, is_set_list, text_list, copy_list, clear_list,
                     equal_list },
     [TYPE_RAW] = { "any XML", NULL, NULL, STRING_MEMBER },
@@ -590,8 +595,7 @@ field_kind(const Field *field)
 bool
 field_is_set(const Field *field, gconstpointer item)
 {
-    return field->type != TYPE_NONE &&
-           field_kind(field)->is_set(field_member_const(field, item));
+    return field->type != TYPE_NONE && field_kind(field)->is_set(field_member_const(field, item));
 }
 
 bool
