@@ -18,10 +18,6 @@
 #include "state/journal.h"
 #include "state/store_private.h"
 
-enum {
-    GROUP_BEGIN = 1 << 0,
-};
-
 static const char *const outcome_names[] = {
     [ACTION_OPEN] = NULL,
     [ACTION_DONE] = "done",
@@ -57,20 +53,20 @@ parse_outcome(const char *text)
 // clang-format off
 static const Column action_columns[] = {
     ACTION(id, "id"),
-    ACTION(domain, "domain", .groups = GROUP_BEGIN),
-    ACTION(kind, "kind", .groups = GROUP_BEGIN),
-    ACTION(detail, "detail", .groups = GROUP_BEGIN),
-    ACTION(cause_file, "cause_file", .groups = GROUP_BEGIN),
-    ACTION(cause_line, "cause_line", .groups = GROUP_BEGIN, .null_if_zero = TRUE),
-    ACTION(cause_commit, "cause_commit", .groups = GROUP_BEGIN),
-    ACTION(cause_trigger, "cause_trigger", .groups = GROUP_BEGIN),
-    ACTION(started_at_us, "started_at", .groups = GROUP_BEGIN),
+    ACTION(domain, "domain"),
+    ACTION(kind, "kind"),
+    ACTION(detail, "detail"),
+    ACTION(cause_file, "cause ->> '$.file'"),
+    ACTION(cause_line, "cause ->> '$.line'"),
+    ACTION(cause_commit, "cause ->> '$.commit'"),
+    ACTION(cause_trigger, "cause ->> '$.trigger'"),
+    ACTION(started_at_us, "started_at"),
     ACTION(finished_at_us, "finished_at"),
     ACTION(outcome, "outcome", .format = format_outcome, .parse = parse_outcome),
     ACTION(error, "error"),
-    ACTION(owner_pid, "owner_pid", .groups = GROUP_BEGIN),
-    ACTION(owner_start_time, "owner_start_time", .groups = GROUP_BEGIN),
-    ACTION(owner_boot_id, "owner_boot_id", .groups = GROUP_BEGIN),
+    ACTION(owner_pid, "owner_pid"),
+    ACTION(owner_start_time, "owner_start_time"),
+    ACTION(owner_boot_id, "owner_boot_id"),
 };
 // clang-format on
 
@@ -82,7 +78,6 @@ free_action(gpointer record)
 
 static const RecordType action_type = {
     .size = sizeof(ActionRecord),
-    .table = "t_action",
     .from = "t_action",
     .columns = action_columns,
     .n_columns = G_N_ELEMENTS(action_columns),
@@ -106,23 +101,31 @@ journal_begin(Store *store, const char *domain, const char *kind, const char *de
               const ActionCause *cause, const ActionOwner *owner, gint64 now_us, gint64 *ret_id,
               GError **error)
 {
-    ActionRecord record = {
-        .domain = (char *) domain,
-        .kind = (char *) kind,
-        .detail = (char *) detail_json,
-        .started_at_us = now_us,
-        .owner_pid = owner->pid,
-        .owner_start_time = owner->start_time,
-        .owner_boot_id = (char *) owner->boot_id,
+    const ActionCause unknown = { 0 };
+    if (!cause)
+        cause = &unknown;
+    SqliteValue values[] = {
+        SQLITE_VALUE_OF_TEXT(domain),
+        SQLITE_VALUE_OF_TEXT(kind),
+        SQLITE_VALUE_OF_TEXT(detail_json),
+        SQLITE_VALUE_OF_TEXT(cause->file),
+        cause->line ? SQLITE_VALUE_OF_INT(cause->line) : (SqliteValue){ 0 },
+        SQLITE_VALUE_OF_TEXT(cause->commit),
+        SQLITE_VALUE_OF_TEXT(cause->trigger),
+        SQLITE_VALUE_OF_INT(now_us),
+        SQLITE_VALUE_OF_INT(owner->pid),
+        SQLITE_VALUE_OF_INT(owner->start_time),
+        SQLITE_VALUE_OF_TEXT(owner->boot_id),
     };
-    if (cause) {
-        record.cause_file = (char *) cause->file;
-        record.cause_line = cause->line;
-        record.cause_commit = (char *) cause->commit;
-        record.cause_trigger = (char *) cause->trigger;
-    }
     Sqlite *db = store_sqlite(store);
-    if (!record_insert(db, &action_type, &record, GROUP_BEGIN, SQLITE_DURABLE, error))
+    // json() refuses what is not JSON; json_patch() leaves out the members that are null.
+    if (!sqlite_write(db, SQLITE_DURABLE,
+                      "INSERT INTO t_action(domain, kind, detail, cause, started_at,"
+                      "  owner_pid, owner_start_time, owner_boot_id)"
+                      " VALUES(?1, ?2, json(?3), json_patch('{}', json_object("
+                      "  'file', ?4, 'line', ?5, 'commit', ?6, 'trigger', ?7)),"
+                      "  ?8, ?9, ?10, ?11)",
+                      values, G_N_ELEMENTS(values), error))
         return FALSE;
     *ret_id = sqlite_last_id(db);
     return TRUE;
@@ -150,8 +153,8 @@ journal_put_detail(Store *store, gint64 id, const char *detail_json, GError **er
 {
     SqliteValue values[] = { SQLITE_VALUE_OF_TEXT(detail_json), SQLITE_VALUE_OF_INT(id) };
     return sqlite_write(store_sqlite(store), SQLITE_RELAXED,
-                        "UPDATE t_action SET detail = ?1"
-                        " WHERE id = ?2 AND outcome IS NULL AND detail IS NOT ?1",
+                        "UPDATE t_action SET detail = json(?1)"
+                        " WHERE id = ?2 AND outcome IS NULL AND detail IS NOT json(?1)",
                         values, G_N_ELEMENTS(values), error);
 }
 

@@ -16,6 +16,9 @@
 // (docs/state.md, checked against the file by a test): they keep their names and columns. Times are
 // integers, microseconds since the epoch, in tables; RFC 3339 UTC text in views. Sizes are bytes.
 // History tables name a domain by text, not by foreign key: history outlives the domain's row.
+//
+// Views and constraints use no JSON function: SQLite 3.40 refuses those to a reader who opened
+// the file with an untrusted schema.
 #include "state/migrations.h"
 
 // A time column as text, NULL staying NULL.
@@ -51,8 +54,7 @@ static const char version_1[] =
     "CREATE TABLE t_action("
     "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
     "  domain TEXT NOT NULL, kind TEXT NOT NULL,"
-    "  detail TEXT CHECK(detail IS NULL OR json_valid(detail)),"
-    "  cause_file TEXT, cause_line INTEGER, cause_commit TEXT, cause_trigger TEXT,"
+    "  detail TEXT, cause TEXT NOT NULL,"
     "  started_at INTEGER NOT NULL, finished_at INTEGER, outcome TEXT, error TEXT,"
     "  owner_pid INTEGER NOT NULL, owner_start_time INTEGER NOT NULL, owner_boot_id TEXT,"
     "  CHECK((finished_at IS NULL) = (outcome IS NULL))"
@@ -126,11 +128,7 @@ static const char version_1[] =
                                         " FROM t_change;"
 
                                         "CREATE VIEW actions AS SELECT"
-                                        "  domain, kind, detail,"
-                                        "  json_patch('{}', json_object('file', cause_file, "
-                                        "'line', cause_line,"
-                                        "    'commit', cause_commit, 'trigger', cause_trigger)) AS "
-                                        "cause,"
+                                        "  domain, kind, detail, cause,"
                                         "  " RFC3339("started_at") " AS started_at, " RFC3339(
                                             "finished_at") " AS finished_at,"
                                                            "  outcome, error"

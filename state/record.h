@@ -45,7 +45,7 @@ typedef struct {
 
 typedef struct {
     gsize size;
-    const char *table; // written
+    const char *table; // written; NULL: only read
     const char *from;  // read: what follows FROM
     const Column *columns;
     guint n_columns;
