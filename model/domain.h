@@ -147,3 +147,5 @@ void domain_validate(const Domain *domain, const PositionMap *positions, Diagnos
 /* Boot memory in bytes: NUMA cells' sum where there are cells, else memory less devices. */
 guint64 domain_boot_memory(const Domain *domain);
 bool domain_is_q35(const Domain *domain);
+/* Whether SCSI controller @index addresses disks by unit alone (lsilogic). */
+bool domain_scsi_is_narrow(const Domain *domain, guint64 index);

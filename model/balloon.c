@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The memory balloon. One is there unless the file says `none`; its statistics are what the shrink
+ * guard of virtio-mem stands on, so a guest that is to be shrunk safely has one.
+ */
+#include "model/balloon.h"
+
+static const char *const model_names[] = {
+    [BALLOON_VIRTIO] = "virtio",
+    [BALLOON_VIRTIO_TRANSITIONAL] = "virtio-transitional",
+    [BALLOON_VIRTIO_NON_TRANSITIONAL] = "virtio-non-transitional",
+    [BALLOON_NONE] = "none",
+    [BALLOON_XEN] = "xen",
+    NULL,
+};
+
+static const Field balloon_fields[] = {
+    FIELD_ENUM(Balloon, model, model_names, .path = "@model", .is_required = true,
+               .doc = "`virtio`, or `none` for no balloon."),
+    FIELD_ON_OFF(Balloon, auto_deflate, .path = "@autodeflate",
+                 .doc = "Deflate before the guest runs out of memory."),
+    FIELD_ON_OFF(Balloon, free_page_reporting, .path = "@freePageReporting",
+                 .doc = "The guest tells the host which pages are free."),
+    FIELD_UINT(Balloon, stats_period, .path = "stats/@period", .change = CHANGE_LIVE,
+               .doc = "Seconds between the guest's statistics while nothing moves."),
+    DEVICE_INFO_FIELDS(Balloon),
+    FIELD_END,
+};
+
+static const Schema balloon_schema = {
+    .element = "memballoon",
+    .size = sizeof(Balloon),
+    .fields = balloon_fields,
+    .doc = "The memory balloon; one virtio balloon by default.",
+};
+
+static void
+balloon_validate(const Validation *v, gconstpointer item)
+{
+    const Balloon *balloon = item;
+
+    if (balloon->model == BALLOON_XEN)
+        validation_error(v, "@model", "not-supported", "this balloon is Xen's");
+    if (list_at(v->domain->balloons, 0, Balloon) != balloon)
+        validation_error(v, NULL, "duplicate-element", "a guest has one balloon");
+}
+
+static DeviceBus
+balloon_bus(const Domain *domain, gconstpointer item)
+{
+    switch ((BalloonModel) ((const Balloon *) item)->model) {
+    case BALLOON_NONE:
+    case BALLOON_XEN:
+        return BUS_NONE;
+    case BALLOON_VIRTIO_TRANSITIONAL:
+        return BUS_PCI;
+    case BALLOON_VIRTIO:
+    case BALLOON_VIRTIO_NON_TRANSITIONAL:
+        return BUS_PCIE;
+    }
+    return BUS_PCIE;
+}
+
+const DeviceKind balloon_kind = {
+    .name = "memballoon",
+    .list_offset = offsetof(Domain, balloons),
+    .schema = &balloon_schema,
+    .validate = balloon_validate,
+    .bus = balloon_bus,
+    .pci_rank = 8,
+    .alias_prefix = "balloon",
+};

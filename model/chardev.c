@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Character devices. What the host side is (type, source, protocol, log) is the same for all of
+ * them, so those rows are written once; each element adds its target: a serial port, a console,
+ * a channel between host and guest.
+ *
+ * The first console of type serial is libvirt's other name for serial port 0; reconcile/resolve
+ * joins the two, here they are what the file says.
+ */
+#include "model/chardev.h"
+
+static const char *const type_names[] = {
+    [CHARDEV_NULL] = "null", [CHARDEV_VC] = "vc", [CHARDEV_PTY] = "pty", [CHARDEV_DEV] = "dev",
+    [CHARDEV_FILE] = "file", [CHARDEV_PIPE] = "pipe", [CHARDEV_STDIO] = "stdio",
+    [CHARDEV_UDP] = "udp", [CHARDEV_TCP] = "tcp", [CHARDEV_UNIX] = "unix",
+    [CHARDEV_SPICEVMC] = "spicevmc", [CHARDEV_SPICEPORT] = "spiceport", NULL,
+};
+static const char *const mode_names[] = {
+    [CHARDEV_CONNECT] = "connect",
+    [CHARDEV_BIND] = "bind",
+    NULL,
+};
+static const char *const protocol_names[] = {
+    [CHARDEV_RAW] = "raw", [CHARDEV_TELNET] = "telnet", [CHARDEV_TELNETS] = "telnets",
+    [CHARDEV_TLS] = "tls", NULL,
+};
+static const char *const serial_target_names[] = {
+    [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial", [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
+    [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial", NULL,
+};
+static const char *const target_names[] = {
+    [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial", [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
+    [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial", [CHARDEV_TARGET_SERIAL] = "serial",
+    [CHARDEV_TARGET_VIRTIO] = "virtio", [CHARDEV_TARGET_ISA_DEBUG] = "isa-debug", NULL,
+};
+
+static const Field source_fields[] = {
+    FIELD_ENUM(ChardevSource, mode, mode_names, .path = "@mode",
+               .doc = "Whether QEMU listens (`bind`) or connects."),
+    FIELD_STRING(ChardevSource, path, .path = "@path", .doc = "File, device or socket."),
+    FIELD_STRING(ChardevSource, host, .path = "@host", .doc = "Host name or address."),
+    FIELD_STRING(ChardevSource, service, .path = "@service", .doc = "Port."),
+    FIELD_STRING(ChardevSource, channel, .path = "@channel", .doc = "spiceport: channel name."),
+    FIELD_ON_OFF(ChardevSource, append, .path = "@append", .doc = "Keep what the file has."),
+    FIELD_END,
+};
+
+static const Schema source_schema = {
+    .element = "source",
+    .size = sizeof(ChardevSource),
+    .fields = source_fields,
+    .doc = "The host side of a character device.",
+};
+
+#define CHARDEV_FIELDS                                                                             \
+    FIELD_ENUM(Chardev, type, type_names, .path = "@type", .is_required = true,                    \
+               .doc = "What the host side is."),                                                   \
+    FIELD_LIST(Chardev, sources, &source_schema, .path = "source", .doc = "Where it leads to."),   \
+    FIELD_ENUM(Chardev, protocol, protocol_names, .path = "protocol/@type",                        \
+               .doc = "tcp: protocol on the connection."),                                         \
+    FIELD_STRING(Chardev, log_file, .path = "log/@file", .doc = "Everything is also written here."), \
+    FIELD_ON_OFF(Chardev, log_append, .path = "log/@append", .doc = "Keep what the log has."),     \
+    DEVICE_INFO_FIELDS(Chardev)
+
+static const Field serial_fields[] = {
+    CHARDEV_FIELDS,
+    FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type",
+               .doc = "`isa-serial` (default), `usb-serial`, `pci-serial` or `isa-debug`."),
+    FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 255, .doc = "Port number."),
+    FIELD_STRING(Chardev, target_model, .path = "target/model/@name",
+                 .doc = "QEMU's device; follows from the type."),
+    FIELD_END,
+};
+static const Field parallel_fields[] = {
+    CHARDEV_FIELDS,
+    FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 2, .doc = "Port number."),
+    FIELD_END,
+};
+static const Field console_fields[] = {
+    CHARDEV_FIELDS,
+    { .type = TYPE_NONE, .path = "@tty", .is_output = true, .doc = "libvirt's report of the pty." },
+    FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type",
+               .doc = "`serial` (default) or `virtio`."),
+    FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 255, .doc = "Port number."),
+    FIELD_END,
+};
+static const Field channel_fields[] = {
+    CHARDEV_FIELDS,
+    FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type", .is_required = true,
+               .doc = "`virtio`."),
+    FIELD_STRING(Chardev, target_name, .path = "target/@name",
+                 .doc = "Name the guest finds the port under."),
+    { .type = TYPE_NONE, .path = "target/@state", .is_output = true,
+      .doc = "libvirt's report of the guest's side." },
+    FIELD_END,
+};
+
+static char *
+channel_key(gconstpointer item)
+{
+    return g_strdup(((const Chardev *) item)->target_name);
+}
+
+static const Schema serial_schema = { .element = "serial", .size = sizeof(Chardev),
+                                      .fields = serial_fields, .doc = "A serial port." };
+static const Schema parallel_schema = { .element = "parallel", .size = sizeof(Chardev),
+                                        .fields = parallel_fields, .doc = "A parallel port." };
+static const Schema console_schema = { .element = "console", .size = sizeof(Chardev),
+                                       .fields = console_fields,
+                                       .doc = "A console; the first is serial port 0." };
+static const Schema channel_schema = { .element = "channel", .size = sizeof(Chardev),
+                                       .fields = channel_fields, .key = channel_key,
+                                       .doc = "A port between host and guest, for agents." };
+
+const ChardevSource *
+chardev_source(const Chardev *chardev)
+{
+    return list_length(chardev->sources) ? list_at(chardev->sources, 0, ChardevSource) : NULL;
+}
+
+/* What a type's source must say. */
+static const struct {
+    bool needs_path, needs_service;
+} needs[] = {
+    [CHARDEV_DEV] = { true, false },  [CHARDEV_FILE] = { true, false },
+    [CHARDEV_PIPE] = { true, false }, [CHARDEV_UNIX] = { true, false },
+    [CHARDEV_TCP] = { false, true },  [CHARDEV_UDP] = { false, true },
+    [CHARDEV_SPICEPORT] = { false, false },
+};
+
+static void
+validate_backend(const Validation *v, const Chardev *chardev)
+{
+    const ChardevSource *source = chardev_source(chardev);
+    bool is_guest_channel = chardev->target_type == CHARDEV_TARGET_VIRTIO;
+
+    if (!chardev->type)
+        return;
+    if (chardev->type == CHARDEV_UNIX && is_guest_channel && (!source || !source->path))
+        return; /* libvirt makes a path up: so does the launch, in the run directory */
+    if (needs[chardev->type].needs_path && (!source || !source->path))
+        validation_error(v, NULL, "chardev-source", "<source path='…'/> is missing");
+    if (needs[chardev->type].needs_service && (!source || !source->service))
+        validation_error(v, NULL, "chardev-source", "<source host='…' service='…'/> is missing");
+    if (source && source->path && chardev->type != CHARDEV_PTY && !g_path_is_absolute(source->path))
+        validation_error(v, "source[0]/@path", "chardev-source", "the path must be absolute");
+    if (chardev->protocol == CHARDEV_TELNETS || chardev->protocol == CHARDEV_TLS)
+        validation_error(v, "protocol/@type", "not-supported",
+                         "protocol '%s' is not supported yet", protocol_names[chardev->protocol]);
+}
+
+static void
+serial_validate(const Validation *v, gconstpointer item)
+{
+    const Chardev *serial = item;
+
+    validate_backend(v, serial);
+    if (serial->target_type == CHARDEV_TARGET_SERIAL || serial->target_type == CHARDEV_TARGET_VIRTIO)
+        validation_error(v, "target/@type", "bad-value",
+                         "a serial port's target can't be '%s': isa-serial, usb-serial or pci-serial",
+                         target_names[serial->target_type]);
+    if (serial->target_model && serial->target_type &&
+        serial->target_type < (int) G_N_ELEMENTS(serial_target_names) - 1 &&
+        g_strcmp0(serial->target_model, serial_target_names[serial->target_type]))
+        validation_error(v, "target/model/@name", "bad-value", "model '%s' does not fit type '%s'",
+                         serial->target_model, serial_target_names[serial->target_type]);
+}
+
+static void
+console_validate(const Validation *v, gconstpointer item)
+{
+    const Chardev *console = item;
+
+    validate_backend(v, console);
+    if (console->target_type && console->target_type != CHARDEV_TARGET_SERIAL &&
+        console->target_type != CHARDEV_TARGET_VIRTIO)
+        validation_error(v, "target/@type", "bad-value",
+                         "a console's target can't be '%s': serial or virtio",
+                         target_names[console->target_type]);
+}
+
+static void
+channel_validate(const Validation *v, gconstpointer item)
+{
+    const Chardev *channel = item;
+
+    validate_backend(v, channel);
+    if (channel->target_type && channel->target_type != CHARDEV_TARGET_VIRTIO)
+        validation_error(v, "target/@type", "bad-value", "a channel's target can only be 'virtio'");
+    for (guint i = 0; channel->target_name && i < list_length(v->domain->channels); i++) {
+        const Chardev *other = list_at(v->domain->channels, i, Chardev);
+
+        if (other == channel)
+            break;
+        if (!g_strcmp0(other->target_name, channel->target_name))
+            validation_error(v, "target/@name", "channel-duplicate",
+                             "another channel is named '%s'", channel->target_name);
+    }
+}
+
+static DeviceBus
+serial_bus(const Domain *domain, gconstpointer item)
+{
+    switch ((ChardevTarget) ((const Chardev *) item)->target_type) {
+    case CHARDEV_TARGET_PCI_SERIAL:
+        return BUS_PCI;
+    case CHARDEV_TARGET_USB_SERIAL:
+        return BUS_USB;
+    case CHARDEV_TARGET_ISA_SERIAL:
+    case CHARDEV_TARGET_ISA_DEBUG:
+    case CHARDEV_TARGET_SERIAL:
+    case CHARDEV_TARGET_VIRTIO:
+        return BUS_ISA;
+    }
+    return BUS_ISA;
+}
+
+static DeviceBus
+virtio_serial_bus(const Domain *domain, gconstpointer item)
+{
+    return ((const Chardev *) item)->target_type == CHARDEV_TARGET_VIRTIO ? BUS_VIRTIO_SERIAL
+                                                                          : BUS_NONE;
+}
+
+const DeviceKind serial_kind = {
+    .name = "serial",
+    .list_offset = offsetof(Domain, serials),
+    .schema = &serial_schema,
+    .validate = serial_validate,
+    .bus = serial_bus,
+    .pci_rank = 14,
+    .alias_prefix = "serial",
+};
+const DeviceKind parallel_kind = {
+    .name = "parallel",
+    .list_offset = offsetof(Domain, parallels),
+    .schema = &parallel_schema,
+    .validate = console_validate,
+    .alias_prefix = "parallel",
+};
+const DeviceKind console_kind = {
+    .name = "console",
+    .list_offset = offsetof(Domain, consoles),
+    .schema = &console_schema,
+    .validate = console_validate,
+    .bus = virtio_serial_bus,
+    .alias_prefix = "console",
+};
+const DeviceKind channel_kind = {
+    .name = "channel",
+    .list_offset = offsetof(Domain, channels),
+    .schema = &channel_schema,
+    .validate = channel_validate,
+    .bus = virtio_serial_bus,
+    .alias_prefix = "channel",
+};

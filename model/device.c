@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The table of device kinds, and how a semantic check reports. Everything that walks "all devices
+ * of a domain" (addresses, aliases, validation, the command line) walks this table.
+ */
+#include "model/device.h"
+
+#include "model/balloon.h"
+#include "model/chardev.h"
+#include "model/controller.h"
+#include "model/disk.h"
+#include "model/graphics.h"
+#include "model/input.h"
+#include "model/interface.h"
+#include "model/memory.h"
+#include "model/rng.h"
+#include "model/video.h"
+
+const DeviceKind *const device_kinds[] = {
+    &disk_kind,  &controller_kind, &interface_kind, &serial_kind, &parallel_kind,
+    &console_kind, &channel_kind,  &input_kind,     &graphics_kind, &video_kind,
+    &balloon_kind, &rng_kind,      &memory_kind,    NULL,
+};
+
+const DeviceKind *
+device_kind_find(const char *name)
+{
+    for (guint i = 0; device_kinds[i]; i++)
+        if (g_str_equal(device_kinds[i]->name, name))
+            return device_kinds[i];
+    return NULL;
+}
+
+GPtrArray *
+domain_devices(const Domain *domain, const DeviceKind *kind)
+{
+    return G_STRUCT_MEMBER(GPtrArray *, domain, kind->list_offset);
+}
+
+static void
+report(const Validation *validation, Severity severity, const char *field, const char *code,
+       const char *format, va_list args)
+{
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    g_autofree char *path = NULL;
+    Position at = { 0, 0 };
+
+    if (field && *validation->path)
+        path = g_strdup_printf("%s/%s", validation->path, field);
+    else
+        path = g_strdup(field ? field : validation->path);
+    if (validation->positions)
+        at = position_map_get(validation->positions, path);
+    if (*path)
+        diagnostics_add(validation->diagnostics, severity, at, code, "%s: %s", path, text);
+    else
+        diagnostics_add(validation->diagnostics, severity, at, code, "%s", text);
+}
+
+void
+validation_error(const Validation *validation, const char *field, const char *code,
+                 const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    report(validation, SEVERITY_ERROR, field, code, format, args);
+    va_end(args);
+}
+
+void
+validation_warning(const Validation *validation, const char *field, const char *code,
+                   const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    report(validation, SEVERITY_WARNING, field, code, format, args);
+    va_end(args);
+}

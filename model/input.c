@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Keyboards, mice and tablets. PS/2 ones are part of the machine: they are in the document, since
+ * libvirt lists them, and never on QEMU's command line.
+ */
+#include "model/input.h"
+
+static const char *const type_names[] = {
+    [INPUT_MOUSE] = "mouse", [INPUT_TABLET] = "tablet", [INPUT_KEYBOARD] = "keyboard",
+    [INPUT_PASSTHROUGH] = "passthrough", [INPUT_EVDEV] = "evdev", NULL,
+};
+static const char *const bus_names[] = {
+    [INPUT_BUS_PS2] = "ps2",
+    [INPUT_BUS_USB] = "usb",
+    [INPUT_BUS_VIRTIO] = "virtio",
+    NULL,
+};
+const char *const virtio_model_names[] = {
+    [VIRTIO_MODEL_VIRTIO] = "virtio",
+    [VIRTIO_MODEL_TRANSITIONAL] = "virtio-transitional",
+    [VIRTIO_MODEL_NON_TRANSITIONAL] = "virtio-non-transitional",
+    NULL,
+};
+
+static const Field input_fields[] = {
+    FIELD_ENUM(Input, type, type_names, .path = "@type", .is_required = true,
+               .doc = "`mouse`, `tablet` or `keyboard`."),
+    FIELD_ENUM(Input, bus, bus_names, .path = "@bus",
+               .doc = "`ps2`, `usb` or `virtio`; usb for a tablet, ps2 else by default."),
+    FIELD_ENUM(Input, model, virtio_model_names, .path = "@model", .doc = "virtio: device model."),
+    DEVICE_INFO_FIELDS(Input),
+    FIELD_END,
+};
+
+static const Schema input_schema = {
+    .element = "input",
+    .size = sizeof(Input),
+    .fields = input_fields,
+    .doc = "A keyboard, mouse or tablet.",
+};
+
+InputBus
+input_bus(const Input *input)
+{
+    if (input->bus)
+        return input->bus;
+    return input->type == INPUT_TABLET ? INPUT_BUS_USB : INPUT_BUS_PS2;
+}
+
+static void
+input_validate(const Validation *v, gconstpointer item)
+{
+    const Input *input = item;
+
+    if (input->type == INPUT_PASSTHROUGH || input->type == INPUT_EVDEV)
+        validation_error(v, "@type", "not-supported", "input type '%s' is not supported yet",
+                         type_names[input->type]);
+    if (input->type == INPUT_TABLET && input_bus(input) == INPUT_BUS_PS2)
+        validation_error(v, "@bus", "input-bus", "a tablet can't sit on ps2");
+    if (input->model && input_bus(input) != INPUT_BUS_VIRTIO)
+        validation_error(v, "@model", "input-model", "only virtio inputs have a model");
+}
+
+static DeviceBus
+input_device_bus(const Domain *domain, gconstpointer item)
+{
+    const Input *input = item;
+
+    switch (input_bus(input)) {
+    case INPUT_BUS_PS2:
+        return BUS_NONE;
+    case INPUT_BUS_USB:
+        return BUS_USB;
+    case INPUT_BUS_VIRTIO:
+        return input->model == VIRTIO_MODEL_TRANSITIONAL ? BUS_PCI : BUS_PCIE;
+    }
+    return BUS_NONE;
+}
+
+const DeviceKind input_kind = {
+    .name = "input",
+    .list_offset = offsetof(Domain, inputs),
+    .schema = &input_schema,
+    .validate = input_validate,
+    .bus = input_device_bus,
+    .pci_rank = 13,
+    .alias_prefix = "input",
+};

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Video cards. The first (or the one marked primary) has a chipset place of its own, which is
+ * reconcile/pci's to know. Memory sizes are bare KiB in the XML.
+ */
+#include "model/video.h"
+
+static const char *const model_names[] = {
+    [VIDEO_VGA] = "vga", [VIDEO_CIRRUS] = "cirrus", [VIDEO_VMVGA] = "vmvga", [VIDEO_QXL] = "qxl",
+    [VIDEO_VIRTIO] = "virtio", [VIDEO_BOCHS] = "bochs", [VIDEO_RAMFB] = "ramfb",
+    [VIDEO_NONE] = "none", NULL,
+};
+
+#define MODEL(set) WHEN(Video, model, "model/@type", set)
+
+static const Field video_fields[] = {
+    FIELD_ENUM(Video, model, model_names, .path = "model/@type",
+               .doc = "Kind of card; `cirrus` by default."),
+    FIELD_SIZE(Video, ram, .path = "model/@ram", MODEL(WHEN_IS(VIDEO_QXL)),
+               .doc = "qxl: size of the primary memory bar."),
+    FIELD_SIZE(Video, vram, .path = "model/@vram", .doc = "Size of the video memory."),
+    FIELD_SIZE(Video, vram64, .path = "model/@vram64", MODEL(WHEN_IS(VIDEO_QXL)),
+               .doc = "qxl: size of the 64-bit memory bar."),
+    FIELD_SIZE(Video, vgamem, .path = "model/@vgamem", MODEL(WHEN_IS(VIDEO_QXL)),
+               .doc = "qxl: size of the VGA frame buffer."),
+    FIELD_UINT(Video, heads, .path = "model/@heads", .min = 1, .max = 16, .doc = "Screens."),
+    FIELD_YES_NO(Video, primary, .path = "model/@primary", .doc = "The card the firmware uses."),
+    FIELD_ON_OFF(Video, blob, .path = "model/@blob", MODEL(WHEN_IS(VIDEO_VIRTIO)),
+                 .doc = "virtio: blob resources."),
+    FIELD_YES_NO(Video, accel3d, .path = "model/acceleration/@accel3d",
+                 MODEL(WHEN_IS(VIDEO_VIRTIO)), .doc = "virtio: 3D acceleration."),
+    FIELD_UINT(Video, x, .path = "model/resolution/@x", .doc = "Preferred width."),
+    FIELD_UINT(Video, y, .path = "model/resolution/@y", .doc = "Preferred height."),
+    DEVICE_INFO_FIELDS(Video),
+    FIELD_END,
+};
+
+static const Schema video_schema = {
+    .element = "video",
+    .size = sizeof(Video),
+    .fields = video_fields,
+    .doc = "A video card.",
+};
+
+static void
+video_validate(const Validation *v, gconstpointer item)
+{
+    const Video *video = item;
+
+    if (video->model == VIDEO_NONE && list_length(v->domain->videos) > 1)
+        validation_error(v, "model/@type", "video-none",
+                         "video 'none' excludes every other video card");
+    if (video->x.is_set != video->y.is_set)
+        validation_error(v, "model/resolution", "video-resolution", "a resolution has x and y");
+}
+
+static DeviceBus
+video_bus(const Domain *domain, gconstpointer item)
+{
+    switch ((VideoModel) ((const Video *) item)->model) {
+    case VIDEO_NONE:
+    case VIDEO_RAMFB:
+        return BUS_NONE;
+    case VIDEO_VIRTIO:
+    case VIDEO_BOCHS:
+        return BUS_PCIE;
+    case VIDEO_VGA:
+    case VIDEO_CIRRUS:
+    case VIDEO_VMVGA:
+    case VIDEO_QXL:
+        return BUS_PCI;
+    }
+    return BUS_PCI;
+}
+
+const DeviceKind video_kind = {
+    .name = "video",
+    .list_offset = offsetof(Domain, videos),
+    .schema = &video_schema,
+    .validate = video_validate,
+    .bus = video_bus,
+    .pci_rank = 11,
+    .alias_prefix = "video",
+};
