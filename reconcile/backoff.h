@@ -15,10 +15,10 @@ typedef struct {
     gint64 retry_at;  /* 0: at any time */
 } Backoff;
 
-#define BACKOFF_FIRST (1 * G_USEC_PER_SEC)
-#define BACKOFF_MOST (300 * G_USEC_PER_SEC)
+#define BACKOFF_FIRST ((gint64) 1 * G_USEC_PER_SEC)
+#define BACKOFF_MOST ((gint64) 300 * G_USEC_PER_SEC)
 /* A name that had no failure for this long after its retry was due starts afresh. */
-#define BACKOFF_FORGET (600 * G_USEC_PER_SEC)
+#define BACKOFF_FORGET ((gint64) 600 * G_USEC_PER_SEC)
 
 /* The delay after the @n_failures-th failure in a row (0 gives 0). @seed chooses the jitter. */
 gint64

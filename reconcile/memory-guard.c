@@ -30,13 +30,12 @@
  */
 #include "reconcile/memory-guard.h"
 
-#define AWAIT_MOST (2 * G_USEC_PER_SEC)
+#define AWAIT_MOST ((gint64) 2 * G_USEC_PER_SEC)
 #define AWAIT_POLL_LEAST ((gint64) 1000)
 #define AWAIT_POLL_MOST ((gint64) 100 * 1000)
-#define REFRESH_AGE (1 * G_USEC_PER_SEC)
-#define CLOCK_SLACK (1 * G_USEC_PER_SEC)
-#define STEP_PAUSE (1 * G_USEC_PER_SEC)
-#define HOLD_POLL (1 * G_USEC_PER_SEC)
+#define REFRESH_AGE ((gint64) 1 * G_USEC_PER_SEC)
+#define CLOCK_SLACK ((gint64) 1 * G_USEC_PER_SEC)
+#define HOLD_POLL ((gint64) 1 * G_USEC_PER_SEC)
 #define OTHER_POLL ((gint64) 250 * 1000)
 
 static guint64
@@ -87,12 +86,14 @@ memory_guard_is_fresh(const MemoryStepState *state, const MemoryStepInput *input
 }
 
 void
-memory_guard_leave(MemoryStepState *state)
+memory_guard_leave(MemoryStepState *state, gint64 now)
 {
     state->statistics_since = 0;
     state->is_unguarded = false;
+    if (!state->is_stepping)
+        return;
     state->is_stepping = false;
-    state->pause_until = 0;
+    state->pause_until = now + MEMORY_GUARD_PAUSE;
 }
 
 /* The floor that a fresh sample gives. */
@@ -114,10 +115,10 @@ small_step(MemoryStepState *state, const MemoryStepInput *input)
 
     if (state->is_stepping && input->current <= state->step_floor) {
         state->is_stepping = false;
-        state->pause_until = input->now + STEP_PAUSE;
+        state->pause_until = input->now + MEMORY_GUARD_PAUSE;
     }
     if (!state->is_stepping) {
-        gint64 pause = MIN(state->pause_until - input->now, STEP_PAUSE);
+        gint64 pause = state->pause_until - input->now;
         if (pause > 0 || input->is_other_shrinking)
             return (MemoryGuard){ .low = input->current,
                                   .reason = MEMORY_STEP_NO_STATISTICS,
@@ -164,7 +165,7 @@ memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input, const P
     MemoryGuard guard;
 
     if (memory_guard_is_fresh(state, input)) {
-        memory_guard_leave(state);
+        memory_guard_leave(state, input->now);
         return (MemoryGuard){ .low = sample_floor(state, input, reserve),
                               .reason = MEMORY_STEP_GUEST_RESERVE,
                               .is_fresh = true,

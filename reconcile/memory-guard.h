@@ -3,6 +3,9 @@
 
 #include "reconcile/memory-step.h"
 
+/* Between two unguarded steps: time to see the guest alive. */
+#define MEMORY_GUARD_PAUSE ((gint64) 1 * G_USEC_PER_SEC)
+
 /*
  * MemoryGuard: the lowest size a shrink may ask for at present, and why. Private to
  * reconcile/memory-step.c; bytes and microseconds as there.
@@ -34,6 +37,7 @@ memory_guard_is_fresh(const MemoryStepState *state, const MemoryStepInput *input
 MemoryGuard
 memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input, const Policy *policy);
 
-/* Forgets about waiting and steps: no shrink is under way. */
+/* No shrink without statistics is under way any more: forgets about waiting and steps, all but the
+ * pause after a step, which the guest's other devices keep too. */
 void
-memory_guard_leave(MemoryStepState *state);
+memory_guard_leave(MemoryStepState *state, gint64 now);

@@ -10,6 +10,8 @@
  */
 #include "reconcile/memory-step.h"
 
+#include "model/quantity.h"
+
 typedef struct {
     const char *name;
     const char *text; /* NULL: no more to say */
@@ -57,20 +59,11 @@ memory_step_reason_name(MemoryStepReason reason)
     return reason_words[reason].name;
 }
 
-/* The largest unit that divides it; whole MiB, rounded down, for what no unit divides. */
+/* Measured by the guest: nobody wants its hundredths. */
 static char *
-size_text(guint64 size)
+measure_text(guint64 size)
 {
-    static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
-    guint unit = 0;
-
-    if (size >= (1 << 20) && size % (1 << 20) != 0)
-        return g_strdup_printf("%" G_GUINT64_FORMAT " MiB", size >> 20);
-    while (size > 0 && size % 1024 == 0 && unit + 1 < G_N_ELEMENTS(units)) {
-        size /= 1024;
-        unit++;
-    }
-    return g_strdup_printf("%" G_GUINT64_FORMAT " %s", size, units[unit]);
+    return size_text(size >= (1 << 20) ? size >> 20 << 20 : size);
 }
 
 static char *
@@ -88,8 +81,8 @@ reserve_message(const MemoryStepDecision *decision)
 {
     g_autofree char *target = size_text(decision->target);
     g_autofree char *current = size_text(decision->current);
-    g_autofree char *available = size_text(decision->available);
-    g_autofree char *reserve = size_text(decision->reserve);
+    g_autofree char *available = measure_text(decision->available);
+    g_autofree char *reserve = measure_text(decision->reserve);
 
     return g_strdup_printf("held at %s of %s: guest has %s available, %s are kept back", current,
                            target, available, reserve);

@@ -36,23 +36,23 @@
 
 #include "reconcile/memory-guard.h"
 
-#define MOST_OBSERVED (5 * G_USEC_PER_SEC) /* of a gap between passes counts as seen */
-#define PROMPT (1 * G_USEC_PER_SEC)
-#define LATE (4 * G_USEC_PER_SEC)
-#define FIRST_POKE (2 * G_USEC_PER_SEC)
-#define STALLED_POKE (30 * G_USEC_PER_SEC)
-#define HINTED_POKE (5 * G_USEC_PER_SEC)
+#define MOST_OBSERVED ((gint64) 5 * G_USEC_PER_SEC) /* of a gap between passes counts as seen */
+#define PROMPT ((gint64) 1 * G_USEC_PER_SEC)
+#define LATE ((gint64) 4 * G_USEC_PER_SEC)
+#define FIRST_POKE ((gint64) 2 * G_USEC_PER_SEC)
+#define STALLED_POKE ((gint64) 30 * G_USEC_PER_SEC)
+#define HINTED_POKE ((gint64) 5 * G_USEC_PER_SEC)
 #define HINT_LEAST ((guint64) 4 << 20)
 #define NIBBLE ((guint64) 16 << 20) /* less than this the guard's easing is not worth a step */
-#define BOOT_GRACE (120 * G_USEC_PER_SEC)
+#define BOOT_GRACE ((gint64) 120 * G_USEC_PER_SEC)
 #define ONLINE_LIMIT ((guint64) 1 << 30) /* Linux: VIRTIO_MEM_DEFAULT_OFFLINE_THRESHOLD */
 
 #define POLL_LEAST ((gint64) 1000)
 #define POLL_MOST ((gint64) 250 * 1000)
-#define POLL_HELD (1 * G_USEC_PER_SEC)
-#define POLL_FROZEN (5 * G_USEC_PER_SEC)
-#define POLL_STALLED_SHRINK (2 * G_USEC_PER_SEC)
-#define POLL_STALLED_GROW (5 * G_USEC_PER_SEC)
+#define POLL_HELD ((gint64) 1 * G_USEC_PER_SEC)
+#define POLL_FROZEN ((gint64) 5 * G_USEC_PER_SEC)
+#define POLL_STALLED_SHRINK ((gint64) 2 * G_USEC_PER_SEC)
+#define POLL_STALLED_GROW ((gint64) 5 * G_USEC_PER_SEC)
 
 /* What one pass works with. */
 typedef struct {
@@ -189,6 +189,7 @@ put_in_range(Step *step)
     next->mark_at = MIN(next->mark_at, now);
     next->reset_at = CLAMP(next->reset_at, 0, now);
     next->statistics_since = CLAMP(next->statistics_since, 0, now);
+    next->pause_until = MIN(next->pause_until, now + MEMORY_GUARD_PAUSE);
     next->idle = CLAMP(next->idle, 0, G_MAXINT64 / 4);
     next->poked_at = CLAMP(next->poked_at, 0, next->idle);
     next->poke_at = MIN(next->poke_at, next->idle + stalled_poke_of(step->policy));
@@ -283,7 +284,7 @@ note_direction(Step *step)
         restart_window(step);
     }
     if (direction >= 0)
-        memory_guard_leave(&step->next);
+        memory_guard_leave(&step->next, in->now);
     step->next.window = MIN(step->next.window, cap_of(in, direction));
 }
 

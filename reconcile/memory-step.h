@@ -36,7 +36,7 @@
 #define MEMORY_STEP_RESERVE_LEAST ((guint64) 128 << 20)
 #define MEMORY_STEP_RESERVE_PERCENT 5
 /* Statistics older than this do not count as statistics. */
-#define MEMORY_STEP_STATISTICS_AGE (3 * G_USEC_PER_SEC)
+#define MEMORY_STEP_STATISTICS_AGE ((gint64) 3 * G_USEC_PER_SEC)
 
 typedef enum {
     MEMORY_DRIVER_UNKNOWN, /* not asked, or this QEMU cannot tell */
