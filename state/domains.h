@@ -69,62 +69,52 @@ typedef struct {
     guint64 memory_max;
 } DomainRecord;
 
-void
-domain_record_free(DomainRecord *record);
+void domain_record_free(DomainRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainRecord, domain_record_free)
 
 // *ret_record is NULL when there is no such row (that is not an error).
-gboolean
-store_domain_get(Store *store, const char *name, DomainRecord **ret_record, GError **error);
+gboolean store_domain_get(Store *store, const char *name, DomainRecord **ret_record,
+                          GError **error);
 
 // All rows by name. Elements DomainRecord, owned by the array.
-GPtrArray *
-store_domain_list(Store *store, GError **error);
+GPtrArray *store_domain_list(Store *store, GError **error);
 
-gboolean
-store_domain_put_desired(Store *store, const char *name, const DomainDesired *desired,
-                         GError **error);
-gboolean
-store_domain_put_resolved(Store *store, const char *name, const char *resolved_xml, GError **error);
-gboolean
-store_domain_put_applied(Store *store, const char *name, const char *applied_xml, GError **error);
+gboolean store_domain_put_desired(Store *store, const char *name, const DomainDesired *desired,
+                                  GError **error);
+gboolean store_domain_put_resolved(Store *store, const char *name, const char *resolved_xml,
+                                   GError **error);
+gboolean store_domain_put_applied(Store *store, const char *name, const char *applied_xml,
+                                  GError **error);
 
 // A process was started (`is_start`: counts in n_starts) or adopted. Commit this before exec.
-gboolean
-store_domain_put_process(Store *store, const char *name, const DomainProcess *process,
-                         gboolean is_start, GError **error);
+gboolean store_domain_put_process(Store *store, const char *name, const DomainProcess *process,
+                                  gboolean is_start, GError **error);
 
 // The process is gone: forgets its pid, start time, boot id and token, notes how it ended, clears
 // the pending shutdown, and sets requested and current of the memory devices to 0. Keeps
 // applied_xml and emulator.
-gboolean
-store_domain_put_exit(Store *store, const char *name, const char *last_exit, gint64 now_us,
-                      GError **error);
+gboolean store_domain_put_exit(Store *store, const char *name, const char *last_exit, gint64 now_us,
+                               GError **error);
 
 // Relaxed.
-gboolean
-store_domain_put_run_state(Store *store, const char *name, const char *run_state, GError **error);
+gboolean store_domain_put_run_state(Store *store, const char *name, const char *run_state,
+                                    GError **error);
 
 // `since` moves to now_us only if sync or reason differs from what is stored. Relaxed.
-gboolean
-store_domain_put_sync(Store *store, const char *name, SyncState sync, const char *reason,
-                      const char *message, gint64 now_us, GError **error);
+gboolean store_domain_put_sync(Store *store, const char *name, SyncState sync, const char *reason,
+                               const char *message, gint64 now_us, GError **error);
 
 // Back-off: `last_error` NULL, 0, 0 after a success. Relaxed.
-gboolean
-store_domain_put_failure(Store *store, const char *name, const char *last_error, guint n_failures,
-                         gint64 next_attempt_us, GError **error);
+gboolean store_domain_put_failure(Store *store, const char *name, const char *last_error,
+                                  guint n_failures, gint64 next_attempt_us, GError **error);
 
 // NULL clears it.
-gboolean
-store_domain_put_shutdown(Store *store, const char *name, const DomainShutdown *shutdown,
-                          GError **error);
+gboolean store_domain_put_shutdown(Store *store, const char *name, const DomainShutdown *shutdown,
+                                   GError **error);
 
 // The time of suspension stays the first one's when suspended again.
-gboolean
-store_domain_put_suspended(Store *store, const char *name, gboolean is_suspended,
-                           const char *reason, gint64 now_us, GError **error);
+gboolean store_domain_put_suspended(Store *store, const char *name, gboolean is_suspended,
+                                    const char *reason, gint64 now_us, GError **error);
 
 // Forget the domain and its memory devices; its history stays. A missing row is fine.
-gboolean
-store_domain_remove(Store *store, const char *name, GError **error);
+gboolean store_domain_remove(Store *store, const char *name, GError **error);

@@ -7,8 +7,7 @@
 #include <glib.h>
 
 #define STATE_ERROR (state_error_quark())
-GQuark
-state_error_quark(void);
+GQuark state_error_quark(void);
 
 typedef enum {
     STATE_ERROR_FAILED,   // anything else (a bug in a statement, out of memory)

@@ -36,24 +36,18 @@ typedef struct {
     gint64 at_us;
 } SampleRecord;
 
-void
-change_record_free(ChangeRecord *record);
+void change_record_free(ChangeRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ChangeRecord, change_record_free)
-void
-event_record_free(EventRecord *record);
+void event_record_free(EventRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(EventRecord, event_record_free)
-void
-sample_record_free(SampleRecord *record);
+void sample_record_free(SampleRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SampleRecord, sample_record_free)
 
-gboolean
-store_change_add(Store *store, const ChangeRecord *change, GError **error);
+gboolean store_change_add(Store *store, const ChangeRecord *change, GError **error);
 // Relaxed.
-gboolean
-store_event_add(Store *store, const EventRecord *event, GError **error);
+gboolean store_event_add(Store *store, const EventRecord *event, GError **error);
 // Relaxed.
-gboolean
-store_sample_add(Store *store, const SampleRecord *sample, GError **error);
+gboolean store_sample_add(Store *store, const SampleRecord *sample, GError **error);
 
 // Which rows to read; {0} is everything.
 typedef struct {
@@ -63,14 +57,10 @@ typedef struct {
 } HistoryFilter;
 
 // Newest first. `filter` NULL: everything.
-GPtrArray *
-store_action_list(Store *store, const HistoryFilter *filter, GError **error);
-GPtrArray *
-store_change_list(Store *store, const HistoryFilter *filter, GError **error);
-GPtrArray *
-store_event_list(Store *store, const HistoryFilter *filter, GError **error);
-GPtrArray *
-store_sample_list(Store *store, const HistoryFilter *filter, GError **error);
+GPtrArray *store_action_list(Store *store, const HistoryFilter *filter, GError **error);
+GPtrArray *store_change_list(Store *store, const HistoryFilter *filter, GError **error);
+GPtrArray *store_event_list(Store *store, const HistoryFilter *filter, GError **error);
+GPtrArray *store_sample_list(Store *store, const HistoryFilter *filter, GError **error);
 
 // Bounds of history: per table, both hold; 0: unbounded. Samples are thinned with age besides:
 // every one for 10 min, one each 10 s for 1 h, each minute for a day, each 15 min for 30 days.
@@ -83,5 +73,5 @@ typedef struct {
     ((HistoryLimits){ .max_age_us = 90 * G_TIME_SPAN_DAY, .max_rows = 50000 })
 
 // Thin and bound now; call every few minutes. Open actions are never removed. Relaxed.
-gboolean
-store_prune_history(Store *store, gint64 now_us, const HistoryLimits *limits, GError **error);
+gboolean store_prune_history(Store *store, gint64 now_us, const HistoryLimits *limits,
+                             GError **error);

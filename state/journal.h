@@ -16,8 +16,7 @@ typedef enum {
 } ActionOutcome;
 
 // "done", "failed", ...; NULL for ACTION_OPEN.
-const char *
-action_outcome_name(ActionOutcome outcome);
+const char *action_outcome_name(ActionOutcome outcome);
 
 // The controller process that answers for a row.
 typedef struct {
@@ -52,40 +51,34 @@ typedef struct {
     char *owner_boot_id;
 } ActionRecord;
 
-void
-action_record_free(ActionRecord *record);
+void action_record_free(ActionRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ActionRecord, action_record_free)
 
 // Commit the intent. `detail_json` may be NULL, otherwise must be JSON. The effect may be done only
 // after TRUE.
-gboolean
-journal_begin(Store *store, const char *domain, const char *kind, const char *detail_json,
-              const ActionCause *cause, const ActionOwner *owner, gint64 now_us, gint64 *ret_id,
-              GError **error);
+gboolean journal_begin(Store *store, const char *domain, const char *kind, const char *detail_json,
+                       const ActionCause *cause, const ActionOwner *owner, gint64 now_us,
+                       gint64 *ret_id, GError **error);
 
 // Commit the outcome (not ACTION_OPEN). A row already ended keeps its first outcome: TRUE, nothing
 // written.
-gboolean
-journal_end(Store *store, gint64 id, ActionOutcome outcome, const char *error_text, gint64 now_us,
-            GError **error);
+gboolean journal_end(Store *store, gint64 id, ActionOutcome outcome, const char *error_text,
+                     gint64 now_us, GError **error);
 
 // Replace the detail of an open action, e.g. how far it got. Relaxed.
-gboolean
-journal_put_detail(Store *store, gint64 id, const char *detail_json, GError **error);
+gboolean journal_put_detail(Store *store, gint64 id, const char *detail_json, GError **error);
 
 // Take over an open row: an action that outlives its controller (a memory move, a shutdown) goes on
 // under a new owner.
-gboolean
-journal_adopt(Store *store, gint64 id, const ActionOwner *owner, GError **error);
+gboolean journal_adopt(Store *store, gint64 id, const ActionOwner *owner, GError **error);
 
 // Open rows, oldest first; `domain` NULL: of all. Elements ActionRecord.
-GPtrArray *
-journal_open_rows(Store *store, const char *domain, GError **error);
+GPtrArray *journal_open_rows(Store *store, const char *domain, GError **error);
 
 // Whether the owner process still lives; not called inside a transaction.
 typedef gboolean (*ActionOwnerIsAlive)(const ActionOwner *owner, gpointer user_data);
 
 // End every open row (of `domain`, or NULL: all) whose owner is dead with outcome interrupted.
-gboolean
-journal_close_interrupted(Store *store, const char *domain, ActionOwnerIsAlive is_alive,
-                          gpointer user_data, gint64 now_us, guint *ret_n_closed, GError **error);
+gboolean journal_close_interrupted(Store *store, const char *domain, ActionOwnerIsAlive is_alive,
+                                   gpointer user_data, gint64 now_us, guint *ret_n_closed,
+                                   GError **error);

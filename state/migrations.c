@@ -149,30 +149,45 @@ const char *const state_migrations[] = {
 };
 const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
 
+typedef struct {
+    gint64 version;
+    gint64 application_id;
+    gint64 n_objects;
+} Identity;
+
+static void
+read_identity(SqliteRow *row, gpointer user_data)
+{
+    *(Identity *) user_data =
+        (Identity){ sqlite_row_int(row, 0), sqlite_row_int(row, 1), sqlite_row_int(row, 2) };
+}
+
 gboolean
 state_migrations_identify(Sqlite *db, guint n_known, guint *ret_version, GError **error)
 {
-    gint64 version, application_id, n_objects;
-    if (!sqlite_query_int(db, "PRAGMA user_version", &version, error) ||
-        !sqlite_query_int(db, "PRAGMA application_id", &application_id, error) ||
-        !sqlite_query_int(db, "SELECT count(*) FROM sqlite_schema", &n_objects, error))
+    // One statement, hence one snapshot: somebody else may be migrating right now.
+    Identity is = { 0 };
+    if (!sqlite_read(db,
+                     "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)"
+                     " FROM pragma_user_version, pragma_application_id",
+                     NULL, 0, read_identity, &is, error))
         return FALSE;
-    gboolean is_empty = version == 0 && application_id == 0 && n_objects == 0;
-    if (!is_empty && (application_id != STATE_APPLICATION_ID || version < 1)) {
+    gboolean is_empty = is.version == 0 && is.application_id == 0 && is.n_objects == 0;
+    if (!is_empty && (is.application_id != STATE_APPLICATION_ID || is.version < 1)) {
         g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
                     "state file %s: is an SQLite file, but not virtkeep's; it is left untouched; "
                     "name another file with --state",
                     sqlite_path(db));
         return FALSE;
     }
-    if (version > n_known) {
+    if (is.version > n_known) {
         g_set_error(error, STATE_ERROR, STATE_ERROR_NEWER,
                     "state file %s: was written by a newer virtkeep (format %" G_GINT64_FORMAT
                     ", this one knows up to %u); it is left untouched; use the newer virtkeep",
-                    sqlite_path(db), version, n_known);
+                    sqlite_path(db), is.version, n_known);
         return FALSE;
     }
-    *ret_version = version;
+    *ret_version = is.version;
     return TRUE;
 }
 

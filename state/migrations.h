@@ -14,10 +14,8 @@ extern const guint n_state_migrations;
 
 // The file's user_version, 0 for an empty one. Changes nothing.
 // STATE_ERROR_NEWER: beyond `n_known`. STATE_ERROR_DAMAGED: not SQLite, or another program's.
-gboolean
-state_migrations_identify(Sqlite *db, guint n_known, guint *ret_version, GError **error);
+gboolean state_migrations_identify(Sqlite *db, guint n_known, guint *ret_version, GError **error);
 
 // Bring the file to version `n`, each step in a transaction of its own; safe against others
 // who do the same at once. Nothing is written when it is there already.
-gboolean
-state_migrations_apply(Sqlite *db, const char *const *migrations, guint n, GError **error);
+gboolean state_migrations_apply(Sqlite *db, const char *const *migrations, guint n, GError **error);

@@ -53,25 +53,21 @@ typedef struct {
 } RecordType;
 
 // Free the text members and the struct; NULL is allowed.
-void
-record_free(const RecordType *type, gpointer record);
+void record_free(const RecordType *type, gpointer record);
 
 // SELECT of all columns; `rest` is what follows FROM's tables: WHERE, ORDER BY, LIMIT.
-GPtrArray *
-record_select(Sqlite *db, const RecordType *type, const char *rest, const SqliteValue *values,
-              guint n_values, GError **error);
+GPtrArray *record_select(Sqlite *db, const RecordType *type, const char *rest,
+                         const SqliteValue *values, guint n_values, GError **error);
 
 // The same for at most one row; *ret_record NULL if there is none.
-gboolean
-record_select_one(Sqlite *db, const RecordType *type, const char *rest, const SqliteValue *values,
-                  guint n_values, gpointer *ret_record, GError **error);
+gboolean record_select_one(Sqlite *db, const RecordType *type, const char *rest,
+                           const SqliteValue *values, guint n_values, gpointer *ret_record,
+                           GError **error);
 
 // INSERT of the key columns and those of `group`.
-gboolean
-record_insert(Sqlite *db, const RecordType *type, gconstpointer record, guint group,
-              SqliteDurability durability, GError **error);
+gboolean record_insert(Sqlite *db, const RecordType *type, gconstpointer record, guint group,
+                       SqliteDurability durability, GError **error);
 
 // INSERT, or UPDATE of the columns of `group` where the row is there and one of them differs.
-gboolean
-record_upsert(Sqlite *db, const RecordType *type, gconstpointer record, guint group,
-              SqliteDurability durability, GError **error);
+gboolean record_upsert(Sqlite *db, const RecordType *type, gconstpointer record, guint group,
+                       SqliteDurability durability, GError **error);

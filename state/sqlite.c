@@ -49,8 +49,8 @@ static const struct {
     StateError error;
     const char *advice;
 } refusals[] = {
-    { SQLITE_CORRUPT, STATE_ERROR_DAMAGED, NULL },
-    { SQLITE_NOTADB, STATE_ERROR_DAMAGED, NULL },
+    { SQLITE_CORRUPT, STATE_ERROR_DAMAGED, STATE_DAMAGED_ADVICE },
+    { SQLITE_NOTADB, STATE_ERROR_DAMAGED, STATE_DAMAGED_ADVICE },
     { SQLITE_FULL, STATE_ERROR_FULL, "make room; what was recorded before is intact" },
     { SQLITE_BUSY, STATE_ERROR_BUSY, "another process kept it locked for 5 seconds" },
     { SQLITE_LOCKED, STATE_ERROR_BUSY, NULL },
@@ -60,10 +60,6 @@ static const struct {
     { SQLITE_AUTH, STATE_ERROR_IO, NULL },
     { SQLITE_READONLY, STATE_ERROR_READONLY, NULL },
 };
-
-static const char damaged_advice[] =
-    "it is left untouched; move it away together with its -wal and -shm files and run virtkeep "
-    "again: running machines are found again by their run directories, only history is lost";
 
 static void
 set_error(Sqlite *db, int code, GError **error)
@@ -79,8 +75,6 @@ set_error(Sqlite *db, int code, GError **error)
     gboolean is_space = os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG;
     if (kind == STATE_ERROR_IO && is_space)
         kind = STATE_ERROR_FULL;
-    if (kind == STATE_ERROR_DAMAGED)
-        advice = damaged_advice;
     const char *os_text = kind == STATE_ERROR_IO && os_errno ? g_strerror(os_errno) : NULL;
     g_set_error(error, STATE_ERROR, kind, "state file %s: %s%s%s%s%s", db->path,
                 sqlite3_errmsg(db->handle), os_text ? ": " : "", os_text ? os_text : "",

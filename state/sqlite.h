@@ -8,6 +8,11 @@
 
 #include <glib.h>
 
+// What every message about a damaged file ends with.
+#define STATE_DAMAGED_ADVICE                                                                       \
+    "it is left untouched; move it away together with its -wal and -shm files and run virtkeep "   \
+    "again: running machines are found again by their run directories, only history is lost"
+
 typedef struct Sqlite Sqlite;
 typedef struct SqliteRow SqliteRow;
 
@@ -29,80 +34,60 @@ typedef struct {
 
 // Open an existing file, which is not created. `path` NULL: a fresh database in memory.
 // Nothing is read yet: a damaged file shows in the first statement.
-Sqlite *
-sqlite_open(const char *path, gboolean is_read_only, GError **error);
+Sqlite *sqlite_open(const char *path, gboolean is_read_only, GError **error);
 
 // NULL is allowed; an open transaction is rolled back.
-void
-sqlite_close(Sqlite *db);
+void sqlite_close(Sqlite *db);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sqlite, sqlite_close)
 
 // As opened, for messages; "(in memory)" without one. Owned by db.
-const char *
-sqlite_path(const Sqlite *db);
+const char *sqlite_path(const Sqlite *db);
 
 // While FALSE, closing never writes to the file (no checkpoint): for a file not yet known to be
 // good.
-void
-sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled);
+void sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled);
 
 // Refuse every further write with STATE_ERROR_READONLY.
-gboolean
-sqlite_set_query_only(Sqlite *db, GError **error);
+gboolean sqlite_set_query_only(Sqlite *db, GError **error);
 
 // Switch the file to write-ahead logging, waiting for others who do so at the same time.
-gboolean
-sqlite_set_wal(Sqlite *db, GError **error);
+gboolean sqlite_set_wal(Sqlite *db, GError **error);
 
 // Copy everything of `from` into `to`, which is empty.
-gboolean
-sqlite_copy(Sqlite *from, Sqlite *to, GError **error);
+gboolean sqlite_copy(Sqlite *from, Sqlite *to, GError **error);
 
 // Any number of statements, without values; rows are dropped.
-gboolean
-sqlite_exec(Sqlite *db, const char *sql, GError **error);
+gboolean sqlite_exec(Sqlite *db, const char *sql, GError **error);
 
 // The first column of the first row as a number; 0 if there is no row.
-gboolean
-sqlite_query_int(Sqlite *db, const char *sql, gint64 *ret_value, GError **error);
+gboolean sqlite_query_int(Sqlite *db, const char *sql, gint64 *ret_value, GError **error);
 
 // One prepared (and cached) statement that writes. Outside a transaction it is its own,
 // with the durability given; inside, the transaction's holds.
-gboolean
-sqlite_write(Sqlite *db, SqliteDurability durability, const char *sql, const SqliteValue *values,
-             guint n_values, GError **error);
+gboolean sqlite_write(Sqlite *db, SqliteDurability durability, const char *sql,
+                      const SqliteValue *values, guint n_values, GError **error);
 
 // One prepared statement that reads: `each` is called per row and must not use `db`.
 typedef void (*SqliteEachRow)(SqliteRow *row, gpointer user_data);
-gboolean
-sqlite_read(Sqlite *db, const char *sql, const SqliteValue *values, guint n_values,
-            SqliteEachRow each, gpointer user_data, GError **error);
+gboolean sqlite_read(Sqlite *db, const char *sql, const SqliteValue *values, guint n_values,
+                     SqliteEachRow each, gpointer user_data, GError **error);
 
 // Columns count from 0. Text is borrowed until the next row, NULL for NULL.
-const char *
-sqlite_row_text(SqliteRow *row, guint column);
-gint64
-sqlite_row_int(SqliteRow *row, guint column);
+const char *sqlite_row_text(SqliteRow *row, guint column);
+gint64 sqlite_row_int(SqliteRow *row, guint column);
 
 // Row id of the last insert; rows changed by the last write.
-gint64
-sqlite_last_id(Sqlite *db);
-gint64
-sqlite_n_changed(Sqlite *db);
+gint64 sqlite_last_id(Sqlite *db);
+gint64 sqlite_n_changed(Sqlite *db);
 
 // A transaction that holds the write lock from its start. Not nested. After a failed write inside,
 // every further write and the commit fail; only rollback helps.
-gboolean
-sqlite_begin(Sqlite *db, SqliteDurability durability, GError **error);
-gboolean
-sqlite_commit(Sqlite *db, GError **error);
-void
-sqlite_rollback(Sqlite *db);
-gboolean
-sqlite_is_in_transaction(const Sqlite *db);
+gboolean sqlite_begin(Sqlite *db, SqliteDurability durability, GError **error);
+gboolean sqlite_commit(Sqlite *db, GError **error);
+void sqlite_rollback(Sqlite *db);
+gboolean sqlite_is_in_transaction(const Sqlite *db);
 
 // Several writes as one: `func` in a transaction of its own, or as part of the one that is open.
 typedef gboolean (*SqliteWork)(Sqlite *db, gpointer user_data, GError **error);
-gboolean
-sqlite_transact(Sqlite *db, SqliteDurability durability, SqliteWork work, gpointer user_data,
-                GError **error);
+gboolean sqlite_transact(Sqlite *db, SqliteDurability durability, SqliteWork work,
+                         gpointer user_data, GError **error);

@@ -57,22 +57,19 @@ create_file(const char *path, GError **error)
     return !number || number == EEXIST || fail_system(path, "create it", number, error);
 }
 
-// An empty database beside a log that isn't: the database was cut off, and SQLite, which takes it
-// for new, would delete the log.
+// Two kinds of damage that SQLite takes for a new file: a single byte (it allows for a quirk of a
+// file system), and an empty database beside a log that isn't, which it would delete.
 static gboolean
 check_cut_off(const char *path, GError **error)
 {
     g_autofree char *log_path = g_strconcat(path, "-wal", NULL);
     struct stat database, log;
-    if (stat(path, &database) < 0 || database.st_size > 0)
+    if (stat(path, &database) < 0 || database.st_size > 1)
         return TRUE;
-    if (stat(log_path, &log) < 0 || log.st_size == 0)
+    if (database.st_size == 0 && (stat(log_path, &log) < 0 || log.st_size == 0))
         return TRUE;
     g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
-                "state file %s: is empty, but its log %s is not; they are left untouched; move "
-                "both away and run virtkeep again: running machines are found again by their run "
-                "directories, only history is lost",
-                path, log_path);
+                "state file %s: is cut off; " STATE_DAMAGED_ADVICE, path);
     return FALSE;
 }
 
@@ -198,9 +195,6 @@ store_check(Store *store, GError **error)
     if (g_str_equal(findings->str, "ok"))
         return TRUE;
     g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
-                "state file %s: damaged: %s; move it away together with its -wal and -shm files "
-                "and run virtkeep again: running machines are found again by their run "
-                "directories, only history is lost",
-                store->path, findings->str);
+                "state file %s: damaged: %s; " STATE_DAMAGED_ADVICE, store->path, findings->str);
     return FALSE;
 }

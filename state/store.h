@@ -39,29 +39,22 @@ typedef enum {
 
 // Open `path`. Errors: any code of STATE_ERROR. A file that is newer, damaged or another
 // program's is left untouched, byte for byte.
-Store *
-store_open(const char *path, StoreMode mode, GError **error);
+Store *store_open(const char *path, StoreMode mode, GError **error);
 
 // NULL is allowed. An open transaction is rolled back.
-void
-store_close(Store *store);
+void store_close(Store *store);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 
 // The path it was opened with; owned by the store.
-const char *
-store_path(const Store *store);
+const char *store_path(const Store *store);
 
 // Several calls as one transaction (write lock taken at once). Calls may not nest. After a failed
 // call inside, only store_rollback is useful; store_commit then fails.
 // Keep it short, and never span a side effect or a wait with it.
-gboolean
-store_begin(Store *store, GError **error);
-gboolean
-store_commit(Store *store, GError **error);
-void
-store_rollback(Store *store);
+gboolean store_begin(Store *store, GError **error);
+gboolean store_commit(Store *store, GError **error);
+void store_rollback(Store *store);
 
 // Read the whole file and check its structure (SQLite's quick_check). For `watch` at its start and
 // `doctor`: takes time proportional to the file. STATE_ERROR_DAMAGED with the first findings.
-gboolean
-store_check(Store *store, GError **error);
+gboolean store_check(Store *store, GError **error);

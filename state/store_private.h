@@ -7,9 +7,7 @@
 #include "state/store.h"
 
 // The connection; owned by the store.
-Sqlite *
-store_sqlite(Store *store);
+Sqlite *store_sqlite(Store *store);
 
 // The rows of t_action, for history.c's reader.
-const RecordType *
-journal_record_type(void);
+const RecordType *journal_record_type(void);

@@ -25,10 +25,8 @@ typedef struct {
 } StateFile;
 
 // cmocka's fixture functions.
-int
-state_file_setup(void **state);
-int
-state_file_teardown(void **state);
+int state_file_setup(void **state);
+int state_file_teardown(void **state);
 
 #define state_test(function)                                                                       \
     cmocka_unit_test_setup_teardown(function, state_file_setup, state_file_teardown)
@@ -50,22 +48,17 @@ state_file_teardown(void **state);
     } while (0)
 
 // Opens or fails the test.
-Store *
-state_file_open(const StateFile *file, StoreMode mode);
+Store *state_file_open(const StateFile *file, StoreMode mode);
 
 // A file's bytes, and those of its -wal and -journal if there.
-GBytes *
-state_file_bytes(const char *path);
+GBytes *state_file_bytes(const char *path);
 
 // What a query gives: the first column, rows joined by newlines.
-char *
-state_file_query(const char *path, const char *sql);
+char *state_file_query(const char *path, const char *sql);
 
 // fork(): the child runs `work` and exits 0 if it returned TRUE.
 typedef gboolean (*ChildWork)(const StateFile *file, guint index);
-pid_t
-state_file_fork(const StateFile *file, ChildWork work, guint index);
+pid_t state_file_fork(const StateFile *file, ChildWork work, guint index);
 
 // The exit status of a child, or -1 if it was killed.
-int
-state_file_wait(pid_t pid);
+int state_file_wait(pid_t pid);
