@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/domain.h"
+#include "model/json.h"
+#include "model/observed.h"
+#include "model/policy.h"
+#include "model/sync.h"
+
+/*
+ * Plan: what is to be done for a set of domains, and why. plan_domain() is pure: what the file
+ * says, what was applied, what was observed and what is remembered go in; ordered actions come
+ * out. The same function serves `plan`, `apply` and every pass of `watch`, so what was shown is
+ * what is done.
+ */
+typedef enum {
+    PLAN_ACTION_START = 1,  /* launch QEMU, check it, continue it */
+    PLAN_ACTION_CONTINUE,   /* a QEMU that was started and never continued */
+    PLAN_ACTION_SHUTDOWN,   /* ask the guest to power off; destroyed after shutdown-timeout */
+    PLAN_ACTION_DESTROY,    /* end QEMU now */
+    PLAN_ACTION_REAP,       /* end a QEMU whose guest has powered off */
+    PLAN_ACTION_SET_MEMORY, /* move a virtio-mem device's requested-size to its target */
+} PlanActionKind;
+
+/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory". */
+const char *plan_action_name(PlanActionKind kind);
+PlanActionKind plan_action_parse(const char *name); /* 0 when it is none */
+
+typedef struct PlanAction {
+    PlanActionKind kind;
+    char *device;      /* set-memory: "virtiomem0"; else NULL */
+    guint64 from, to;  /* set-memory: bytes */
+    guint steps;       /* set-memory: how many writes of requested-size are expected */
+    ChangeClass class_;
+    GArray *because;   /* guint: indexes into the domain's changes */
+} PlanAction;
+
+typedef enum {
+    PLAN_NONE = 1, /* nothing to do */
+    PLAN_START,
+    PLAN_STOP,
+    PLAN_RESTART,
+    PLAN_UPDATE,
+    PLAN_BLOCKED, /* something differs, and nothing may be done about it: see reason */
+} PlanVerdict;
+
+const char *plan_verdict_name(PlanVerdict verdict); /* contract: "none", "start", … */
+
+typedef struct DomainPlan {
+    char *name;
+    char *file; /* NULL when no file is left */
+    PlanVerdict verdict;
+    GPtrArray *actions; /* PlanAction*, in order */
+    GPtrArray *changes; /* Change* (model/schema.h), with positions */
+    SyncState sync;     /* as far as planning knows; a pass refines it with memory conditions */
+    char *reason_word;  /* CamelCase, stable: "Synced", "RestartRequired", "GuestShutDown", … */
+    char *reason;       /* one sentence */
+    bool is_restart_required;
+} DomainPlan;
+
+void domain_plan_free(DomainPlan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainPlan, domain_plan_free)
+
+/* How the last QEMU of a domain ended. */
+typedef enum {
+    EXIT_NEVER = 0,       /* it never ran, or runs for the first time */
+    EXIT_GUEST_SHUTDOWN,  /* the guest powered off */
+    EXIT_STOPPED,         /* virtkeep stopped it: halted, pruned, or for a restart */
+    EXIT_CRASHED,         /* the process vanished, or the guest panicked */
+} LastExit;
+
+const char *last_exit_name(LastExit last_exit); /* NULL for EXIT_NEVER; "guest-shutdown", … */
+LastExit last_exit_parse(const char *name);
+
+/* What goes in; everything is borrowed. */
+typedef struct PlanInput {
+    const char *name;
+    const char *file;          /* NULL: no file */
+    const Domain *desired;     /* resolved; NULL: no file, or not valid */
+    const PositionMap *positions; /* of the file; may be NULL */
+    const char *invalid;       /* not NULL: why the file can't be acted on (first diagnostic) */
+    const Domain *applied;     /* what the QEMU observed was started with or changed to; NULL */
+    const Observed *observed;  /* never NULL; RUN_STATE_OFF when there is no QEMU */
+    Policy policy;
+
+    bool is_orphaned;          /* managed, and its file is gone for good */
+    const char *prune_held;    /* why it is not pruned although policy says so; NULL */
+    bool is_suspended;
+    const char *suspend_reason;
+    bool is_named;             /* an operator named it in `apply NAME`: starts also what
+                                  run-strategy would leave off, except halted */
+    guint n_starts;
+    LastExit last_exit;
+    const char *shutdown_purpose; /* "stop", "restart": one is under way; NULL */
+    gint64 shutdown_deadline;  /* wall clock us */
+    gint64 now;                /* wall clock us */
+} PlanInput;
+
+DomainPlan *plan_domain(const PlanInput *input);
+
+typedef struct Plan {
+    gint64 created; /* wall clock us */
+    char *desired_digest, *observed_digest;
+    GPtrArray *domains; /* DomainPlan*, by name */
+} Plan;
+
+Plan *plan_new(gint64 created);
+void plan_free(Plan *plan);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
+/* Takes @domain. What it was made from goes into the digests. @spec_digest: the file's, or NULL. */
+void plan_add(Plan *plan, DomainPlan *domain, const PlanInput *input, const char *spec_digest);
+/* After the last plan_add(): sorts and computes the digests. */
+void plan_finish(Plan *plan);
+bool plan_has_changes(const Plan *plan); /* anything but none; blocked counts as a change */
+/* Counts by verdict, index PlanVerdict. */
+void plan_summary(const Plan *plan, guint ret_counts[PLAN_BLOCKED + 1]);
+
+/* The contract's JSON (design.md 6). Caller frees. */
+Json *plan_to_json(const Plan *plan);
+/* What `apply --plan` needs of a saved plan: digests, and per domain what it was made from. NULL
+ * with G_IO_ERROR_INVALID_DATA. */
+Plan *plan_from_json(const Json *json, GError **error);
+/* Why @saved no longer holds, given the same plan made @now: which domain and which field moved;
+ * NULL when the digests are equal. Caller frees. */
+char *plan_staleness(const Plan *saved, const Plan *now);
+
+/* How many writes of requested-size a move from @from to @to takes with policy step @step when the
+ * guest follows promptly. */
+guint plan_memory_steps(guint64 from, guint64 to, guint64 block, gint64 step);
