@@ -57,16 +57,17 @@ create_file(const char *path, GError **error)
     return !number || number == EEXIST || fail_system(path, "create it", number, error);
 }
 
-// Two kinds of damage that SQLite takes for a new file: a single byte (it allows for a quirk of a
-// file system), and an empty database beside a log that isn't, which it would delete.
+// Damage that SQLite takes for a new file: a single byte (it allows for a quirk of a file system),
+// and no or an empty database beside a log that has something in it, which it would delete. A
+// database never is empty while it has a log: it gets its first page before the first log.
 static gboolean
 check_cut_off(const char *path, GError **error)
 {
     g_autofree char *log_path = g_strconcat(path, "-wal", NULL);
     struct stat database, log;
-    if (stat(path, &database) < 0 || database.st_size > 1)
-        return TRUE;
-    if (database.st_size == 0 && (stat(log_path, &log) < 0 || log.st_size == 0))
+    off_t size = stat(path, &database) < 0 ? 0 : database.st_size;
+    gboolean is_log_filled = stat(log_path, &log) == 0 && log.st_size > 0;
+    if (size > 1 || (size == 0 && !is_log_filled))
         return TRUE;
     g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
                 "state file %s: is cut off; " STATE_DAMAGED_ADVICE, path);
@@ -76,9 +77,9 @@ check_cut_off(const char *path, GError **error)
 static Sqlite *
 open_read_write(const char *path, GError **error)
 {
-    if (!g_file_test(path, G_FILE_TEST_EXISTS) && !create_file(path, error))
-        return NULL;
     if (!check_cut_off(path, error))
+        return NULL;
+    if (!g_file_test(path, G_FILE_TEST_EXISTS) && !create_file(path, error))
         return NULL;
     g_autoptr(Sqlite) db = sqlite_open(path, FALSE, error);
     if (!db)

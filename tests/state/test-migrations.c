@@ -23,6 +23,16 @@ make_parent(const StateFile *file)
     assert_int_equal(g_mkdir_with_parents(parent, 0700), 0);
 }
 
+static void
+remove_file(const StateFile *file)
+{
+    static const char *const suffixes[] = { "", "-wal", "-shm" };
+    for (guint i = 0; i < G_N_ELEMENTS(suffixes); i++) {
+        g_autofree char *path = g_strconcat(file->path, suffixes[i], NULL);
+        g_unlink(path);
+    }
+}
+
 // Makes the state file by running `sql` in it.
 static void
 make_file(const StateFile *file, const char *sql)
@@ -95,7 +105,7 @@ every_released_version_comes_up(void **state)
         g_autofree char *now = state_file_query(file->path, "PRAGMA user_version");
         assert_int_equal(atoi(now), n_state_migrations);
         g_clear_pointer(&store, store_close);
-        g_unlink(file->path);
+        remove_file(file);
     }
 }
 
@@ -129,12 +139,12 @@ released_migrations_are_not_edited(void **state)
         g_autofree char *sql = read_fixture(version);
         make_file(file, sql);
         g_autofree char *fixture = state_file_query(file->path, schema);
-        g_unlink(file->path);
+        remove_file(file);
         make_file(file, "");
         g_autoptr(Sqlite) db = sqlite_open(file->path, FALSE, &error);
         assert_ok(state_migrations_apply(db, state_migrations, version, &error));
         g_autofree char *made = state_file_query(file->path, schema);
-        g_unlink(file->path);
+        remove_file(file);
         assert_string_equal(fixture, made);
     }
 }
@@ -203,6 +213,11 @@ refuses_a_cut_off_file(void **state)
     assert_int_equal(truncate(file->path, 0), 0);
     assert_ok(g_file_set_contents(log_path, "what was committed last", -1, &error));
     assert_refused_untouched(file, STATE_ERROR_DAMAGED, "move it away");
+    // Likewise where only the log is left: nothing is put in the database's place.
+    g_unlink(file->path);
+    assert_null(store_open(file->path, STORE_READ_WRITE, &error));
+    assert_state_error(error, STATE_ERROR_DAMAGED);
+    assert_false(g_file_test(file->path, G_FILE_TEST_EXISTS));
 }
 
 static void
@@ -211,7 +226,7 @@ refuses_another_programs_file(void **state)
     StateFile *file = *state;
     make_file(file, "CREATE TABLE bookmarks(url TEXT)");
     assert_refused_untouched(file, STATE_ERROR_DAMAGED, "not virtkeep's");
-    g_unlink(file->path);
+    remove_file(file);
     make_file(file, "PRAGMA user_version = 1; CREATE TABLE bookmarks(url TEXT)");
     assert_refused_untouched(file, STATE_ERROR_DAMAGED, "not virtkeep's");
 }
@@ -306,7 +321,7 @@ many_create_at_once(void **state)
         assert_int_equal(n_failed, 0);
         g_autofree char *n = state_file_query(file->path, "SELECT count(*) FROM domains");
         assert_string_equal(n, "8");
-        g_unlink(file->path);
+        remove_file(file);
     }
 }
 
