@@ -27,7 +27,8 @@
 
 typedef struct RowUse {
     Position at;
-    bool is_used;
+    bool is_used;  /* what it names is in the document */
+    bool is_taken; /* ... and its value was taken, or reported */
 } RowUse;
 
 typedef struct Walk {
@@ -205,6 +206,7 @@ use_row(Walk *walk, const Field *row, const char *path, Position at)
     if (row->is_output)
         return false;
     use->is_used = true;
+    use->is_taken |= !field_kind(row)->parse;
     if (is_first)
         use->at = at;
     if (row->refuse) {
@@ -246,6 +248,7 @@ take_value(Walk *walk, const XmlNode *node, const Field *row, const char *name, 
     g_autofree char *expected = NULL;
     ValueResult result;
 
+    use_of(walk, row)->is_taken = true;
     if (!unit)
         return;
     result = kind->parse(row, text, unit, field_member(row, walk->item));
@@ -322,6 +325,7 @@ take_text(Walk *walk, const XmlNode *node, const Field *row)
         /* Where there are attributes beside it, a text left out is just absent. */
         g_autofree char *expected = field_kind(row)->expected(row);
 
+        use_of(walk, row)->is_taken = true;
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, node->at, "bad-value",
                         "<%s> is empty: expected %s", node->name, expected);
     }
@@ -566,6 +570,13 @@ check_required(Walk *walk, const Field *row)
     const XmlNode *node = node_at(walk, row->path, parent);
     bool is_attribute = field_is_attribute(row);
 
+    if (use_of(walk, row)->is_used || field_is_own_text(row)) {
+        Position at = use_of(walk, row)->is_used ? use_of(walk, row)->at : walk->node->at;
+
+        diagnostics_add(walk->diagnostics, SEVERITY_ERROR, at, "missing-element", "%s is empty",
+                        tag);
+        return;
+    }
     if (node && is_attribute) {
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, node->at, "missing-attribute",
                         "<%s> needs the attribute '%s'", node->name, field_local_name(row->path));
@@ -590,7 +601,7 @@ check_rows(Walk *walk)
 
         if (use->is_used && !holds && !row->refuse)
             check_condition(walk, row);
-        if (row->is_required && holds && !use->is_used)
+        if (row->is_required && holds && !use->is_taken)
             check_required(walk, row);
     }
 }
