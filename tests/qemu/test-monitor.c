@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Recorded monitors: a recording answers as the QEMU did that it was taken from, and what it
+ * doesn't hold is refused.
+ */
+#include "qemu/monitor.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#define RECORDED                                                                                   \
+    "[{\"execute\":\"query-status\",\"return\":{\"status\":\"prelaunch\",\"running\":false}},"     \
+    "{\"execute\":\"query-status\",\"arguments\":{},\"return\":{\"status\":\"running\","           \
+    "\"running\":true}},"                                                                          \
+    "{\"execute\":\"qom-get\",\"arguments\":{\"property\":\"size\",\"path\":\"vm0\"},"             \
+    "\"return\":8388608},"                                                                         \
+    "{\"execute\":\"qom-get\",\"arguments\":{\"path\":\"vm1\",\"property\":\"size\"},"             \
+    "\"error\":{\"class\":\"DeviceNotFound\",\"desc\":\"Device 'vm1' not found\"}},"               \
+    "{\"execute\":\"query-memory-devices\",\"return\":[{\"type\":\"dimm\",\"data\":{}},"           \
+    "{\"type\":\"virtio-mem\",\"data\":{\"id\":\"vm0\",\"memaddr\":4294967296,\"size\":8388608,"   \
+    "\"requested-size\":16777216,\"max-size\":1073741824,\"block-size\":2097152,\"node\":1,"       \
+    "\"memdev\":\"/objects/m\"}}]},"                                                               \
+    "{\"execute\":\"x-query-virtio-status\",\"arguments\":{\"path\":"                              \
+    "\"/machine/peripheral/vm0/virtio-backend\"},\"return\":{\"status\":{\"statuses\":["           \
+    "\"VIRTIO_CONFIG_S_DRIVER_OK: Driver setup and ready\"]}}}]"
+
+static Monitor *
+recorded(const char *text)
+{
+    g_autoptr(Json) json = json_parse(text, -1, NULL);
+    g_autoptr(GError) error = NULL;
+    Monitor *monitor = monitor_new_recorded(json, &error);
+
+    if (!monitor)
+        fail_msg("%s", error->message);
+    return monitor;
+}
+
+static void
+test_answers(void **state)
+{
+    static const char *const expected[] = { "prelaunch", "running", "running" };
+    g_autoptr(Monitor) monitor = recorded(RECORDED);
+    g_autoptr(GPtrArray) devices = NULL;
+    MonitorMemoryDevice *device;
+    guint64 size = 0;
+
+    for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {
+        g_autofree char *status = NULL;
+        bool is_running;
+
+        assert_true(monitor_query_status(monitor, &status, &is_running, NULL));
+        assert_string_equal(status, expected[i]);
+        assert_int_equal(is_running, i > 0);
+    }
+    assert_true(monitor_qom_get_size(monitor, "vm0", "size", &size, NULL));
+    assert_int_equal(size, 8 << 20);
+    devices = monitor_query_memory_devices(monitor, NULL);
+    assert_int_equal(devices->len, 1);
+    device = devices->pdata[0];
+    assert_string_equal(device->id, "vm0");
+    assert_true(device->memaddr == (guint64) 4 << 30);
+    assert_int_equal(device->requested_size, 16 << 20);
+    assert_int_equal(device->node, 1);
+    assert_int_equal(monitor_query_virtio_driver(monitor, "vm0"), MONITOR_DRIVER_BOUND);
+    assert_null(monitor_qmp(monitor));
+}
+
+static void
+test_refusals(void **state)
+{
+    g_autoptr(Monitor) monitor = recorded(RECORDED);
+    g_autoptr(GError) error = NULL;
+
+    assert_null(monitor_qom_get(monitor, "vm1", "size", &error));
+    assert_true(g_error_matches(error, QMP_ERROR, QMP_ERROR_DEVICE_NOT_FOUND));
+    assert_string_equal(error->message, "qom-get: Device 'vm1' not found");
+    g_clear_error(&error);
+    assert_null(monitor_query_uuid(monitor, &error));
+    assert_true(g_error_matches(error, QMP_ERROR, QMP_ERROR_COMMAND_NOT_FOUND));
+    g_clear_error(&error);
+    assert_false(monitor_qom_set_size(monitor, "vm0", "requested-size", 0, &error));
+    assert_non_null(error);
+}
+
+/* What is recorded of a recording is that recording, as far as it was asked. */
+static void
+test_recording(void **state)
+{
+    g_autoptr(Monitor) monitor = recorded(RECORDED);
+    g_autoptr(Monitor) replay = NULL;
+    g_autoptr(Json) taken = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *status = NULL;
+
+    assert_null(monitor_recording(monitor));
+    monitor_record(monitor);
+    assert_true(monitor_query_status(monitor, NULL, NULL, NULL));
+    assert_null(monitor_qom_get(monitor, "vm1", "size", NULL));
+    taken = monitor_recording(monitor);
+    assert_int_equal(json_length(taken), 2);
+    replay = monitor_new_recorded(taken, &error);
+    assert_non_null(replay);
+    assert_true(monitor_query_status(replay, &status, NULL, NULL));
+    assert_string_equal(status, "prelaunch");
+    assert_null(monitor_qom_get(replay, "vm1", "size", &error));
+    assert_string_equal(error->message, "qom-get: Device 'vm1' not found");
+}
+
+static void
+test_malformed(void **state)
+{
+    static const char *const texts[] = { "{}", "[1]", "[{\"execute\":\"cont\"}]",
+                                         "[{\"return\":{}}]" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(Json) json = json_parse(texts[i], -1, NULL);
+        g_autoptr(GError) error = NULL;
+
+        assert_null(monitor_new_recorded(json, &error));
+        assert_non_null(error);
+    }
+}
+
+int
+main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_recording),
+        cmocka_unit_test(test_malformed),
+    };
+
+    return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);
+}
