@@ -66,7 +66,8 @@ set_error(Sqlite *db, int code, GError **error)
 {
     StateError kind = STATE_ERROR_FAILED;
     const char *advice = NULL;
-    int os_errno = sqlite3_system_errno(db->handle);
+    // SQLite notes errno where a statement fails, but not where its commit does (3.40).
+    int os_errno = errno ? errno : sqlite3_system_errno(db->handle);
     for (guint i = 0; i < G_N_ELEMENTS(refusals); i++)
         if (refusals[i].code == (code & 0xff)) {
             kind = refusals[i].error;
@@ -98,6 +99,7 @@ sqlite_open(const char *path, gboolean is_read_only, GError **error)
     db->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify) (void (*)(void)) sqlite3_finalize);
     int flags = is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+    errno = 0;
     int code = sqlite3_open_v2(path ? path : ":memory:", &db->handle,
                                flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (code != SQLITE_OK) {
@@ -185,6 +187,7 @@ sqlite_copy(Sqlite *from, Sqlite *to, GError **error)
     sqlite3_backup *backup = sqlite3_backup_init(to->handle, "main", from->handle, "main");
     if (!backup)
         return fail(to, sqlite3_errcode(to->handle), error);
+    errno = 0;
     sqlite3_backup_step(backup, -1);
     int code = sqlite3_backup_finish(backup);
     return code == SQLITE_OK || fail(to, code, error);
@@ -193,6 +196,7 @@ sqlite_copy(Sqlite *from, Sqlite *to, GError **error)
 gboolean
 sqlite_exec(Sqlite *db, const char *sql, GError **error)
 {
+    errno = 0;
     int code = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
     return code == SQLITE_OK || fail(db, code, error);
 }
@@ -236,6 +240,7 @@ sqlite_read(Sqlite *db, const char *sql, const SqliteValue *values, guint n_valu
     if (!statement)
         return FALSE;
     bind(statement, values, n_values);
+    errno = 0;
     int code;
     while ((code = sqlite3_step(statement)) == SQLITE_ROW)
         if (each)
