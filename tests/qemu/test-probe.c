@@ -138,7 +138,7 @@ test_bad_binaries(void **state)
     } cases[] = {
         { "missing", NULL, 0, PROBE_ERROR_NOT_FOUND, "No such file" },
         { "plain", "text\n", 0600, PROBE_ERROR_NOT_EXECUTABLE, "not an executable" },
-        { "no-format", "text\n", 0700, PROBE_ERROR_NOT_EXECUTABLE, "no-format" },
+        { "no-program", "text\n", 0700, PROBE_ERROR_FAILED, "not found" },
         { "dying", "#!/bin/sh\necho my own words >&2\nexit 3\n", 0700, PROBE_ERROR_FAILED,
           "my own words" },
         { "silent", "#!/bin/sh\nexit 0\n", 0700, PROBE_ERROR_FAILED, "closed the monitor" },
