@@ -392,7 +392,7 @@ positions_are_known(void **state)
         { "devices/disk[0]/readonly", 7, 28 },
         { "devices/disk[1]/source/host[1]/@name", 10, 48 },
         { "metadata/vk:policy/@strategy", 19, 43 },
-        { "name", 24, 3 },
+        { "name", 23, 3 },
         /* Not there: what is around it. */
         { "devices/disk[0]/target/@bus", 6, 7 },
         { "devices/disk[7]/target/@dev", 2, 3 },
