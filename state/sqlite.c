@@ -106,6 +106,12 @@ sqlite_open(const char *path, gboolean is_read_only, GError **error)
         set_error(db, code, error);
         return NULL;
     }
+    // SQLite opens a write-protected file for reading without a word.
+    if (!is_read_only && sqlite3_db_readonly(db->handle, "main") == 1) {
+        g_set_error(error, STATE_ERROR, STATE_ERROR_READONLY, "state file %s: is not writable",
+                    db->path);
+        return NULL;
+    }
     sqlite3_extended_result_codes(db->handle, 1);
     sqlite3_busy_timeout(db->handle, BUSY_TIMEOUT_MS);
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_ENABLE_FKEY, 1, NULL);
@@ -209,6 +215,7 @@ lookup_statement(Sqlite *db, const char *sql, GError **error)
         g_assert(!sqlite3_stmt_busy(statement)); // one thread at a time, no reading inside reading
         return statement;
     }
+    errno = 0;
     int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, NULL);
     if (code != SQLITE_OK) {
         fail(db, code, error);

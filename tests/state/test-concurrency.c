@@ -166,23 +166,6 @@ a_held_snapshot_holds_nobody_up(void **state)
     assert_int_equal(n, N_ROUNDS);
 }
 
-// Past 5 seconds a caller is told BUSY, and may try again.
-static void
-a_lock_held_too_long_is_busy(void **state)
-{
-    StateFile *file = *state;
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Store) holder = state_file_open(file, STORE_READ_WRITE);
-    g_autoptr(Store) other = state_file_open(file, STORE_READ_WRITE);
-    assert_ok(store_begin(holder, &error));
-    gint64 start = g_get_monotonic_time();
-    assert_false(store_domain_put_run_state(other, "a", "running", &error));
-    assert_state_error(error, STATE_ERROR_BUSY);
-    assert_true(g_get_monotonic_time() - start > 4 * SECOND);
-    store_rollback(holder);
-    assert_ok(store_domain_put_run_state(other, "a", "running", &error));
-}
-
 int
 main(void)
 {
@@ -190,7 +173,6 @@ main(void)
         state_test(processes_and_threads_write_at_once),
         state_test(sqlite3_reads_while_others_write),
         state_test(a_held_snapshot_holds_nobody_up),
-        state_test(a_lock_held_too_long_is_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -171,9 +171,10 @@ remove_ballast(const char *path)
     return g_unlink(ballast) == 0;
 }
 
-// Exit status 77 of the child, as a bool can't say it: not allowed to mount here.
+// A tmpfs of 1 MiB at the state file's directory, `n_taken` bytes of it used up. Ends the child
+// with status 77 where mounting isn't allowed.
 static gboolean
-full_tmpfs(const StateFile *file, guint index)
+mount_tmpfs(const StateFile *file, gsize n_taken)
 {
     g_autofree char *parent = g_path_get_dirname(file->path);
     g_autofree char *ballast = g_strconcat(file->path, ".ballast", NULL);
@@ -182,20 +183,30 @@ full_tmpfs(const StateFile *file, guint index)
         mount("state-test", parent, "tmpfs", 0, "size=1m,mode=0700") < 0)
         _exit(77);
     int fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0 || posix_fallocate(fd, 0, 512 * 1024) != 0)
-        return FALSE;
+    gboolean is_taken = fd >= 0 && (!n_taken || posix_fallocate(fd, 0, n_taken) == 0);
     close(fd);
-    return check_full(file->path, remove_ballast);
+    return is_taken;
+}
+
+static gboolean
+full_tmpfs(const StateFile *file, guint index)
+{
+    return mount_tmpfs(file, 512 * 1024) && check_full(file->path, remove_ballast);
+}
+
+static void
+assert_child_succeeds(const StateFile *file, ChildWork work)
+{
+    int status = state_file_wait(state_file_fork(file, work, 0));
+    if (status == 77)
+        skip();
+    assert_int_equal(status, 0);
 }
 
 static void
 a_full_disk_loses_nothing(void **state)
 {
-    StateFile *file = *state;
-    int status = state_file_wait(state_file_fork(file, full_tmpfs, 0));
-    if (status == 77)
-        skip();
-    assert_int_equal(status, 0);
+    assert_child_succeeds(*state, full_tmpfs);
 }
 
 static gboolean
@@ -220,8 +231,7 @@ limited_file_size(const StateFile *file, guint index)
 static void
 a_file_size_limit_loses_nothing(void **state)
 {
-    StateFile *file = *state;
-    assert_int_equal(state_file_wait(state_file_fork(file, limited_file_size, 0)), 0);
+    assert_child_succeeds(*state, limited_file_size);
 }
 
 // No room from the start: no file can be made, and one is made once there is room.
@@ -229,16 +239,7 @@ static gboolean
 full_from_the_start(const StateFile *file, guint index)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *parent = g_path_get_dirname(file->path);
-    g_autofree char *ballast = g_strconcat(file->path, ".ballast", NULL);
-    g_mkdir_with_parents(parent, 0700);
-    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-        mount("state-test", parent, "tmpfs", 0, "size=1m,mode=0700") < 0)
-        _exit(77);
-    int fd = open(ballast, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd < 0 || posix_fallocate(fd, 0, 1024 * 1024) != 0)
-        return FALSE;
-    close(fd);
+    CHECK(mount_tmpfs(file, 1024 * 1024));
     CHECK(!store_open(file->path, STORE_READ_WRITE, &error));
     CHECK(g_error_matches(error, STATE_ERROR, STATE_ERROR_FULL));
     g_clear_error(&error);
@@ -254,11 +255,46 @@ full_from_the_start(const StateFile *file, guint index)
 static void
 a_disk_full_from_the_start_heals(void **state)
 {
+    assert_child_succeeds(*state, full_from_the_start);
+}
+
+// A file system that can't be written to is said so when opening, not at the first write.
+static gboolean
+write_protected(const StateFile *file, guint index)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *parent = g_path_get_dirname(file->path);
+    CHECK(mount_tmpfs(file, 0));
+    g_autoptr(Store) store = store_open(file->path, STORE_READ_WRITE, &error);
+    CHECK(store);
+    g_clear_pointer(&store, store_close);
+    CHECK(mount(NULL, parent, NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
+    CHECK(!store_open(file->path, STORE_READ_WRITE, &error));
+    CHECK(g_error_matches(error, STATE_ERROR, STATE_ERROR_READONLY));
+    return TRUE;
+}
+
+static void
+a_write_protected_file_is_refused(void **state)
+{
+    assert_child_succeeds(*state, write_protected);
+}
+
+// Past 5 seconds a caller is told BUSY, and may try again.
+static void
+a_lock_held_too_long_is_busy(void **state)
+{
     StateFile *file = *state;
-    int status = state_file_wait(state_file_fork(file, full_from_the_start, 0));
-    if (status == 77)
-        skip();
-    assert_int_equal(status, 0);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Store) holder = state_file_open(file, STORE_READ_WRITE);
+    g_autoptr(Store) other = state_file_open(file, STORE_READ_WRITE);
+    assert_ok(store_begin(holder, &error));
+    gint64 start = g_get_monotonic_time();
+    assert_false(store_domain_put_run_state(other, "a", "running", &error));
+    assert_state_error(error, STATE_ERROR_BUSY);
+    assert_true(g_get_monotonic_time() - start > 4 * SECOND);
+    store_rollback(holder);
+    assert_ok(store_domain_put_run_state(other, "a", "running", &error));
 }
 
 int
@@ -270,6 +306,8 @@ main(void)
         state_test(a_full_disk_loses_nothing),
         state_test(a_file_size_limit_loses_nothing),
         state_test(a_disk_full_from_the_start_heals),
+        state_test(a_write_protected_file_is_refused),
+        state_test(a_lock_held_too_long_is_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
