@@ -317,11 +317,13 @@ test_endless_line(void **state)
     assert_error(error, QMP_ERROR_PROTOCOL, "longer than");
 }
 
-/* Events without end don't hold a command beyond its deadline, nor fill the memory. */
+/* Events without end don't hold a command beyond its deadline, nor fill the memory. They come in
+ * bulk, faster than they can be parsed, so that the socket is never empty. */
 static void
 test_event_flood(void **state)
 {
-    static const Fault fault = { GREETING READY, "{\"event\":\"X\",\"data\":{}}\n", 0, false };
+    g_autoptr(GString) bulk = g_string_new(NULL);
+    Fault fault = { GREETING READY, NULL, 0, false };
     int pair[2];
     Server server = { .fault = &fault };
     g_autoptr(GError) error = NULL;
@@ -329,6 +331,9 @@ test_event_flood(void **state)
     Qmp *qmp;
     guint n = 0;
 
+    for (guint i = 0; i < 4096; i++)
+        g_string_append(bulk, "{\"event\":\"X\",\"data\":{}}\n");
+    fault.answers = bulk->str;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     server.fd = pair[1];
     thread = g_thread_new("server", serve, &server);
