@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Serial and parallel ports, consoles and channels: one host side (the chardev), four kinds of
+ * guest sides.
+ *
+ * A console of type serial is a second name for serial port 0 and spells nothing. A channel on a
+ * UNIX socket that has no path gets one in the domain's run directory, named by the device. QEMU is
+ * never asked to wait for a client (wait=off): a guest starts whether or not anyone listens.
+ */
+#include "model/chardev.h"
+
+#include "qemu/device.h"
+
+static const char *const backend_types[] = {
+    [CHARDEV_NULL] = "null",         [CHARDEV_VC] = "vc",
+    [CHARDEV_PTY] = "pty",           [CHARDEV_DEV] = "serial",
+    [CHARDEV_FILE] = "file",         [CHARDEV_PIPE] = "pipe",
+    [CHARDEV_STDIO] = "stdio",       [CHARDEV_UDP] = "udp",
+    [CHARDEV_TCP] = "socket",        [CHARDEV_UNIX] = "socket",
+    [CHARDEV_SPICEVMC] = "spicevmc", [CHARDEV_SPICEPORT] = "spiceport",
+};
+
+static Json *
+address_tree(const char *type, Json *data)
+{
+    Json *address = json_new_object();
+
+    json_set_string(address, "type", type);
+    json_set(address, "data", data);
+    return address;
+}
+
+static Json *
+inet_address(const ChardevSource *source, const char *default_host)
+{
+    Json *data = json_new_object();
+
+    json_set_string(data, "host", source->host ? source->host : default_host);
+    json_set_string(data, "port", source->service ? source->service : "0");
+    return address_tree("inet", data);
+}
+
+static Json *
+unix_address(const DeviceContext *context, const Chardev *chardev, const ChardevSource *source)
+{
+    g_autofree char *own =
+        g_strdup_printf("%s/%s.sock", context->facts->socket_directory, chardev->info.alias);
+    Json *data = json_new_object();
+
+    json_set_string(data, "path", source && source->path ? source->path : own);
+    return address_tree("unix", data);
+}
+
+static void
+add_socket(const Chardev *chardev, const ChardevSource *source, Json *address, Json *data)
+{
+    /* A channel that names no path is for others to connect to. */
+    bool is_server =
+        source && source->mode ? source->mode == CHARDEV_BIND : !source || !source->path;
+
+    json_set(data, "addr", address);
+    if (chardev->protocol == CHARDEV_TELNET)
+        json_set_bool(data, "telnet", true);
+    json_set_bool(data, "server", is_server);
+    if (is_server)
+        json_set_bool(data, "wait", false);
+}
+
+static void
+add_udp(const Chardev *chardev, Json *data)
+{
+    for (guint i = 0; i < list_length(chardev->sources); i++) {
+        const ChardevSource *source = list_at(chardev->sources, i, ChardevSource);
+        bool is_local = source->mode == CHARDEV_BIND;
+
+        json_set(data, is_local ? "local" : "remote",
+                 inet_address(source, is_local ? "" : "127.0.0.1"));
+    }
+}
+
+static Json *
+data_tree(const DeviceContext *context, const Chardev *chardev)
+{
+    const ChardevSource *source = chardev_source(chardev);
+    Json *data = json_new_object();
+
+    switch ((ChardevType) chardev->type) {
+    case CHARDEV_DEV:
+    case CHARDEV_PIPE:
+        json_set_string(data, "device", source ? source->path : NULL);
+        break;
+    case CHARDEV_FILE:
+        json_set_string(data, "out", source ? source->path : NULL);
+        device_tree_add_tristate(data, "append", source ? source->append : 0);
+        break;
+    case CHARDEV_UDP:
+        add_udp(chardev, data);
+        break;
+    case CHARDEV_TCP:
+        if (source)
+            add_socket(chardev, source, inet_address(source, "127.0.0.1"), data);
+        break;
+    case CHARDEV_UNIX:
+        add_socket(chardev, source, unix_address(context, chardev, source), data);
+        break;
+    case CHARDEV_SPICEVMC:
+        json_set_string(data, "type", "vdagent");
+        break;
+    case CHARDEV_SPICEPORT:
+        json_set_string(data, "fqdn", source ? source->channel : NULL);
+        break;
+    case CHARDEV_NULL:
+    case CHARDEV_VC:
+    case CHARDEV_PTY:
+    case CHARDEV_STDIO:
+        break;
+    }
+    json_set_string(data, "logfile", chardev->log_file);
+    if (chardev->log_file)
+        device_tree_add_tristate(data, "logappend", chardev->log_append);
+    return data;
+}
+
+static void
+add_backend(const DeviceContext *context, const Chardev *chardev, const char *type,
+            GPtrArray *backends)
+{
+    g_autofree char *id = backend_name("char", &chardev->info);
+    Json *properties = json_new_object();
+    Json *backend = json_new_object();
+
+    json_set_string(backend, "type", type);
+    json_set(backend, "data", data_tree(context, chardev));
+    json_set_string(properties, "id", id);
+    json_set(properties, "backend", backend);
+    backend_add(backends, BACKEND_CHARDEV, properties);
+}
+
+static void
+chardev_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Chardev *chardev = device;
+
+    add_backend(context, chardev, backend_types[chardev->type], backends);
+}
+
+/* A host device that is a parallel port is another backend than one that is a serial port. */
+static void
+parallel_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Chardev *chardev = device;
+
+    add_backend(context, chardev,
+                chardev->type == CHARDEV_DEV ? "parallel" : backend_types[chardev->type], backends);
+}
+
+static bool
+is_serial_port(const Chardev *console)
+{
+    return !console->target_type || console->target_type == CHARDEV_TARGET_SERIAL;
+}
+
+static void
+console_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    if (!is_serial_port(device))
+        chardev_backends(context, device, backends);
+}
+
+static Json *
+port_tree(const DeviceContext *context, const Chardev *chardev, const char *driver)
+{
+    g_autofree char *backend = backend_name("char", &chardev->info);
+    Json *tree = device_tree_new(context, driver);
+
+    json_set_string(tree, "chardev", backend);
+    device_tree_add_info(context, tree, &chardev->info);
+    return tree;
+}
+
+static Json *
+serial_properties(const DeviceContext *context, gconstpointer device)
+{
+    static const char *const drivers[] = {
+        [0] = "isa-serial",
+        [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial",
+        [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
+        [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial",
+        [CHARDEV_TARGET_SERIAL] = "isa-serial",
+        [CHARDEV_TARGET_VIRTIO] = "isa-serial", /* refused by the model */
+        [CHARDEV_TARGET_ISA_DEBUG] = "isa-debugcon",
+    };
+    const Chardev *serial = device;
+    const char *driver = drivers[serial->target_type];
+    Json *tree = port_tree(context, serial, driver);
+
+    if (g_str_equal(driver, "isa-serial"))
+        device_tree_add_uint(tree, "index", &serial->target_port);
+    return tree;
+}
+
+static Json *
+parallel_properties(const DeviceContext *context, gconstpointer device)
+{
+    const Chardev *parallel = device;
+    Json *tree = port_tree(context, parallel, "isa-parallel");
+
+    device_tree_add_uint(tree, "index", &parallel->target_port);
+    return tree;
+}
+
+static Json *
+console_properties(const DeviceContext *context, gconstpointer device)
+{
+    const Chardev *console = device;
+    Json *tree;
+
+    if (is_serial_port(console))
+        return NULL;
+    tree = port_tree(context, console, "virtconsole");
+    /* QEMU places consoles by itself (port 0 of the first bus with room), as under libvirt: the
+     * port was only reserved. */
+    json_remove(tree, "bus");
+    json_remove(tree, "nr");
+    return tree;
+}
+
+static Json *
+channel_properties(const DeviceContext *context, gconstpointer device)
+{
+    const Chardev *channel = device;
+    Json *tree = port_tree(context, channel, "virtserialport");
+
+    if (channel->target_name)
+        json_set_string(tree, "name", channel->target_name);
+    else if (channel->type == CHARDEV_SPICEVMC)
+        json_set_string(tree, "name", "com.redhat.spice.0");
+    return tree;
+}
+
+const DeviceSpelling serial_spelling = {
+    .kind = &serial_kind,
+    .backends = chardev_backends,
+    .properties = serial_properties,
+};
+const DeviceSpelling parallel_spelling = {
+    .kind = &parallel_kind,
+    .backends = parallel_backends,
+    .properties = parallel_properties,
+};
+const DeviceSpelling console_spelling = {
+    .kind = &console_kind,
+    .backends = console_backends,
+    .properties = console_properties,
+};
+const DeviceSpelling channel_spelling = {
+    .kind = &channel_kind,
+    .backends = chardev_backends,
+    .properties = channel_properties,
+};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+#include "model/controller.h"
+#include "model/device.h"
+#include "model/domain.h"
+#include "qemu/command-line.h"
+#include "qemu/host-facts.h"
+
+/*
+ * How QEMU spells devices: property trees of the guest's side (the argument of -device and of
+ * device_add alike) and of the host's side behind it, so that cold and hot plug can't drift.
+ */
+typedef enum {
+    BACKEND_OBJECT,
+    BACKEND_BLOCKDEV,
+    BACKEND_NETDEV,
+    BACKEND_CHARDEV,
+} BackendKind;
+
+typedef struct Backend {
+    BackendKind kind;
+    Json *properties; /* the arguments of backend_command(kind) */
+} Backend;
+
+void backend_free(Backend *backend);
+const char *
+backend_command(BackendKind kind); /* "object-add", "blockdev-add", "netdev_add", "chardev-add" */
+/* The id by which it is removed again: "id" or "node-name"; borrowed. */
+const char *backend_id(const Backend *backend);
+
+/* What spelling happens in. Extends a Validation, so refusals carry the path of the device. */
+typedef struct DeviceContext {
+    Validation at; /* domain, positions, diagnostics, path */
+    const Capabilities *capabilities;
+    const HostFacts *facts;
+} DeviceContext;
+
+/* One kind: the functions may be NULL where a kind has no such part. They report with refuse()
+ * and then return whatever they have. */
+typedef struct DeviceSpelling {
+    const DeviceKind *kind;
+    /* The -device tree; NULL when the device needs none (built into the machine). */
+    Json *(*properties)(const DeviceContext *context, gconstpointer device);
+    /* Appends Backend*, in the order QEMU must see them. */
+    void (*backends)(const DeviceContext *context, gconstpointer device, GPtrArray *backends);
+    /* Options that exist only at boot (-vnc, -global). */
+    void (*options)(const DeviceContext *context, gconstpointer device, CommandLine *line);
+    /* Devices of a lower rank come first on the command line; NULL = all equal. */
+    guint (*rank)(const Domain *domain, gconstpointer device);
+} DeviceSpelling;
+
+/* The registry, in command line order: a row here is all that the rest of qemu/ needs of a kind. */
+#define DEVICE_SPELLINGS(ROW)                                                                      \
+    ROW(controller)                                                                                \
+    ROW(memory)                                                                                    \
+    ROW(disk)                                                                                      \
+    ROW(interface)                                                                                 \
+    ROW(serial)                                                                                    \
+    ROW(parallel)                                                                                  \
+    ROW(channel)                                                                                   \
+    ROW(console)                                                                                   \
+    ROW(input)                                                                                     \
+    ROW(graphics)                                                                                  \
+    ROW(video)                                                                                     \
+    ROW(balloon)                                                                                   \
+    ROW(rng)
+#define DEVICE_SPELLING_DECLARE(name) extern const DeviceSpelling name##_spelling;
+DEVICE_SPELLINGS(DEVICE_SPELLING_DECLARE)
+
+extern const DeviceSpelling *const device_spellings[];              /* ended by NULL */
+const DeviceSpelling *device_spelling_find(const DeviceKind *kind); /* NULL = none */
+
+/* The two sides of one device, for hot plug. Either may be empty. */
+typedef struct DeviceTrees {
+    GPtrArray *backends; /* Backend* */
+    Json *device;        /* device_add's arguments, or NULL */
+} DeviceTrees;
+
+/* NULL when something had to be refused; @diagnostics says what. @path names the device in it. */
+DeviceTrees *device_trees_build(const Domain *domain, const DeviceKind *kind, gconstpointer device,
+                                const char *path, const Capabilities *capabilities,
+                                const HostFacts *facts, const PositionMap *positions,
+                                Diagnostics *diagnostics);
+void device_trees_free(DeviceTrees *trees);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeviceTrees, device_trees_free)
+
+/* Appends everything the domain's devices are, in command line order. */
+void device_spell_all(const DeviceContext *context, CommandLine *line);
+void backends_spell(const GPtrArray *backends, CommandLine *line);
+
+/* For the kinds' files. */
+void backend_add(GPtrArray *backends, BackendKind kind, Json *properties); /* takes @properties */
+/* A tree that begins with the driver; refuses when this QEMU has no such device. */
+Json *device_tree_new(const DeviceContext *context, const char *driver);
+/* False, and refused, when the driver lacks a property that the file needs. @field as for
+ * validation_error(). */
+bool device_needs_property(const DeviceContext *context, const char *field, const char *driver,
+                           const char *property);
+/* id, bus and address, boot order, ROM, ACPI index: what stands in DeviceInfo. */
+void device_tree_add_info(const DeviceContext *context, Json *tree, const DeviceInfo *info);
+/* Sets a bool where the Tristate is not absent. */
+void device_tree_add_tristate(Json *tree, const char *name, int value);
+void device_tree_add_uint(Json *tree, const char *name, const OptUint *value);
+/* "virtio-net" with VIRTIO_MODEL_TRANSITIONAL: "virtio-net-pci-transitional". Caller frees. */
+char *virtio_driver(const char *prefix, int virtio_model);
+/* The id of a controller, which is also the first part of its bus's name; never NULL. Borrowed from
+ * @domain or static. */
+const char *controller_id(const Domain *domain, ControllerType type, guint64 index);
+/* The boot index QEMU is given: the device's own order, or what <os><boot> means for it. False:
+ * none. */
+bool device_boot_index(const Domain *domain, const DeviceInfo *info, guint64 *ret_index);
+/* "<prefix><alias>": ids of backends. Caller frees. */
+char *backend_name(const char *prefix, const DeviceInfo *info);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Displays that people connect to. A VNC port that the file leaves open is left to QEMU (`to=`: the
+ * first free one from 5900 on; query-vnc says which), so that two guests starting at once can't
+ * collide. SPICE has no such search: 5900 stands here, and whoever launches puts a free port into
+ * the resolved domain.
+ *
+ * A password never stands on a command line, which every user of the host can read: only that there
+ * is one, which keeps everybody out until it is set over QMP.
+ */
+#include "model/graphics.h"
+
+#include <string.h>
+
+#include "qemu/device.h"
+
+#define FIRST_PORT 5900
+#define FIRST_WEBSOCKET 5700
+#define LAST_DISPLAY (65535 - FIRST_PORT)
+#define DEFAULT_ADDRESS "127.0.0.1"
+
+/* Where it listens: the first <listen>, else the older attributes. */
+static GraphicsListen
+effective_listen(const Graphics *graphics)
+{
+    GraphicsListen listen = { LISTEN_ADDRESS, graphics->listen, graphics->socket };
+
+    if (graphics->socket)
+        listen.type = LISTEN_SOCKET;
+    if (list_length(graphics->listens)) {
+        const GraphicsListen *first = list_at(graphics->listens, 0, GraphicsListen);
+
+        listen.type = first->type;
+        listen.address = first->address ? first->address : graphics->listen;
+        listen.socket = first->socket ? first->socket : graphics->socket;
+    }
+    if (!listen.address)
+        listen.address = (char *) DEFAULT_ADDRESS;
+    return listen;
+}
+
+static char *
+socket_path(const DeviceContext *context, const GraphicsListen *listen, const char *name)
+{
+    if (listen->socket)
+        return g_strdup(listen->socket);
+    return g_strdup_printf("%s/%s.sock", context->facts->socket_directory, name);
+}
+
+static bool
+is_open(const OptInt *port, const Graphics *graphics)
+{
+    return graphics->auto_port == TRISTATE_ON || !port->is_set || port->value < 0;
+}
+
+static void
+add_vnc_address(const DeviceContext *context, const Graphics *graphics, GString *text)
+{
+    GraphicsListen listen = effective_listen(graphics);
+    bool is_ipv6 = strchr(listen.address, ':') != NULL;
+    gint64 port = graphics->port.value;
+
+    if (listen.type == LISTEN_NONE) {
+        g_string_append(text, "none");
+        return;
+    }
+    if (listen.type == LISTEN_SOCKET) {
+        g_autofree char *path = socket_path(context, &listen, "vnc");
+        g_autofree char *address = g_strconcat("unix:", path, NULL);
+
+        return option_text_add(text, "vnc", address);
+    }
+    g_string_append_printf(text, is_ipv6 ? "[%s]" : "%s", listen.address);
+    if (is_open(&graphics->port, graphics))
+        g_string_append_printf(text, ":0,to=%d", LAST_DISPLAY);
+    else
+        g_string_append_printf(text, ":%" G_GINT64_FORMAT, port - FIRST_PORT);
+}
+
+static void
+spell_vnc(const DeviceContext *context, const Graphics *graphics, CommandLine *line)
+{
+    static const char *const share_names[] = {
+        [0] = NULL,
+        [SHARE_ALLOW_EXCLUSIVE] = "allow-exclusive",
+        [SHARE_FORCE_SHARED] = "force-shared",
+        [SHARE_IGNORE] = "ignore",
+    };
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    add_vnc_address(context, graphics, text);
+    /* A websocket left open is 5700 plus the display's number. */
+    if (graphics->websocket.is_set && graphics->websocket.value < 0)
+        option_text_add(text, "websocket", "on");
+    else if (graphics->websocket.is_set)
+        option_text_add_uint(text, "websocket", graphics->websocket.value);
+    option_text_add(text, "share", share_names[graphics->share_policy]);
+    if (graphics->password)
+        option_text_add(text, "password", "on");
+    command_line_add(line, "-vnc", text->str);
+}
+
+static void
+add_spice_address(const DeviceContext *context, const Graphics *graphics, GString *text)
+{
+    GraphicsListen listen = effective_listen(graphics);
+
+    if (listen.type == LISTEN_SOCKET) {
+        g_autofree char *path = socket_path(context, &listen, "spice");
+
+        option_text_add(text, "unix", "on");
+        return option_text_add(text, "addr", path);
+    }
+    if (listen.type == LISTEN_NONE)
+        return option_text_add(text, "port", "0");
+    option_text_add_uint(text, "port",
+                         is_open(&graphics->port, graphics) ? FIRST_PORT : graphics->port.value);
+    if (graphics->tls_port.value > 0)
+        option_text_add_uint(text, "tls-port", graphics->tls_port.value);
+    option_text_add(text, "addr", listen.address);
+}
+
+static void
+spell_spice(const DeviceContext *context, const Graphics *graphics, CommandLine *line)
+{
+    static const char *const image_names[] = { NULL,  "auto_glz", "auto_lz", "quic",
+                                               "glz", "lz",       "off" };
+    static const char *const jpeg_names[] = { NULL, "auto", "never", "always" };
+    static const char *const streaming[] = { NULL, "filter", "all", "off" };
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    add_spice_address(context, graphics, text);
+    if (!graphics->password)
+        option_text_add(text, "disable-ticketing", "on");
+    if (graphics->mouse_mode)
+        option_text_add_switch(text, "agent-mouse", graphics->mouse_mode == MOUSE_CLIENT);
+    option_text_add(text, "image-compression", image_names[graphics->image_compression]);
+    option_text_add(text, "jpeg-wan-compression", jpeg_names[graphics->jpeg_compression]);
+    option_text_add(text, "zlib-glz-wan-compression", jpeg_names[graphics->zlib_compression]);
+    option_text_add_tristate(text, "playback-compression", graphics->playback_compression);
+    option_text_add(text, "streaming-video", streaming[graphics->streaming]);
+    if (graphics->clipboard_copypaste == TRISTATE_OFF)
+        option_text_add(text, "disable-copy-paste", "on");
+    if (graphics->filetransfer == TRISTATE_OFF)
+        option_text_add(text, "disable-agent-file-xfer", "on");
+    option_text_add(text, "seamless-migration", "on");
+    command_line_add(line, "-spice", text->str);
+}
+
+static void
+graphics_options(const DeviceContext *context, gconstpointer device, CommandLine *line)
+{
+    const Graphics *graphics = device;
+
+    if (graphics->type == GRAPHICS_VNC)
+        spell_vnc(context, graphics, line);
+    else if (graphics->type == GRAPHICS_SPICE)
+        spell_spice(context, graphics, line);
+    else
+        validation_error(&context->at, "@type", "not-supported",
+                         "this type of graphics is not supported yet; vnc and spice are");
+    if (graphics->keymap)
+        command_line_add(line, "-k", graphics->keymap);
+}
+
+const DeviceSpelling graphics_spelling = {
+    .kind = &graphics_kind,
+    .options = graphics_options,
+};

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+
+/*
+ * HostFacts: what a command line needs to know of the host, passed in by the caller, so that
+ * building one reads no file and no clock. Borrowed; NULL members mean "not there".
+ */
+typedef struct HugePageMount {
+    guint64 page_size; /* bytes */
+    const char *path;  /* where a hugetlbfs with these pages is mounted */
+} HugePageMount;
+
+typedef struct HostFacts {
+    const HugePageMount *huge_pages;
+    guint n_huge_pages;
+    guint64 default_huge_page; /* bytes: Hugepagesize of /proc/meminfo; 0 = none */
+    guint64 page_size;         /* bytes: the system's own */
+    /* An existing directory for guest memory backed by ordinary files. QEMU makes a nameless file
+     * in it, so nothing is left behind. */
+    const char *memory_directory;
+    /* Where sockets go that the domain names no path for: RUN/NAME. */
+    const char *socket_directory;
+    const char *bridge_helper; /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
+    gint64 now;                /* wall clock, us; for <clock offset='variable'> */
+} HostFacts;
+
+/* Facts of no particular host, for showing a command line where it will not run: 4 KiB pages,
+ * 2 MiB and 1 GiB huge pages at systemd's mount points. Static. */
+const HostFacts *host_facts_assumed(void);
+/* Where huge pages of @page_size bytes are mounted; NULL when they are not. Borrowed. */
+const char *host_facts_huge_page_mount(const HostFacts *facts, guint64 page_size);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The machine itself: type and switches, accelerator, clock, and the chipset parts that QEMU
+ * configures through -global. Machine types are taken as the resolved domain has them (pinned at
+ * first sight), and refused when this emulator doesn't know them.
+ *
+ * A switch of -machine is asked for only when the domain says something about it, and refused when
+ * this machine has none, so that what was declared never silently stays undone.
+ */
+#include "qemu/machine.h"
+
+#include <string.h>
+
+#include "qemu/firmware.h"
+#include "qemu/numa.h"
+
+static const ClockTimer *
+find_timer(const Domain *domain, TimerName name)
+{
+    for (guint i = 0; i < list_length(domain->timers); i++)
+        if (list_at(domain->timers, i, ClockTimer)->name == (int) name)
+            return list_at(domain->timers, i, ClockTimer);
+    return NULL;
+}
+
+static void
+add_switch(const DeviceContext *context, GString *text, const char *field, const char *property,
+           int value)
+{
+    const char *machine = context->at.domain->machine;
+
+    if (!value)
+        return;
+    if (!capabilities_has_machine_property(context->capabilities, machine, property))
+        return validation_error(&context->at, field, "not-in-qemu",
+                                "machine '%s' of this QEMU has no '%s' switch", machine, property);
+    option_text_add_tristate(text, property, value);
+}
+
+static void
+spell_type(const DeviceContext *context, CommandLine *line)
+{
+    const Domain *domain = context->at.domain;
+    const ClockTimer *hpet = find_timer(domain, TIMER_HPET);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    option_text_add(text, NULL, domain->machine);
+    option_text_add(text, "usb", "off");
+    add_switch(context, text, "features/vmport", "vmport", domain->vmport);
+    add_switch(context, text, "features/smm", "smm", domain->smm);
+    add_switch(context, text, "features/ps2", "i8042", domain->ps2);
+    option_text_add_switch(text, "dump-guest-core", domain->dump_core == TRISTATE_ON);
+    if (domain->no_share_pages)
+        option_text_add(text, "mem-merge", "off");
+    option_text_add(text, "memory-backend", memory_boot_backend_id(context));
+    firmware_add_machine(domain, text);
+    if (hpet)
+        add_switch(context, text, "clock/timer", "hpet", hpet->present);
+    option_text_add_switch(text, "acpi", domain->acpi);
+    command_line_add(line, "-machine", text->str);
+}
+
+void
+machine_spell(const DeviceContext *context, CommandLine *line)
+{
+    const Domain *domain = context->at.domain;
+
+    if (!domain->machine)
+        validation_error(&context->at, "os/type", "no-machine", "no machine type is known");
+    else if (!capabilities_machine(context->capabilities, domain->machine))
+        validation_error(&context->at, "os/type/@machine", "not-in-qemu",
+                         "this QEMU has no machine type '%s'", domain->machine);
+    else
+        spell_type(context, line);
+    if (domain->type == DOMAIN_TYPE_KVM && !capabilities_has_kvm(context->capabilities))
+        validation_error(&context->at, "@type", "not-in-qemu", "this QEMU was built without KVM");
+    command_line_add(line, "-accel", domain->type == DOMAIN_TYPE_KVM ? "kvm" : "tcg");
+}
+
+/* --- clock --- */
+
+static char *
+wall_clock_text(gint64 seconds)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_utc(seconds);
+
+    return time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%S") : NULL;
+}
+
+static void
+add_clock_base(const DeviceContext *context, GString *text)
+{
+    const Domain *domain = context->at.domain;
+    gint64 adjustment =
+        domain->clock_adjustment ? g_ascii_strtoll(domain->clock_adjustment, NULL, 10) : 0;
+    g_autofree char *base = NULL;
+
+    switch ((ClockOffset) domain->clock_offset) {
+    case CLOCK_OFFSET_LOCALTIME:
+        return option_text_add(text, "base", "localtime");
+    case CLOCK_OFFSET_TIMEZONE:
+        return validation_error(&context->at, "clock/@timezone", "not-supported",
+                                "a clock in another time zone is not supported yet");
+    case CLOCK_OFFSET_ABSOLUTE:
+        base = wall_clock_text(domain->clock_start ? g_ascii_strtoll(domain->clock_start, NULL, 10)
+                                                   : 0);
+        return option_text_add(text, "base", base);
+    case CLOCK_OFFSET_VARIABLE:
+        if (!g_strcmp0(domain->clock_basis, "localtime"))
+            return validation_error(&context->at, "clock/@basis", "not-supported",
+                                    "a variable clock is based on utc only");
+        base = wall_clock_text(context->facts->now / G_USEC_PER_SEC + adjustment);
+        return option_text_add(text, "base", base);
+    case CLOCK_OFFSET_UTC:
+        break;
+    }
+    option_text_add(text, "base", "utc");
+}
+
+/* timer/@track as the model numbers it: absent, boot, guest, wall, realtime. */
+static const char *const rtc_clocks[] = { NULL, NULL, "vm", "host", "rt" };
+
+void
+machine_spell_clock(const DeviceContext *context, CommandLine *line)
+{
+    const ClockTimer *rtc = find_timer(context->at.domain, TIMER_RTC);
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    add_clock_base(context, text);
+    if (rtc && rtc->track < (int) G_N_ELEMENTS(rtc_clocks))
+        option_text_add(text, "clock", rtc_clocks[rtc->track]);
+    if (rtc && rtc->tick_policy == TICK_CATCHUP)
+        option_text_add(text, "driftfix", "slew");
+    command_line_add(line, "-rtc", text->str);
+}
+
+/* --- chipset --- */
+
+static void
+spell_pit(const Domain *domain, CommandLine *line)
+{
+    const ClockTimer *pit = find_timer(domain, TIMER_PIT);
+
+    /* The in-kernel PIT; catching up is its default. Without KVM there is none to configure. */
+    if (!pit || domain->type != DOMAIN_TYPE_KVM)
+        return;
+    if (pit->tick_policy == TICK_DELAY)
+        command_line_add(line, "-global", "kvm-pit.lost_tick_policy=delay");
+    if (pit->tick_policy == TICK_DISCARD)
+        command_line_add(line, "-global", "kvm-pit.lost_tick_policy=discard");
+}
+
+static void
+spell_sleep(const Domain *domain, const char *property, int is_enabled, CommandLine *line)
+{
+    if (is_enabled)
+        command_line_addf(line, "-global", "%s.%s=%d",
+                          domain_is_q35(domain) ? "ICH9-LPC" : "PIIX4_PM", property,
+                          is_enabled == TRISTATE_OFF);
+}
+
+void
+machine_spell_globals(const DeviceContext *context, CommandLine *line)
+{
+    const Domain *domain = context->at.domain;
+
+    spell_pit(domain, line);
+    spell_sleep(domain, "disable_s3", domain->suspend_to_mem, line);
+    spell_sleep(domain, "disable_s4", domain->suspend_to_disk, line);
+    if (domain->loader_secure == TRISTATE_ON)
+        command_line_add(line, "-global", "driver=cfi.pflash01,property=secure,value=on");
+    /* Every q35 has ICH9's watchdog; unless told, QEMU keeps it from resetting the guest. libvirt
+     * arms it in every q35 guest (its implied `itco` watchdog), and so does this. */
+    if (domain_is_q35(domain)) {
+        command_line_add(line, "-watchdog-action", "reset");
+        command_line_add(line, "-global", "ICH9-LPC.noreboot=off");
+    }
+}

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What stands behind guest memory. Boot memory, NUMA cells and memory devices all ask here, since
+ * they follow the same rules (libvirt, formatdomain "Memory Backing", "NUMA Node Tuning"): from the
+ * piece itself, else from its cell, else from <memoryBacking>.
+ *
+ *     source type memfd            memory-backend-memfd, huge pages by hugetlbsize
+ *     huge pages, access or file   memory-backend-file in the hugetlbfs or the memory directory
+ *     otherwise                    memory-backend-ram
+ *
+ * A mem-path is always a directory: QEMU then makes a nameless file in it, which no crash can leave
+ * behind. virtio-mem memory is never reserved (reserve=false), which is the point of it, and never
+ * preallocated as a whole: the device preallocates block by block as it plugs.
+ */
+#include "qemu/memory-backend.h"
+
+#include "model/memory.h"
+#include "model/quantity.h"
+
+static const char *const policy_names[] = {
+    [0] = "bind",
+    [NUMA_MODE_STRICT] = "bind",
+    [NUMA_MODE_PREFERRED] = "preferred",
+    [NUMA_MODE_INTERLEAVE] = "interleave",
+    [NUMA_MODE_RESTRICTIVE] = NULL, /* cgroups only */
+};
+
+guint64
+memory_backend_huge_page(const DeviceContext *context, const MemoryBackend *backend)
+{
+    const Domain *domain = context->at.domain;
+    MemoryDevice piece = { .node = backend->node };
+    guint64 size;
+
+    piece.page_size.is_set = backend->page_size != 0;
+    piece.page_size.value = backend->page_size;
+    size = memory_device_page_size(domain, &piece);
+    if (!size && domain->has_huge_pages && !list_length(domain->huge_pages)) {
+        if (!context->facts->default_huge_page)
+            validation_error(&context->at, backend->field, "no-huge-pages",
+                             "this host has no huge pages");
+        return context->facts->default_huge_page;
+    }
+    return size == context->facts->page_size ? 0 : size;
+}
+
+static const NumaCell *
+find_cell(const Domain *domain, const OptUint *node)
+{
+    for (guint i = 0; node->is_set && i < list_length(domain->cells); i++) {
+        const NumaCell *cell = list_at(domain->cells, i, NumaCell);
+
+        if ((cell->id.is_set ? cell->id.value : i) == node->value)
+            return cell;
+    }
+    return NULL;
+}
+
+static int
+effective_access(const Domain *domain, const MemoryBackend *backend)
+{
+    const NumaCell *cell = find_cell(domain, &backend->node);
+
+    if (backend->access)
+        return backend->access;
+    if (cell && cell->access)
+        return cell->access;
+    return domain->memory_access;
+}
+
+static bool
+effective_discard(const Domain *domain, const MemoryBackend *backend)
+{
+    const NumaCell *cell = find_cell(domain, &backend->node);
+
+    if (backend->discard)
+        return backend->discard == TRISTATE_ON;
+    if (cell && cell->discard)
+        return cell->discard == TRISTATE_ON;
+    return domain->is_discard;
+}
+
+static const char *
+backend_type(const Domain *domain, guint64 huge_page, int access)
+{
+    if (domain->memory_source == MEMORY_SOURCE_MEMFD)
+        return "memory-backend-memfd";
+    if (huge_page || access || domain->memory_source == MEMORY_SOURCE_FILE)
+        return "memory-backend-file";
+    return "memory-backend-ram";
+}
+
+static void
+add_path(const DeviceContext *context, const MemoryBackend *backend, guint64 huge_page, Json *tree)
+{
+    const char *directory = context->facts->memory_directory;
+
+    if (huge_page) {
+        g_autofree char *size = size_text(huge_page);
+
+        directory = host_facts_huge_page_mount(context->facts, huge_page);
+        if (!directory)
+            validation_error(&context->at, backend->field, "no-huge-pages",
+                             "no huge pages of %s are mounted on this host", size);
+    } else if (!directory) {
+        validation_error(&context->at, NULL, "no-memory-directory",
+                         "there is no directory for guest memory backed by files");
+    }
+    json_set_string(tree, "mem-path", directory);
+}
+
+/* Host nodes and policy: the piece's own mask, else its memnode's, else <numatune><memory>. */
+static void
+add_host_nodes(const Domain *domain, const MemoryBackend *backend, Json *tree)
+{
+    const char *mask = backend->node_mask ? backend->node_mask : domain->numa_nodeset;
+    int mode = domain->numa_mode;
+    g_autoptr(GArray) members = NULL;
+    Json *nodes;
+
+    for (guint i = 0; backend->node.is_set && i < list_length(domain->memory_nodes); i++) {
+        const MemoryNode *node = list_at(domain->memory_nodes, i, MemoryNode);
+
+        if (node->cell.value != backend->node.value)
+            continue;
+        mode = node->mode;
+        mask = backend->node_mask ? backend->node_mask : node->nodeset;
+    }
+    if (!mask || !policy_names[mode])
+        return;
+    members = cpuset_members(mask);
+    nodes = json_new_array();
+    for (guint i = 0; i < members->len; i++)
+        json_append(nodes, json_new_uint(g_array_index(members, guint, i)));
+    json_set(tree, "host-nodes", nodes);
+    json_set_string(tree, "policy", policy_names[mode]);
+}
+
+static void
+add_allocation(const DeviceContext *context, const MemoryBackend *backend, guint64 huge_page,
+               const char *type, Json *tree)
+{
+    const Domain *domain = context->at.domain;
+    bool is_immediate = huge_page || domain->memory_allocation == ALLOCATION_IMMEDIATE;
+
+    if (backend->is_virtio_mem) {
+        if (capabilities_has_object_property(context->capabilities, type, "reserve"))
+            json_set_bool(tree, "reserve", false);
+        return;
+    }
+    if (!is_immediate)
+        return;
+    json_set_bool(tree, "prealloc", true);
+    if (domain->allocation_threads.is_set)
+        json_set_uint(tree, "prealloc-threads", domain->allocation_threads.value);
+}
+
+Json *
+memory_backend_tree(const DeviceContext *context, const MemoryBackend *backend)
+{
+    const Domain *domain = context->at.domain;
+    guint64 huge_page = memory_backend_huge_page(context, backend);
+    int access = effective_access(domain, backend);
+    const char *type = backend_type(domain, huge_page, access);
+    bool is_file = g_str_equal(type, "memory-backend-file");
+    bool is_memfd = g_str_equal(type, "memory-backend-memfd");
+    Json *tree = json_new_object();
+
+    if (!capabilities_has_object(context->capabilities, type))
+        validation_error(&context->at, NULL, "not-in-qemu", "this QEMU has no object '%s'", type);
+    json_set_string(tree, "qom-type", type);
+    json_set_string(tree, "id", backend->id);
+    if (is_file)
+        add_path(context, backend, huge_page, tree);
+    if (is_memfd && huge_page) {
+        json_set_bool(tree, "hugetlb", true);
+        json_set_uint(tree, "hugetlbsize", huge_page);
+    }
+    if (is_file && effective_discard(domain, backend))
+        json_set_bool(tree, "discard-data", true);
+    if (access)
+        json_set_bool(tree, "share", access == MEMORY_ACCESS_SHARED);
+    /* The block of boot memory keeps its plain name ("pc.ram") whatever it is backed by. */
+    if (backend->is_default && (is_file || is_memfd))
+        json_set_bool(tree, "x-use-canonical-path-for-ramblock-id", false);
+    add_allocation(context, backend, huge_page, type, tree);
+    json_set_uint(tree, "size", backend->size);
+    add_host_nodes(domain, backend, tree);
+    return tree;
+}

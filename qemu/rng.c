@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Random number generators: a source of the host, and a virtio device that hands it on at a rate.
+ */
+#include "model/rng.h"
+
+#include "qemu/device.h"
+
+static void
+rng_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Rng *rng = device;
+    g_autofree char *id = backend_name("obj", &rng->info);
+    const char *type = rng->backend == RNG_BACKEND_BUILTIN ? "rng-builtin" : "rng-random";
+    Json *tree = json_new_object();
+
+    if (!capabilities_has_object(context->capabilities, type))
+        validation_error(&context->at, "backend/@model", "not-in-qemu",
+                         "this QEMU has no object '%s'", type);
+    json_set_string(tree, "qom-type", type);
+    json_set_string(tree, "id", id);
+    if (rng->backend == RNG_BACKEND_RANDOM)
+        json_set_string(tree, "filename", rng->path ? rng->path : "/dev/urandom");
+    backend_add(backends, BACKEND_OBJECT, tree);
+}
+
+static Json *
+rng_properties(const DeviceContext *context, gconstpointer device)
+{
+    const Rng *rng = device;
+    g_autofree char *driver = virtio_driver("virtio-rng", rng->model);
+    g_autofree char *backend = backend_name("obj", &rng->info);
+    Json *tree = device_tree_new(context, driver);
+
+    json_set_string(tree, "rng", backend);
+    if (rng->rate_bytes.is_set) {
+        json_set_uint(tree, "max-bytes", rng->rate_bytes.value);
+        json_set_uint(tree, "period", rng->rate_period.is_set ? rng->rate_period.value : 1000);
+    }
+    device_tree_add_info(context, tree, &rng->info);
+    return tree;
+}
+
+const DeviceSpelling rng_spelling = {
+    .kind = &rng_kind,
+    .backends = rng_backends,
+    .properties = rng_properties,
+};
