@@ -324,6 +324,7 @@ test_event_flood(void **state)
 {
     g_autoptr(GString) bulk = g_string_new(NULL);
     Fault fault = { GREETING READY, NULL, 0, false };
+    int buffer = 8 * 1024 * 1024;
     int pair[2];
     Server server = { .fault = &fault };
     g_autoptr(GError) error = NULL;
@@ -335,6 +336,7 @@ test_event_flood(void **state)
         g_string_append(bulk, "{\"event\":\"X\",\"data\":{}}\n");
     fault.answers = bulk->str;
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer); /* root may */
     server.fd = pair[1];
     thread = g_thread_new("server", serve, &server);
     qmp = qmp_open_fd(pair[0], SHORT_US, &error);
