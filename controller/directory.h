@@ -50,14 +50,11 @@ typedef struct DirectoryScan {
 /* Remembers parsed files between scans, so that a rescan reparses only what changed. Used by one
  * thread at a time; scans outlive it. */
 typedef struct DirectoryCache DirectoryCache;
-DirectoryCache *
-directory_cache_new(void);
-void
-directory_cache_free(DirectoryCache *cache);
+DirectoryCache *directory_cache_new(void);
+void directory_cache_free(DirectoryCache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirectoryCache, directory_cache_free)
 /* The domain that @path (relative) was last known to describe, e.g. from the state file. */
-void
-directory_cache_remember(DirectoryCache *cache, const char *path, const char *name);
+void directory_cache_remember(DirectoryCache *cache, const char *path, const char *name);
 
 /*
  * Reads the directory @root (absolute). Never fails: what went wrong stands in the scan. Hidden
@@ -65,17 +62,12 @@ directory_cache_remember(DirectoryCache *cache, const char *path, const char *na
  * each directory is visited once. @cache may be NULL.
  * @is_strict: refuse what others may write to (for root): files and directories with mode o+w.
  */
-DirectoryScan *
-directory_scan(const char *root, bool is_strict, DirectoryCache *cache);
-DirectoryScan *
-directory_scan_ref(DirectoryScan *scan);
-void
-directory_scan_unref(DirectoryScan *scan); /* NULL is allowed */
+DirectoryScan *directory_scan(const char *root, bool is_strict, DirectoryCache *cache);
+DirectoryScan *directory_scan_ref(DirectoryScan *scan);
+void directory_scan_unref(DirectoryScan *scan); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirectoryScan, directory_scan_unref)
 
 /* The entry that speaks for @name: a valid one, else the first other. NULL when no file does. */
-const DirectoryEntry *
-directory_scan_find(const DirectoryScan *scan, const char *name);
+const DirectoryEntry *directory_scan_find(const DirectoryScan *scan, const char *name);
 /* Files that don't act, for a message: "web-1.xml:3:5: error: …"; NULL when all are valid. */
-char *
-directory_scan_complaint(const DirectoryScan *scan);
+char *directory_scan_complaint(const DirectoryScan *scan);

@@ -29,7 +29,7 @@ typedef struct PruneFacts {
 /* A domain that virtkeep manages, with or without a file. */
 typedef struct PruneDomain {
     const char *name;
-    bool is_orphaned; /* known as such already: decided before, does not count again */
+    bool is_orphaned; /* an earlier decision that was not held named it: does not count again */
 } PruneDomain;
 
 typedef enum {
@@ -52,8 +52,6 @@ typedef struct PruneDecision {
 
 /* Pure. Free with prune_decision_free(). At least one domain may always go, unless max_prune is
  * 0: a quarter of three domains would else be none. */
-PruneDecision *
-prune_decide(const PruneFacts *facts, const PruneDomain *domains, guint n_domains);
-void
-prune_decision_free(PruneDecision *decision);
+PruneDecision *prune_decide(const PruneFacts *facts, const PruneDomain *domains, guint n_domains);
+void prune_decision_free(PruneDecision *decision);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PruneDecision, prune_decision_free)

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Facts of this machine, from /proc, /sys and /etc. What can't be read gets the value that
+ * libvirt assumes, or none: a missing fact is said by whoever needs it, with the domain's line.
+ */
+#include "controller/host.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <mntent.h>
+
+#include "qemu/process.h"
+
+#define THP_PATH "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
+
+static char *
+read_word(const char *path)
+{
+    char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL))
+        return NULL;
+    return g_strstrip(text);
+}
+
+static guint64
+read_default_huge_page(void)
+{
+    g_autofree char *text = NULL;
+    const char *line;
+
+    if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL))
+        return 0;
+    line = strstr(text, "Hugepagesize:");
+    return line ? g_ascii_strtoull(line + strlen("Hugepagesize:"), NULL, 10) * 1024 : 0;
+}
+
+static void
+clear_mount(gpointer data)
+{
+    g_free((char *) ((HugePageMount *) data)->path);
+}
+
+/* "pagesize=2M" of a hugetlbfs mount's options; without it the default size. */
+static guint64
+mount_page_size(const char *options, guint64 fallback)
+{
+    const char *size = strstr(options, "pagesize=");
+    char *end;
+    guint64 value;
+
+    if (!size)
+        return fallback;
+    value = g_ascii_strtoull(size + strlen("pagesize="), &end, 10);
+    switch (*end) {
+    case 'G':
+        return value << 30;
+    case 'M':
+        return value << 20;
+    case 'K':
+        return value << 10;
+    default:
+        return value;
+    }
+}
+
+static void
+find_huge_pages(Host *host)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    struct mntent *entry;
+
+    host->huge_pages = g_array_new(FALSE, TRUE, sizeof(HugePageMount));
+    g_array_set_clear_func(host->huge_pages, clear_mount);
+    while (mounts && (entry = getmntent(mounts))) {
+        HugePageMount mount;
+
+        if (!g_str_equal(entry->mnt_type, "hugetlbfs"))
+            continue;
+        mount.page_size = mount_page_size(entry->mnt_opts, host->default_huge_page);
+        mount.path = g_strdup(entry->mnt_dir);
+        g_array_append_val(host->huge_pages, mount);
+    }
+    if (mounts)
+        endmntent(mounts);
+}
+
+Host *
+host_new(void)
+{
+    Host *host = g_new0(Host, 1);
+    g_autofree char *thp = read_word(THP_PATH);
+
+    host->seed = read_word("/etc/machine-id");
+    if (!host->seed)
+        host->seed = g_strdup("");
+    host->boot_id = process_boot_id(NULL);
+    host->thp_size = thp ? g_ascii_strtoull(thp, NULL, 10) : 0;
+    if (!host->thp_size)
+        host->thp_size = 2u << 20;
+    host->pid = getpid();
+    (void) process_start_time(getpid(), &host->start_time);
+    host->page_size = sysconf(_SC_PAGESIZE);
+    host->default_huge_page = read_default_huge_page();
+    find_huge_pages(host);
+    return host;
+}
+
+void
+host_free(Host *host)
+{
+    if (!host)
+        return;
+    g_free(host->seed);
+    g_free(host->boot_id);
+    g_array_unref(host->huge_pages);
+    g_free(host);
+}
+
+HostFacts
+host_facts(const Host *host, const char *run_directory, gint64 now)
+{
+    return (HostFacts){
+        .huge_pages = (const HugePageMount *) host->huge_pages->data,
+        .n_huge_pages = host->huge_pages->len,
+        .default_huge_page = host->default_huge_page,
+        .page_size = host->page_size,
+        .memory_directory = run_directory,
+        .socket_directory = run_directory,
+        .now = now,
+    };
+}
+
+ActionOwner
+host_owner(const Host *host)
+{
+    return (ActionOwner){ host->pid, host->start_time, host->boot_id };
+}
+
+gboolean
+host_owner_is_alive(const ActionOwner *owner, gpointer data)
+{
+    const Host *host = data;
+    guint64 start_time;
+
+    if (g_strcmp0(owner->boot_id, host->boot_id))
+        return FALSE;
+    return process_start_time(owner->pid, &start_time) && start_time == owner->start_time;
+}

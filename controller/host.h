@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "qemu/host-facts.h"
+#include "state/journal.h"
+
+/*
+ * Host: what passes need to know of this machine, read once at start: sizes of pages, mounts of
+ * huge pages, who we are. Immutable; shared by all threads.
+ */
+typedef struct Host {
+    char *seed;         /* /etc/machine-id: what derived uuids are made of; "" when there is none */
+    char *boot_id;
+    guint64 thp_size;   /* bytes; 2 MiB when it can't be read (libvirt's rule) */
+    gint64 pid;         /* this process, as the journal's owner */
+    guint64 start_time; /* clock ticks since boot */
+    guint64 page_size, default_huge_page;
+    GArray *huge_pages; /* HugePageMount, paths owned */
+} Host;
+
+Host *host_new(void);
+void host_free(Host *host);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
+
+/* For one domain's command line; borrows @host and the two paths. */
+HostFacts host_facts(const Host *host, const char *run_directory, gint64 now);
+ActionOwner host_owner(const Host *host);
+/* Whether the process that owns an action still lives (@data: Host). */
+gboolean host_owner_is_alive(const ActionOwner *owner, gpointer data);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Gathering what is known about one domain, without changing anything: `plan` and `status` look
+ * with the same eyes as a pass that acts.
+ *
+ *     file    -> Spec -> resolve (with the allocations kept in the state) -> desired
+ *     state   -> row: applied document, how the last QEMU ended, a shutdown under way
+ *     run dir -> process (pid, start time, boot, token) -> monitor -> observed
+ *
+ * A QEMU that the state has forgotten (a state file that was moved away) is still ours: its run
+ * directory holds its record and applied.xml.
+ */
+#include "controller/subject.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "model/memory.h"
+#include "qemu/launch.h"
+#include "qemu/observe.h"
+#include "qemu/probe.h"
+#include "reconcile/resolve.h"
+#include "state/facts.h"
+
+#define PROBE_TIMEOUT_US (20 * G_USEC_PER_SEC)
+
+char *
+site_run_directory(const Site *site, const char *name)
+{
+    return g_build_filename(site->config->run, name, NULL);
+}
+
+static void
+connect_monitor(Subject *subject, gint64 timeout)
+{
+    g_autofree char *path = launch_socket_path(subject->run_directory, LAUNCH_CONTROL);
+    const ProcessRecord *record = process_record(subject->process);
+    Qmp *qmp = qmp_open(path, timeout, &subject->monitor_error);
+    bool is_ours = false;
+
+    if (!qmp)
+        return;
+    subject->monitor = monitor_new_live(qmp);
+    /* Whoever listens on the socket must be the process of the record. */
+    if (monitor_query_token(subject->monitor, record->token, &is_ours, &subject->monitor_error) &&
+        is_ours)
+        return;
+    if (!subject->monitor_error)
+        g_set_error_literal(&subject->monitor_error, QMP_ERROR, QMP_ERROR_PROTOCOL,
+                            "another QEMU than the recorded one listens on its control socket");
+    g_clear_pointer(&subject->monitor, monitor_free);
+}
+
+void
+subject_observe(Subject *subject, const Site *site)
+{
+    const ProcessRecord *record = subject->process ? process_record(subject->process) : NULL;
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&subject->observed, observed_free);
+    if (subject->monitor)
+        subject->observed = observe(subject->monitor, g_get_real_time(), &error);
+    if (!subject->observed) {
+        subject->observed = observed_new();
+        subject->observed->observed_at = g_get_real_time();
+        if (subject->process && process_is_alive(subject->process)) {
+            subject->observed->run_state = RUN_STATE_UNREACHABLE;
+            subject->observed->message =
+                g_strdup_printf("its QEMU (pid %d) does not answer: %s", record->pid,
+                                error                    ? error->message
+                                : subject->monitor_error ? subject->monitor_error->message
+                                                         : "no monitor");
+        }
+    }
+    if (record && subject->observed->run_state != RUN_STATE_OFF) {
+        subject->observed->pid = record->pid;
+        subject->observed->pid_start_time = record->start_time;
+    }
+    subject->input.observed = subject->observed;
+    subject->input.now = g_get_real_time();
+}
+
+static bool
+adopt(Subject *subject, gint64 timeout)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!process_adopt(subject->run_directory, &subject->process_state, &subject->process, NULL,
+                       &error)) {
+        /* The record can't be read: nothing is known, so nothing may be started. */
+        subject->process_state = PROCESS_FOREIGN;
+        subject->monitor_error = g_steal_pointer(&error);
+        return false;
+    }
+    if (subject->process_state == PROCESS_ALIVE)
+        connect_monitor(subject, timeout);
+    return true;
+}
+
+static Domain *
+parse_kept(const char *xml)
+{
+    return xml ? domain_parse_own(xml, NULL) : NULL;
+}
+
+static void
+load_applied(Subject *subject)
+{
+    g_autofree char *path = NULL, *xml = NULL;
+
+    if (subject->process_state != PROCESS_ALIVE)
+        return;
+    subject->applied = parse_kept(subject->row ? subject->row->applied_xml : NULL);
+    if (subject->applied)
+        return;
+    path = g_build_filename(subject->run_directory, "applied.xml", NULL);
+    if (g_file_get_contents(path, &xml, NULL, NULL))
+        subject->applied = parse_kept(xml);
+}
+
+static void
+set_invalid(Subject *subject, const Diagnostics *diagnostics)
+{
+    const Diagnostic *first = diagnostics_first_error(diagnostics);
+
+    subject->invalid = first ? diagnostic_format(diagnostics, first)
+                             : g_strdup_printf("%s: not valid", diagnostics->file);
+}
+
+static void
+resolve_desired(Subject *subject, const Site *site)
+{
+    const DirectoryEntry *entry = subject->entry;
+    g_autoptr(Domain) previous = NULL;
+    ResolveContext context = { .uuid_seed = site->host->seed };
+
+    if (!entry)
+        return;
+    if (entry->state != ENTRY_VALID) {
+        subject->invalid = g_strdup(entry->message ? entry->message : "not valid");
+        return;
+    }
+    subject->diagnostics = diagnostics_new(entry->file);
+    previous = parse_kept(subject->row ? subject->row->resolved_xml : NULL);
+    memory_validate_host(entry->spec->domain, entry->spec->positions, site->host->thp_size,
+                         subject->diagnostics);
+    if (!diagnostics_has_errors(subject->diagnostics))
+        subject->desired = resolve_domain(entry->spec->domain, previous, &context,
+                                          entry->spec->positions, subject->diagnostics);
+    if (!subject->desired)
+        set_invalid(subject, subject->diagnostics);
+}
+
+/* The policy of a file that is gone stands in the metadata of what it last said. */
+static void
+find_policy(Subject *subject, const Site *site)
+{
+    const char *kept = subject->row ? subject->row->resolved_xml : NULL;
+
+    if (subject->entry && subject->entry->spec) {
+        subject->policy =
+            config_policy(site->config, subject->name, &subject->entry->spec->policy);
+    } else if (kept) {
+        g_autoptr(Spec) spec = spec_parse("(state)", kept, strlen(kept));
+
+        subject->policy = config_policy(site->config, subject->name, &spec->policy);
+    } else {
+        subject->policy = config_policy(site->config, subject->name, NULL);
+    }
+}
+
+static bool
+is_prunable(const Site *site, const char *name)
+{
+    return site->prune && g_ptr_array_find_with_equal_func(site->prune->names, name, g_str_equal,
+                                                           NULL);
+}
+
+static void
+fill_input(Subject *subject, const Site *site)
+{
+    const DomainRecord *row = subject->row;
+    PlanInput *input = &subject->input;
+
+    input->name = subject->name;
+    input->file = subject->entry ? subject->entry->file : NULL;
+    input->desired = subject->desired;
+    input->positions = subject->entry && subject->entry->spec ? subject->entry->spec->positions
+                                                              : NULL;
+    input->invalid = subject->invalid;
+    input->applied = subject->applied;
+    input->policy = subject->policy;
+    input->is_named = site->is_named;
+    input->is_orphaned = !subject->entry;
+    if (!subject->entry && (!is_prunable(site, subject->name) || site->prune->hold))
+        input->prune_held =
+            site->prune && site->prune->reason ? site->prune->reason : "the directory was not read";
+    if (!row)
+        return;
+    input->is_suspended = row->is_suspended;
+    input->suspend_reason = row->suspend_reason;
+    input->n_starts = row->n_starts;
+    input->last_exit = last_exit_parse(row->last_exit);
+    /* A QEMU that the state says is there and is not: it ended behind our back. */
+    if (row->process.pid && subject->process_state != PROCESS_ALIVE)
+        input->last_exit = row->shutdown.deadline_us ? EXIT_STOPPED : EXIT_CRASHED;
+    if (row->shutdown.deadline_us) {
+        input->shutdown_purpose = row->shutdown.purpose;
+        input->shutdown_deadline = row->shutdown.deadline_us;
+    }
+}
+
+Subject *
+subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GError **error)
+{
+    g_autoptr(Subject) subject = g_new0(Subject, 1);
+
+    subject->name = g_strdup(name);
+    subject->run_directory = site_run_directory(site, name);
+    if (!store_domain_get(site->store, name, &subject->row, error))
+        return NULL;
+    subject->entry = directory_scan_find(site->scan, name);
+    adopt(subject, monitor_timeout);
+    load_applied(subject);
+    resolve_desired(subject, site);
+    find_policy(subject, site);
+    fill_input(subject, site);
+    subject_observe(subject, site);
+    if (subject->process_state == PROCESS_FOREIGN && subject->monitor_error) {
+        subject->observed->run_state = RUN_STATE_UNREACHABLE;
+        subject->observed->message = g_strdup(subject->monitor_error->message);
+    }
+    return g_steal_pointer(&subject);
+}
+
+void
+subject_free(Subject *subject)
+{
+    if (!subject)
+        return;
+    g_free(subject->name);
+    g_free(subject->run_directory);
+    g_clear_pointer(&subject->row, domain_record_free);
+    monitor_free(subject->monitor);
+    process_free(subject->process);
+    g_clear_error(&subject->monitor_error);
+    observed_free(subject->observed);
+    domain_free(subject->desired);
+    domain_free(subject->applied);
+    capabilities_free(subject->capabilities);
+    g_free(subject->emulator);
+    g_clear_pointer(&subject->diagnostics, diagnostics_free);
+    g_free(subject->invalid);
+    g_free(subject);
+}
+
+/* ---- the emulator ---- */
+
+static char *
+choose_emulator(const Subject *subject, const Site *site, GError **error)
+{
+    const char *named = subject->desired->emulator;
+
+    if (!named)
+        return g_strdup(site->config->emulators->pdata[0]);
+    if (config_allows_emulator(site->config, named))
+        return g_strdup(named);
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
+                "emulator %s is not one of the configuration's emulators", named);
+    return NULL;
+}
+
+static Capabilities *
+cached_capabilities(Store *store, const char *emulator, const struct stat *status, gint64 mtime_ns)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(Json) json = NULL;
+
+    if (!store_capabilities_get(store, emulator, status->st_size, mtime_ns, &text, NULL) || !text)
+        return NULL;
+    json = json_parse(text, -1, NULL);
+    return json ? capabilities_from_json(json, NULL) : NULL;
+}
+
+Capabilities *
+site_capabilities(const Site *site, const char *emulator, GError **error)
+{
+    g_autoptr(Capabilities) capabilities = NULL;
+    g_autoptr(Json) json = NULL;
+    g_autofree char *text = NULL;
+    struct stat status;
+    gint64 mtime_ns;
+
+    if (stat(emulator, &status) < 0)
+        return probe_emulator(emulator, PROBE_TIMEOUT_US, error); /* says what is wrong */
+    mtime_ns = (gint64) status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    capabilities = cached_capabilities(site->store, emulator, &status, mtime_ns);
+    if (capabilities)
+        return g_steal_pointer(&capabilities);
+    capabilities = probe_emulator(emulator, PROBE_TIMEOUT_US, error);
+    if (!capabilities)
+        return NULL;
+    json = capabilities_to_json(capabilities);
+    text = json_format(json, false);
+    /* A cache that can't be written costs the next probe, nothing else. */
+    (void) store_capabilities_put(site->store, emulator, status.st_size, mtime_ns, text, NULL);
+    return g_steal_pointer(&capabilities);
+}
+
+bool
+subject_probe(Subject *subject, const Site *site, GError **error)
+{
+    if (subject->capabilities)
+        return true;
+    subject->emulator = choose_emulator(subject, site, error);
+    if (!subject->emulator)
+        return false;
+    subject->capabilities = site_capabilities(site, subject->emulator, error);
+    return subject->capabilities != NULL;
+}
+
+/* ---- names ---- */
+
+static gint
+compare_strings(gconstpointer a, gconstpointer b)
+{
+    return g_strcmp0(*(char *const *) a, *(char *const *) b);
+}
+
+static void
+add_name(GPtrArray *names, GHashTable *seen, const char *name)
+{
+    if (name && g_hash_table_add(seen, (gpointer) name))
+        g_ptr_array_add(names, g_strdup(name));
+}
+
+GPtrArray *
+site_domain_names(const Site *site, GError **error)
+{
+    g_autoptr(GPtrArray) rows = store_domain_list(site->store, error);
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    GPtrArray *names;
+
+    if (!rows)
+        return NULL;
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < site->scan->entries->len; i++)
+        add_name(names, seen, ((const DirectoryEntry *) site->scan->entries->pdata[i])->name);
+    for (guint i = 0; i < rows->len; i++)
+        add_name(names, seen, ((const DomainRecord *) rows->pdata[i])->name);
+    g_ptr_array_sort(names, compare_strings);
+    return names;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "controller/config.h"
+#include "controller/directory.h"
+#include "controller/host.h"
+#include "model/capabilities.h"
+#include "qemu/monitor.h"
+#include "qemu/process.h"
+#include "reconcile/plan.h"
+#include "reconcile/prune.h"
+#include "state/domains.h"
+
+/*
+ * Site: what every look at a domain needs. Used by one thread (the store's); the rest is shared.
+ */
+typedef struct Site {
+    const Config *config;
+    const Host *host;
+    Store *store;
+    const DirectoryScan *scan;
+    const PruneDecision *prune; /* NULL: nothing was decided, so nothing is pruned */
+    const char *trigger;        /* why there is a pass: "file", "event", "timer", "apply" */
+    bool is_named;              /* an operator named the domain */
+} Site;
+
+/*
+ * Subject: one domain at one moment, from all sides: the file's, the state's, and QEMU's.
+ * subject_gather() changes nothing.
+ */
+typedef struct Subject {
+    char *name;
+    char *run_directory; /* RUN/NAME */
+    const DirectoryEntry *entry; /* borrowed from the scan; NULL when no file speaks for it */
+    DomainRecord *row;           /* NULL when the state does not know it */
+    ProcessState process_state;
+    Process *process; /* with PROCESS_ALIVE */
+    Monitor *monitor; /* connected; NULL when there is no QEMU or it does not answer */
+    GError *monitor_error;
+    Observed *observed;
+    Domain *desired; /* resolved */
+    Domain *applied;
+    Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */
+    char *emulator;
+    Diagnostics *diagnostics; /* of resolving and checking against this host */
+    char *invalid;            /* why the file can't be acted on */
+    Policy policy;
+    PlanInput input; /* borrows all the above */
+} Subject;
+
+/* NULL with @error only when the state can't be read. @monitor_timeout: us to wait for the monitor
+ * while another client has it. */
+Subject *subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GError **error);
+void subject_free(Subject *subject);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Subject, subject_free)
+
+/* Makes observed and input new after an effect. */
+void subject_observe(Subject *subject, const Site *site);
+/* Finds the emulator and what it can do, from the state's cache or by probing it. */
+bool subject_probe(Subject *subject, const Site *site, GError **error);
+
+/* What the binary at @emulator can do: cached in the state by path, size and mtime. */
+Capabilities *site_capabilities(const Site *site, const char *emulator, GError **error);
+
+/* Every domain there is anything to say about: of files and of the state, sorted. char*. */
+GPtrArray *site_domain_names(const Site *site, GError **error);
+/* RUN/NAME; caller frees. */
+char *site_run_directory(const Site *site, const char *name);
