@@ -19,7 +19,7 @@
  *
  * Peaks are kept per second, for more seconds than a sample may be old. Between two observations
  * current is bounded by what it was at both, and, when they lie far apart, by what was requested.
- * A state begun in mid-motion does not know what went before and takes only samples from after.
+ * A fresh state does not know what went before and takes only samples from after its beginning.
  *
  * Without fresh statistics they are asked for and waited for a little; then policy decides.
  * Small steps: down to step_floor, one section below, in as many requests as the window takes;
@@ -82,7 +82,7 @@ memory_guard_is_fresh(const MemoryStepState *state, const MemoryStepInput *input
         return false;
     if (input->now - input->statistics_at > MEMORY_STEP_STATISTICS_AGE)
         return false;
-    return !state->is_begun_moving || input->statistics_at >= state->begun_at;
+    return input->statistics_at >= state->begun_at;
 }
 
 void
@@ -126,6 +126,9 @@ small_step(MemoryStepState *state, const MemoryStepInput *input)
         state->is_stepping = true;
         state->step_floor = 0;
     }
+    /* Poked in vain: the rest of the step may be less than the guest can give. */
+    if (state->n_pokes > 0)
+        state->step_floor = 0;
     state->step_floor = MAX(state->step_floor, minus(input->current, section));
     return (MemoryGuard){ .low = state->step_floor, .reason = MEMORY_STEP_NO_STATISTICS };
 }
@@ -181,8 +184,8 @@ memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input, const P
             guard.want_statistics = true;
             return guard;
         }
+        state->is_unguarded = true;
     }
-    state->is_unguarded = true;
     guard = unguarded(state, input, policy);
     guard.reserve = reserve;
     guard.want_statistics = input->has_balloon;

@@ -22,22 +22,18 @@ typedef struct {
 } MemoryGuard;
 
 /* Notes in @state's peaks what @input says current is. Before anything else of a pass. */
-void
-memory_guard_observe(MemoryStepState *state, const MemoryStepInput *input);
+void memory_guard_observe(MemoryStepState *state, const MemoryStepInput *input);
 
 /* The highest current since @at, as far as the observed peaks tell. */
-guint64
-memory_guard_peak(const MemoryStepState *state, gint64 at);
+guint64 memory_guard_peak(const MemoryStepState *state, gint64 at);
 
 /* Whether @input's statistics may be relied on. */
-bool
-memory_guard_is_fresh(const MemoryStepState *state, const MemoryStepInput *input);
+bool memory_guard_is_fresh(const MemoryStepState *state, const MemoryStepInput *input);
 
 /* The bound for a shrink. Advances @state's waiting for statistics and unguarded steps. */
-MemoryGuard
-memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input, const Policy *policy);
+MemoryGuard memory_guard_bound(MemoryStepState *state, const MemoryStepInput *input,
+                               const Policy *policy);
 
 /* No shrink without statistics is under way any more: forgets about waiting and steps, all but the
  * pause after a step, which the guest's other devices keep too. */
-void
-memory_guard_leave(MemoryStepState *state, gint64 now);
+void memory_guard_leave(MemoryStepState *state, gint64 now);

@@ -46,7 +46,6 @@ typedef struct {
 static const StateField state_fields[] = {
     SIZE(generation),
     TIME(begun_at),
-    BOOL(is_begun_moving),
     TIME(seen_at),
     SIZE(target),
     SIZE(requested),
@@ -63,6 +62,8 @@ static const StateField state_fields[] = {
     TIME(poked_at),
     SMALL(n_pokes, 0, 1000000),
     BOOL(is_stalled),
+    BOOL(is_stall_bounded),
+    SIZE(stall_goal),
     SMALL(stall_reason, 0, MEMORY_STEP_N_REASONS - 1),
     SIZE(stall_available),
     TIME(statistics_since),

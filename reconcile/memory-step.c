@@ -166,7 +166,6 @@ begin(Step *step)
     step->next = (MemoryStepState){ .is_begun = true,
                                     .generation = in->generation,
                                     .begun_at = in->now,
-                                    .is_begun_moving = in->requested != in->current,
                                     .seen_at = in->now,
                                     .target = in->target,
                                     .requested = in->requested,
@@ -267,7 +266,7 @@ note_time(Step *step)
         restart_clock(step);
     else if (in->requested == in->current || in->current != next->current)
         restart_clock(step);
-    else if (was_asked)
+    else if (was_asked && (next->statistics_since == 0 || next->is_unguarded))
         next->idle += CLAMP(in->now - next->seen_at, 0, MOST_OBSERVED);
 }
 
@@ -283,7 +282,7 @@ note_direction(Step *step)
         step->next.direction = direction;
         restart_window(step);
     }
-    if (direction >= 0)
+    if (direction >= 0 || step->next.frozen != MEMORY_STEP_REASON_NONE)
         memory_guard_leave(&step->next, in->now);
     step->next.window = MIN(step->next.window, cap_of(in, direction));
 }
@@ -400,7 +399,11 @@ decide_stall(Step *step)
 
     if (next->is_stalled || next->idle < stall_timeout_of(step->policy))
         return;
+    /* Whoever can be poked is poked first, however late the passes come. */
+    if (next->n_pokes == 0 && step->in.driver != MEMORY_DRIVER_UNBOUND)
+        return;
     next->is_stalled = true;
+    next->is_stall_bounded = false;
     next->stall_reason = infer_stall(step);
     next->stall_available = step->in.available;
     next->poke_at = MAX(next->poke_at, next->poked_at + stalled_poke_of(step->policy));
@@ -471,6 +474,27 @@ put_right_and_advance(const Step *step)
     return advance(&right);
 }
 
+/* It stalled when the guard or the grant let no more be asked: a guest may not be able to follow
+ * by so little. When they let more, that is another question, and it is asked. */
+static void
+reconsider_stall(Step *step)
+{
+    MemoryStepState *next = &step->next;
+    bool is_growing = step->in.current < step->in.target;
+    guint64 worth = MAX(step->in.block, is_growing ? 0 : NIBBLE);
+    bool is_further = is_growing ? step->goal >= next->stall_goal + worth
+                                 : step->goal + worth <= next->stall_goal;
+
+    if (!next->is_stalled || next->stall_reason == MEMORY_STEP_NO_DRIVER)
+        return;
+    if (next->is_stall_bounded && is_further) {
+        restart_clock(step);
+    } else if (CLAMP(step->in.requested, step->lo, step->hi) == step->goal) {
+        next->is_stall_bounded = step->goal != step->in.target;
+        next->stall_goal = step->goal;
+    }
+}
+
 static guint64
 decide_requested(Step *step)
 {
@@ -480,6 +504,7 @@ decide_requested(Step *step)
         bound_growth(step);
     else
         bound_shrink(step);
+    reconsider_stall(step);
     return put_right_and_advance(step);
 }
 
@@ -510,6 +535,8 @@ describe_moving(const Step *step, MemoryStepDecision *out)
     out->reason = is_shrinking ? MEMORY_STEP_SHRINKING : MEMORY_STEP_GROWING;
     if (guard == MEMORY_STEP_AWAITING_STATISTICS || guard == MEMORY_STEP_NO_STATISTICS)
         out->reason = guard;
+    if (guard == MEMORY_STEP_AWAITING_STATISTICS)
+        out->poll_after = step->guard.poll_after;
     if (step->in.driver == MEMORY_DRIVER_UNBOUND)
         out->reason = MEMORY_STEP_NO_DRIVER;
 }

@@ -105,9 +105,8 @@ typedef enum {
 typedef struct {
     bool is_begun;
     guint64 generation;
-    gint64 begun_at;      /* first observation; samples from before it may be worthless */
-    bool is_begun_moving; /* found in motion: they are */
-    gint64 seen_at;       /* last observation and what it saw */
+    gint64 begun_at; /* first observation; what size samples from before it speak of is unknown */
+    gint64 seen_at;  /* last observation and what it saw */
     guint64 target;
     guint64 requested;
     guint64 current;
@@ -126,6 +125,8 @@ typedef struct {
     gint64 poked_at;         /* ... and was poked last */
     guint n_pokes;           /* since it last moved */
     bool is_stalled;         /* latched */
+    bool is_stall_bounded;   /* guard or grant let no more be asked ... */
+    guint64 stall_goal;      /* ... than this */
     MemoryStepReason stall_reason;
     guint64 stall_available; /* what the statistics said when it was latched or last poked */
 
@@ -163,9 +164,11 @@ typedef struct {
     guint64 grant; /* for MEMORY_STEP_HOST_BUDGET */
 } MemoryStepDecision;
 
-/* Decides about one device. @state NULL is a fresh state. Of @policy it reads step, stall_timeout,
- * guest_reserve and shrink_unguarded.
- * The guarantees, whatever the guest does (tests/reconcile/test-memory-step-histories.c):
+/* Decides about one device. @state NULL is a fresh state. To be called in every pass, when
+ * nothing is to be done too: a state that saw the device at rest lets the next shrink rely on
+ * the statistics at once, a fresh one waits for a new sample. Of @policy it reads step,
+ * stall_timeout, guest_reserve and shrink_unguarded. The guarantees, whatever the guest does
+ * (tests/reconcile/test-memory-step-histories.c):
  * - requested is a multiple of block and at most max;
  * - growing (current < target) it never exceeds the target or the grant, shrinking it never goes
  *   below the target or, while statistics are fresh, below what the guard lets be asked for;
@@ -173,33 +176,27 @@ typedef struct {
  *   (QEMU's command line passes the whole target; a reset guest re-plugs up to requested);
  * - nothing at all is written while a migration runs;
  * - SYNC_SYNCED, with VERB_NONE, exactly when requested = current = target. */
-MemoryStepDecision
-memory_step(const MemoryStepState *state, const MemoryStepInput *input, const Policy *policy);
+MemoryStepDecision memory_step(const MemoryStepState *state, const MemoryStepInput *input,
+                               const Policy *policy);
 
 /* Decides about all virtio-mem devices of one guest, in order: they share one available memory,
  * so each one's `taken` and `is_other_shrinking` are filled in from the others, decisions made
  * in the same call included. @states, @inputs and @ret_decisions have @n elements. */
-void
-memory_step_guest(const MemoryStepState *states, const MemoryStepInput *inputs, guint n,
-                  const Policy *policy, MemoryStepDecision *ret_decisions);
+void memory_step_guest(const MemoryStepState *states, const MemoryStepInput *inputs, guint n,
+                       const Policy *policy, MemoryStepDecision *ret_decisions);
 
 /* The state as a JSON object, and back. Anything that is not such an object, NULL included,
  * gives a fresh state; values out of range are put in range by the next memory_step(). */
-Json *
-memory_step_state_to_json(const MemoryStepState *state);
-MemoryStepState
-memory_step_state_from_json(const Json *json);
+Json *memory_step_state_to_json(const MemoryStepState *state);
+MemoryStepState memory_step_state_from_json(const Json *json);
 
 /* A name that scripts may rely on: `Growing`, `GuestReserve`. Static. */
-const char *
-memory_step_reason_name(MemoryStepReason reason);
+const char *memory_step_reason_name(MemoryStepReason reason);
 
 /* One sentence for people, such as `held at 512 MiB of 0 B: guest has 175 MiB available, 128 MiB
  * are kept back`. @waits_for, may be NULL, says for whom the host budget keeps it waiting.
  * Caller frees. */
-char *
-memory_step_message(const MemoryStepDecision *decision, const char *waits_for);
+char *memory_step_message(const MemoryStepDecision *decision, const char *waits_for);
 
 /* The guest's reserve under @policy for a guest that now has @guest_total. */
-guint64
-memory_step_reserve(const Policy *policy, guint64 guest_total);
+guint64 memory_step_reserve(const Policy *policy, guint64 guest_total);

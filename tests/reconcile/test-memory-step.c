@@ -422,11 +422,10 @@ unguarded_allow_walks_on(void **unused)
 }
 
 static void
-a_state_begun_in_motion_trusts_no_older_sample(void **unused)
+a_fresh_state_trusts_no_older_sample(void **unused)
 {
     Rig rig = rig_new(GIB, 0);
 
-    rig.in.requested = 900 * MIB;
     rig.in.statistics_at -= SECOND;
     assert_reason(pass(&rig), SYNC_PROGRESSING, MEMORY_STEP_AWAITING_STATISTICS);
     rig.in.statistics_at += 2 * SECOND;
@@ -865,7 +864,7 @@ main(void)
         cmocka_unit_test(unguarded_refuse_asks_for_nothing_and_takes_back),
         cmocka_unit_test(unguarded_small_steps_are_a_section_and_a_pause),
         cmocka_unit_test(unguarded_allow_walks_on),
-        cmocka_unit_test(a_state_begun_in_motion_trusts_no_older_sample),
+        cmocka_unit_test(a_fresh_state_trusts_no_older_sample),
         cmocka_unit_test(a_revert_turns_at_once),
         cmocka_unit_test(more_than_the_target_is_put_right_at_once),
         cmocka_unit_test(what_the_command_line_asked_for_is_left),
