@@ -202,11 +202,7 @@ serial_properties(const DeviceContext *context, gconstpointer device)
 static Json *
 parallel_properties(const DeviceContext *context, gconstpointer device)
 {
-    const Chardev *parallel = device;
-    Json *tree = port_tree(context, parallel, "isa-parallel");
-
-    device_tree_add_uint(tree, "index", &parallel->target_port);
-    return tree;
+    return port_tree(context, device, "isa-parallel");
 }
 
 static Json *

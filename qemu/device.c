@@ -258,11 +258,29 @@ is_companion(const Controller *controller)
            controller->model == CONTROLLER_MODEL_ICH9_UHCI3;
 }
 
+/* The machine names its own buses, whatever alias the file gives their controllers. */
+static const char *
+built_in_id(const Domain *domain, ControllerType type, guint64 index)
+{
+    bool is_q35 = domain_is_q35(domain);
+
+    if (index)
+        return NULL;
+    if (type == CONTROLLER_PCI)
+        return is_q35 ? "pcie.0" : "pci.0";
+    if (type == (is_q35 ? CONTROLLER_SATA : CONTROLLER_IDE))
+        return "ide";
+    return NULL;
+}
+
 const char *
 controller_id(const Domain *domain, ControllerType type, guint64 index)
 {
+    const char *built_in = built_in_id(domain, type, index);
     const Controller *found = NULL;
 
+    if (built_in)
+        return built_in;
     for (guint i = 0; i < list_length(domain->controllers); i++) {
         const Controller *controller = list_at(domain->controllers, i, Controller);
 
@@ -272,11 +290,7 @@ controller_id(const Domain *domain, ControllerType type, guint64 index)
         if (!found || (is_companion(found) && !is_companion(controller)))
             found = controller;
     }
-    if (found && found->info.alias)
-        return found->info.alias;
-    if (type == CONTROLLER_PCI)
-        return domain_is_q35(domain) ? "pcie.0" : "pci.0";
-    return "ide"; /* the machine's own: IDE on pc, SATA on q35 */
+    return found && found->info.alias ? found->info.alias : "";
 }
 
 static void

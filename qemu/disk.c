@@ -35,10 +35,13 @@ static const char *const format_drivers[] = {
     [DISK_FORMAT_VHDX] = "vhdx", [DISK_FORMAT_LUKS] = "luks",   [DISK_FORMAT_FAT] = "vvfat",
 };
 
-static bool
-has_cache(const Disk *disk)
+/* A disk that other guests write to must not be cached by this host: libvirt's rule. */
+static DiskCache
+cache_mode(const Disk *disk)
 {
-    return disk->cache && disk->cache != DISK_CACHE_DEFAULT;
+    if (disk->cache && disk->cache != DISK_CACHE_DEFAULT)
+        return disk->cache;
+    return disk->is_shareable && !disk->is_read_only ? DISK_CACHE_NONE : DISK_CACHE_DEFAULT;
 }
 
 static const char *
@@ -50,9 +53,7 @@ source_path(const Disk *disk)
 static bool
 has_medium(const Disk *disk)
 {
-    enum { TRAY_OPEN = 1 };
-
-    return source_path(disk) && disk->tray != TRAY_OPEN;
+    return source_path(disk) != NULL;
 }
 
 static bool
@@ -87,11 +88,11 @@ add_cache(const Disk *disk, Json *tree)
 {
     Json *cache;
 
-    if (!has_cache(disk))
+    if (cache_mode(disk) == DISK_CACHE_DEFAULT)
         return;
     cache = json_new_object();
-    json_set_bool(cache, "direct", cache_modes[disk->cache].is_direct);
-    json_set_bool(cache, "no-flush", cache_modes[disk->cache].no_flush);
+    json_set_bool(cache, "direct", cache_modes[cache_mode(disk)].is_direct);
+    json_set_bool(cache, "no-flush", cache_modes[cache_mode(disk)].no_flush);
     json_set(tree, "cache", cache);
 }
 
@@ -260,7 +261,7 @@ add_scsi_address(const Domain *domain, const Disk *disk, Json *tree)
     }
     /* Part of what the guest names the disk by; without it QEMU would use the block node's name. */
     if (disk_device(disk) != DISK_DEVICE_LUN)
-        json_set_string(tree, "device_id", device_id);
+        json_set_string(tree, "device_id", disk->serial ? disk->serial : device_id);
 }
 
 /* A drive address in the words of its bus (address-assignment.md 1). */
@@ -355,8 +356,8 @@ disk_properties(const DeviceContext *context, gconstpointer device)
     if (disk_bus(disk) == DISK_BUS_USB)
         json_set_bool(tree, "removable", disk->removable == TRISTATE_ON);
     add_identity(disk, tree);
-    if (has_cache(disk) && has_medium(disk) && !is_floppy)
-        json_set_string(tree, "write-cache", cache_modes[disk->cache].write_cache);
+    if (cache_mode(disk) != DISK_CACHE_DEFAULT && !is_floppy)
+        json_set_string(tree, "write-cache", cache_modes[cache_mode(disk)].write_cache);
     add_error_policy(disk, tree);
     return tree;
 }

@@ -49,7 +49,7 @@ firmware_spell_flash(const DeviceContext *context, CommandLine *line)
                          "choosing EFI firmware is not supported yet: name <loader> and <nvram>");
     if (!is_flash(domain))
         return;
-    spell_flash(CODE, domain->loader, domain->loader_readonly != TRISTATE_OFF, line);
+    spell_flash(CODE, domain->loader, domain->loader_readonly == TRISTATE_ON, line);
     if (domain->nvram)
         spell_flash(VARIABLES, domain->nvram, false, line);
     else if (domain->nvram_template)

@@ -48,6 +48,12 @@ interface_backends(const DeviceContext *context, gconstpointer device, GPtrArray
     const Interface *interface = device;
     g_autofree char *id = backend_name("host", &interface->info);
 
+    if (interface->driver_name == NET_DRIVER_VHOST && interface->type != INTERFACE_USER)
+        validation_error(&context->at, "driver/@name", "not-supported",
+                         "vhost needs tap devices, which virtkeep doesn't make yet");
+    if (interface->target_dev && interface->type == INTERFACE_BRIDGE)
+        validation_warning(&context->at, "target/@dev", "no-effect",
+                           "the tap's name is chosen by qemu-bridge-helper");
     backend_add(backends, BACKEND_NETDEV, netdev_tree(context, interface, id));
 }
 

@@ -141,8 +141,9 @@ spell_pit(const Domain *domain, CommandLine *line)
 {
     const ClockTimer *pit = find_timer(domain, TIMER_PIT);
 
-    /* The in-kernel PIT; catching up is its default. Without KVM there is none to configure. */
-    if (!pit || domain->type != DOMAIN_TYPE_KVM)
+    /* KVM's PIT; catching up is its default. QEMU has no such switch for its own, and takes this
+     * one in silence under TCG. */
+    if (!pit)
         return;
     if (pit->tick_policy == TICK_DELAY)
         command_line_add(line, "-global", "kvm-pit.lost_tick_policy=delay");

@@ -13,12 +13,22 @@
 #include "qemu/device.h"
 #include "qemu/memory-backend.h"
 
+/* A DIMM's size in whole huge pages of the guest, as libvirt does. virtio-mem's is a multiple of
+ * its blocks already. */
+static guint64
+backend_size(const MemoryDevice *memory)
+{
+    guint64 unit = memory->model == MEMORY_MODEL_DIMM ? 2u << 20 : 1;
+
+    return (memory->size.value + unit - 1) / unit * unit;
+}
+
 static MemoryBackend
 backend_of(const MemoryDevice *memory, const char *id)
 {
     return (MemoryBackend){
         .id = id,
-        .size = memory->size.value,
+        .size = backend_size(memory),
         .page_size = memory->page_size.is_set ? memory->page_size.value : 0,
         .node = memory->node,
         .access = memory->access,
