@@ -176,6 +176,26 @@ refuses_a_newer_version(void **state)
     assert_refused_untouched(file, STATE_ERROR_NEWER, "newer virtkeep");
 }
 
+// Left by a newer virtkeep that was killed: its log isn't folded into the file either.
+static void
+refuses_a_newer_version_with_its_log(void **state)
+{
+    StateFile *file = *state;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *sql = read_fixture(1);
+    g_autofree char *log_path = g_strconcat(file->path, "-wal", NULL);
+    make_file(file, sql);
+    g_autoptr(Sqlite) db = sqlite_open(file->path, FALSE, &error);
+    assert_ok(db);
+    sqlite_set_checkpoint_on_close(db, FALSE);
+    assert_ok(sqlite_set_wal(db, &error));
+    assert_ok(sqlite_exec(db, "PRAGMA user_version = 999", &error));
+    g_clear_pointer(&db, sqlite_close);
+    assert_true(g_file_test(log_path, G_FILE_TEST_EXISTS));
+    assert_refused_untouched(file, STATE_ERROR_NEWER, "newer virtkeep");
+    assert_true(g_file_test(log_path, G_FILE_TEST_EXISTS));
+}
+
 static void
 refuses_what_is_not_sqlite(void **state)
 {
@@ -333,6 +353,7 @@ main(void)
         state_test(reading_an_older_file_migrates_in_memory),
         state_test(released_migrations_are_not_edited),
         state_test(refuses_a_newer_version),
+        state_test(refuses_a_newer_version_with_its_log),
         state_test(refuses_what_is_not_sqlite),
         state_test(refuses_a_cut_off_file),
         state_test(refuses_another_programs_file),
