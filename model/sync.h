@@ -26,9 +26,7 @@ typedef enum {
 #define N_SYNC_STATES 12
 
 // The public word ("OutOfSync"); NULL for SYNC_UNKNOWN or a value out of range. Static.
-const char *
-sync_state_name(SyncState state);
+const char *sync_state_name(SyncState state);
 
 // The value for a public word, exact spelling; SYNC_UNKNOWN for NULL or any other text.
-SyncState
-sync_state_parse(const char *name);
+SyncState sync_state_parse(const char *name);
