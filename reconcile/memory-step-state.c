@@ -62,8 +62,6 @@ static const StateField state_fields[] = {
     TIME(poked_at),
     SMALL(n_pokes, 0, 1000000),
     BOOL(is_stalled),
-    BOOL(is_stall_bounded),
-    SIZE(stall_goal),
     SMALL(stall_reason, 0, MEMORY_STEP_N_REASONS - 1),
     SIZE(stall_available),
     TIME(statistics_since),

@@ -403,7 +403,6 @@ decide_stall(Step *step)
     if (next->n_pokes == 0 && step->in.driver != MEMORY_DRIVER_UNBOUND)
         return;
     next->is_stalled = true;
-    next->is_stall_bounded = false;
     next->stall_reason = infer_stall(step);
     next->stall_available = step->in.available;
     next->poke_at = MAX(next->poke_at, next->poked_at + stalled_poke_of(step->policy));
@@ -449,7 +448,7 @@ advance(const Step *step)
 {
     const MemoryStepInput *in = &step->in;
     guint64 window = window_of(step);
-    guint64 room = MAX(in->block, MIN(window, in->max) / 2);
+    guint64 room = step->policy->step == STEP_ALL ? in->block : MAX(in->block, window / 2);
     bool is_growing = in->current < in->target;
     guint64 want = is_growing ? MIN(step->goal, in->current + window)
                               : MAX(step->goal, minus(in->current, window));
@@ -474,25 +473,23 @@ put_right_and_advance(const Step *step)
     return advance(&right);
 }
 
-/* It stalled when the guard or the grant let no more be asked: a guest may not be able to follow
- * by so little. When they let more, that is another question, and it is asked. */
+/* A stall holds while the guest was asked for a section, or all that may be asked. If the guard or
+ * the grant allowed less, it may not have been able to follow by so little: when they allow more,
+ * that is another question, and it is asked. */
 static void
 reconsider_stall(Step *step)
 {
-    MemoryStepState *next = &step->next;
-    bool is_growing = step->in.current < step->in.target;
-    guint64 worth = MAX(step->in.block, is_growing ? 0 : NIBBLE);
-    bool is_further = is_growing ? step->goal >= next->stall_goal + worth
-                                 : step->goal + worth <= next->stall_goal;
+    const MemoryStepInput *in = &step->in;
+    Step anew = *step;
+    guint64 asked = distance(CLAMP(in->requested, step->lo, step->hi), in->current);
+    guint64 worth = step->guard.is_fresh && step->goal != in->target ? NIBBLE : 0;
 
-    if (!next->is_stalled || next->stall_reason == MEMORY_STEP_NO_DRIVER)
+    if (!step->next.is_stalled || step->next.stall_reason == MEMORY_STEP_NO_DRIVER)
         return;
-    if (next->is_stall_bounded && is_further) {
+    anew.next.is_stalled = false;
+    if (asked < section_of(in) &&
+        distance(put_right_and_advance(&anew), in->current) >= asked + MAX(in->block, worth))
         restart_clock(step);
-    } else if (CLAMP(step->in.requested, step->lo, step->hi) == step->goal) {
-        next->is_stall_bounded = step->goal != step->in.target;
-        next->stall_goal = step->goal;
-    }
 }
 
 static guint64

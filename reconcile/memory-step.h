@@ -125,8 +125,6 @@ typedef struct {
     gint64 poked_at;         /* ... and was poked last */
     guint n_pokes;           /* since it last moved */
     bool is_stalled;         /* latched */
-    bool is_stall_bounded;   /* guard or grant let no more be asked ... */
-    guint64 stall_goal;      /* ... than this */
     MemoryStepReason stall_reason;
     guint64 stall_available; /* what the statistics said when it was latched or last poked */
 

@@ -133,7 +133,7 @@ guest_observe(const SimulatedGuest *guest, bool can_see_driver)
 {
     MemoryDriver driver = guest->has_driver ? MEMORY_DRIVER_BOUND : MEMORY_DRIVER_UNBOUND;
 
-    return (MemoryStepInput) {
+    return (MemoryStepInput){
         .now = guest->now,
         .generation = guest->generation,
         .block = guest->block,

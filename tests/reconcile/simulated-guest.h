@@ -12,7 +12,7 @@ typedef struct {
 } Chance;
 
 guint64 chance_next(Chance *chance);
-guint64 chance_below(Chance *chance, guint64 n);    /* 0 .. n - 1; n > 0 */
+guint64 chance_below(Chance *chance, guint64 n); /* 0 .. n - 1; n > 0 */
 bool chance_of(Chance *chance, guint percent);
 
 /*

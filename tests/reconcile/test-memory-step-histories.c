@@ -200,9 +200,9 @@ is_unchanged(const History *history)
     const MemoryStepInput *in = &history->in, *was = &history->last_in;
 
     return was->now > 0 && history->begun_at != in->now && in->generation == was->generation &&
-           in->target == was->target && in->current == was->current &&
-           in->driver == was->driver && in->requested != in->current && !is_frozen(in) &&
-           !is_frozen(was) && !(in->is_booting && in->driver != MEMORY_DRIVER_BOUND);
+           in->target == was->target && in->current == was->current && in->driver == was->driver &&
+           in->requested != in->current && !is_frozen(in) && !is_frozen(was) &&
+           !(in->is_booting && in->driver != MEMORY_DRIVER_BOUND);
 }
 
 static void
@@ -225,6 +225,7 @@ check_stall(History *history)
     /* Latched, unless the guard or the budget took back what was asked, or let more be asked. */
     if (in->grant != history->last_in.grant || in->available != history->last_in.available ||
         in->statistics_at != history->last_in.statistics_at || history->is_policy_edited ||
+        in->requested != history->last_out.requested ||
         out->state.is_unguarded != history->last_out.state.is_unguarded)
         return;
     REQUIRE(is_stalled || out->requested == in->current);
@@ -241,8 +242,7 @@ trace(const History *history)
 
     printf("%3u %11.6f target %5" G_GUINT64_FORMAT " requested %5" G_GUINT64_FORMAT
            " current %5" G_GUINT64_FORMAT " %s%s%s driver %u available %5" G_GUINT64_FORMAT
-           " (%.3f s) -> %s %5" G_GUINT64_FORMAT " %s %s in %.3f s, window %" G_GUINT64_FORMAT
-           "\n",
+           " (%.3f s) -> %s %5" G_GUINT64_FORMAT " %s %s in %.3f s, window %" G_GUINT64_FORMAT "\n",
            history->n_passes, in->now / 1e6, in->target / MIB, in->requested / MIB,
            in->current / MIB, in->is_running ? "r" : "-", in->is_migrating ? "m" : "-",
            in->is_booting ? "b" : "-", in->driver, in->available / MIB,
@@ -257,10 +257,10 @@ trace(const History *history)
 static void
 lose_state(History *history)
 {
-    history->state = (MemoryStepState) { 0 };
+    history->state = (MemoryStepState){ 0 };
     history->begun_at = history->guest.now;
     history->awaiting_since = 0;
-    history->last_out = (MemoryStepDecision) { 0 };
+    history->last_out = (MemoryStepDecision){ 0 };
 }
 
 static void
@@ -326,7 +326,7 @@ edit_policy(History *history)
     Chance *chance = &history->chance;
 
     history->is_policy_edited = true;
-    history->policy = (Policy) {
+    history->policy = (Policy){
         .step = steps[chance_below(chance, G_N_ELEMENTS(steps))],
         .stall_timeout = timeouts[chance_below(chance, G_N_ELEMENTS(timeouts))] * SECOND,
         .guest_reserve = reserves[chance_below(chance, G_N_ELEMENTS(reserves))],
@@ -396,7 +396,7 @@ begin(History *history, guint64 seed)
     SimulatedGuest *guest = &history->guest;
     Chance *chance = &history->chance;
 
-    *history = (History) { .chance = { seed }, .grant = MEMORY_STEP_UNLIMITED };
+    *history = (History){ .chance = { seed }, .grant = MEMORY_STEP_UNLIMITED };
     edit_policy(history);
     guest->now = (1 + chance_below(chance, 1000)) * SECOND + chance_below(chance, SECOND);
     guest->generation = chance_below(chance, 1000);
