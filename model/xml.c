@@ -31,153 +31,11 @@ typedef struct Builder {
     gsize n_lines;
     Diagnostics *diagnostics;
     XmlNode *root;
-    GPtrArray *open; /* XmlNode*, borrowed, innermost last */
+    GPtrArray *open;  /* XmlNode*, borrowed, innermost last */
     GPtrArray *texts; /* GString*, one per open node */
     guint n_nodes;
     bool is_stopped;
 } Builder;
-
-static void
-xml_attribute_free(gpointer data)
-{
-    XmlAttribute *attribute = data;
-
-    g_free(attribute->name);
-    g_free(attribute->value);
-    g_free(attribute);
-}
-
-XmlNode *
-xml_node_new(const char *name, const char *namespace_)
-{
-    XmlNode *node = g_new0(XmlNode, 1);
-
-    node->name = g_strdup(name);
-    node->namespace_ = g_strdup(namespace_);
-    return node;
-}
-
-void
-xml_node_free(XmlNode *node)
-{
-    if (!node)
-        return;
-    g_free(node->name);
-    g_free(node->namespace_);
-    g_free(node->text);
-    g_clear_pointer(&node->attributes, g_ptr_array_unref);
-    g_clear_pointer(&node->children, g_ptr_array_unref);
-    g_free(node);
-}
-
-static void
-free_node(gpointer data)
-{
-    xml_node_free(data);
-}
-
-XmlNode *
-xml_node_append(XmlNode *node, XmlNode *child)
-{
-    if (!node->children)
-        node->children = g_ptr_array_new_with_free_func(free_node);
-    g_ptr_array_add(node->children, child);
-    return child;
-}
-
-static XmlAttribute *
-add_attribute(XmlNode *node, const char *name, char *value)
-{
-    XmlAttribute *attribute = g_new0(XmlAttribute, 1);
-
-    attribute->name = g_strdup(name);
-    attribute->value = value;
-    if (!node->attributes)
-        node->attributes = g_ptr_array_new_with_free_func(xml_attribute_free);
-    g_ptr_array_add(node->attributes, attribute);
-    return attribute;
-}
-
-void
-xml_node_set(XmlNode *node, const char *attribute, const char *value)
-{
-    add_attribute(node, attribute, g_strdup(value));
-}
-
-void
-xml_node_set_text(XmlNode *node, const char *text)
-{
-    g_free(node->text);
-    node->text = g_strdup(text);
-}
-
-XmlNode *
-xml_node_copy(const XmlNode *node)
-{
-    XmlNode *copy = xml_node_new(node->name, node->namespace_);
-
-    copy->text = g_strdup(node->text);
-    copy->at = node->at;
-    for (guint i = 0; node->attributes && i < node->attributes->len; i++) {
-        const XmlAttribute *attribute = node->attributes->pdata[i];
-
-        add_attribute(copy, attribute->name, g_strdup(attribute->value))->at = attribute->at;
-    }
-    for (guint i = 0; node->children && i < node->children->len; i++)
-        xml_node_append(copy, xml_node_copy(node->children->pdata[i]));
-    return copy;
-}
-
-const XmlAttribute *
-xml_node_attribute(const XmlNode *node, const char *name)
-{
-    for (guint i = 0; node->attributes && i < node->attributes->len; i++) {
-        const XmlAttribute *attribute = node->attributes->pdata[i];
-
-        if (g_str_equal(attribute->name, name))
-            return attribute;
-    }
-    return NULL;
-}
-
-const XmlNode *
-xml_node_child(const XmlNode *node, const char *name)
-{
-    for (guint i = 0; node->children && i < node->children->len; i++) {
-        const XmlNode *child = node->children->pdata[i];
-
-        if (g_str_equal(child->name, name))
-            return child;
-    }
-    return NULL;
-}
-
-bool
-xml_node_equal(const XmlNode *a, const XmlNode *b)
-{
-    guint n_attributes = a->attributes ? a->attributes->len : 0;
-    guint n_children = a->children ? a->children->len : 0;
-
-    if (g_strcmp0(a->name, b->name) || g_strcmp0(a->namespace_, b->namespace_) ||
-        g_strcmp0(a->text, b->text))
-        return false;
-    if (n_attributes != (b->attributes ? b->attributes->len : 0) ||
-        n_children != (b->children ? b->children->len : 0))
-        return false;
-    for (guint i = 0; i < n_attributes; i++) {
-        const XmlAttribute *left = a->attributes->pdata[i];
-        const XmlAttribute *right = xml_node_attribute(b, left->name);
-
-        if (!right || g_strcmp0(left->value, right->value))
-            return false;
-    }
-    for (guint i = 0; i < n_children; i++)
-        if (!xml_node_equal(a->children->pdata[i], b->children->pdata[i]))
-            return false;
-    return true;
-}
-
-/* ---- parsing ---- */
 
 static Position
 position_of(const Builder *builder, gsize offset)
@@ -246,7 +104,8 @@ tag_start(const Builder *builder)
     return at;
 }
 
-/* The offset of attribute @name's name within the tag that begins at @start. */
+/* The offset of attribute @name's name in a tag, looked for from @start on: the tag's '<' or the
+ * attribute before, so that a tag is walked once however many attributes it has. */
 static gsize
 attribute_start(const Builder *builder, gsize start, const char *name)
 {
@@ -275,25 +134,45 @@ attribute_start(const Builder *builder, gsize start, const char *name)
 }
 
 static void
-take_attribute(Builder *builder, XmlNode *node, gsize start, const xmlChar **slot)
+take_attribute(Builder *builder, XmlNode *node, gsize *from, const xmlChar **slot)
 {
     const char *local = (const char *) slot[0], *prefix = (const char *) slot[1];
     const char *value = (const char *) slot[3], *end = (const char *) slot[4];
     g_autofree char *name = prefix ? g_strdup_printf("%s:%s", prefix, local) : g_strdup(local);
-    XmlAttribute *attribute = add_attribute(node, name, g_strndup(value, end - value));
+    g_autofree char *copy = g_strndup(value, end - value);
 
-    attribute->at = position_of(builder, attribute_start(builder, start, name));
+    *from = attribute_start(builder, *from, name);
+    xml_node_set(node, name, copy)->at = position_of(builder, *from);
+    *from += strlen(name);
 }
 
-/* Foreign elements (metadata) may use a prefix in their attributes, so declarations of prefixes
- * are kept, as attributes. The schema walkers pass over them. */
 static void
 keep_declaration(XmlNode *node, const char *prefix, const char *uri)
 {
-    g_autofree char *name = prefix ? g_strdup_printf("xmlns:%s", prefix) : NULL;
+    g_autofree char *name = g_strdup_printf("xmlns:%s", prefix);
 
-    if (name && uri)
-        add_attribute(node, name, g_strdup(uri))->at = node->at;
+    if (!xml_node_attribute(node, name))
+        xml_node_set(node, name, uri)->at = node->at;
+}
+
+/* Foreign elements (metadata) may use a prefix in their attributes, so declarations of prefixes
+ * are kept, as attributes; and repeated on each element whose attributes use one, so that the
+ * element means the same wherever it is put. The schema walkers pass over them. */
+static void
+keep_declarations(XmlNode *node, int n_namespaces, const xmlChar **namespaces, int n_attributes,
+                  const xmlChar **attributes)
+{
+    for (int i = 0; i < n_namespaces; i++)
+        if (namespaces[2 * i] && namespaces[2 * i + 1])
+            keep_declaration(node, (const char *) namespaces[2 * i],
+                             (const char *) namespaces[2 * i + 1]);
+    for (int i = 0; i < n_attributes; i++) {
+        const char *prefix = (const char *) attributes[5 * i + 1];
+        const char *uri = (const char *) attributes[5 * i + 2];
+
+        if (prefix && uri && !g_str_equal(prefix, "xml"))
+            keep_declaration(node, prefix, uri);
+    }
 }
 
 static void
@@ -303,23 +182,24 @@ start_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlC
 {
     Builder *builder = data;
     XmlNode *node, *parent;
-    gsize start;
+    gsize start, from;
 
     if (builder->is_stopped)
         return;
-    start = tag_start(builder);
-    if (builder->open->len >= XML_MAX_DEPTH)
-        return stop(builder, start, "xml-too-deep", "elements are nested more than 64 deep");
-    if (++builder->n_nodes > XML_MAX_NODES)
-        return stop(builder, start, "xml-too-many", "the document has more than 100000 elements");
-
+    start = from = tag_start(builder);
+    if (builder->open->len >= XML_MAX_DEPTH) {
+        stop(builder, start, "xml-too-deep", "elements are nested more than 64 deep");
+        return;
+    }
+    if (++builder->n_nodes > XML_MAX_NODES) {
+        stop(builder, start, "xml-too-many", "the document has more than 100000 elements");
+        return;
+    }
     node = xml_node_new((const char *) name, (const char *) uri);
     node->at = position_of(builder, start);
     for (int i = 0; i < n_attributes; i++)
-        take_attribute(builder, node, start, attributes + 5 * i);
-    for (int i = 0; i < n_namespaces; i++)
-        keep_declaration(node, (const char *) namespaces[2 * i],
-                         (const char *) namespaces[2 * i + 1]);
+        take_attribute(builder, node, &from, attributes + 5 * i);
+    keep_declarations(node, n_namespaces, namespaces, n_attributes, attributes);
     parent = builder->open->len ? builder->open->pdata[builder->open->len - 1] : NULL;
     if (parent)
         xml_node_append(parent, node);
@@ -365,6 +245,17 @@ internal_subset(void *data, const xmlChar *name, const xmlChar *external, const 
          "document type declarations (and the entities they define) are not read");
 }
 
+static gsize
+last_ampersand(const Builder *builder)
+{
+    gsize at = cursor(builder);
+
+    for (gsize i = at; i > 0; i--)
+        if (builder->text[i - 1] == '&')
+            return i - 1;
+    return at;
+}
+
 static xmlEntity *
 get_entity(void *data, const xmlChar *name)
 {
@@ -372,8 +263,27 @@ get_entity(void *data, const xmlChar *name)
     xmlEntity *predefined = xmlGetPredefinedEntity(name);
 
     if (!predefined)
-        stop(builder, cursor(builder), "xml-entity", "only XML's five predefined entities are read");
+        stop(builder, last_ampersand(builder), "xml-entity",
+             "only XML's five predefined entities are read");
     return predefined;
+}
+
+/* libxml2 (2.9) says "Extra content at the end of the document" of a file cut short, too. */
+static void
+stop_at_end(Builder *builder)
+{
+    const XmlNode *inner = builder->open->len ? builder->open->pdata[builder->open->len - 1] : NULL;
+    g_autofree char *message = NULL;
+
+    if (inner)
+        message = g_strdup_printf("the file ends before <%s> of line %u is closed", inner->name,
+                                  inner->at.line);
+    else if (!builder->root)
+        message = g_strdup("the file ends before its first element is complete");
+    if (message)
+        stop(builder, builder->length, "xml-syntax", message);
+    else
+        stop(builder, cursor(builder), "xml-syntax", "there is more after the root element");
 }
 
 static void
@@ -381,52 +291,131 @@ structured_error(void *data, xmlError *error)
 {
     Builder *builder = data;
     g_autofree char *message = NULL;
-    gsize offset;
 
     if (builder->is_stopped || error->level < XML_ERR_ERROR)
         return;
     message = g_strstrip(g_strdup(error->message ? error->message : "not well-formed"));
-    offset = cursor(builder);
-    stop(builder, offset, "xml-syntax", message);
+    if (error->code == XML_ERR_DOCUMENT_END)
+        stop_at_end(builder);
+    else if (error->code == XML_ERR_ENTITYREF_SEMICOL_MISSING ||
+             g_str_has_prefix(message, "xmlParseEntityRef"))
+        stop(builder, last_ampersand(builder), "xml-syntax", "a bare '&' is written '&amp;'");
+    else
+        stop(builder, cursor(builder), "xml-syntax", message);
 }
 
-/* libxml2 would convert other encodings, and its offsets would no longer be the file's. */
-static bool
-is_utf8(const char *text, gsize length, Diagnostics *diagnostics)
+/* ---- limits ---- */
+
+static void
+refuse(Diagnostics *diagnostics, const char *text, const char *at, const char *code,
+       const char *message)
 {
-    g_autofree char *head = g_strndup(text, MIN(length, 200));
-    const char *end = g_str_has_prefix(head, "<?xml") ? strstr(head, "?>") : NULL;
-    const char *declared = end ? g_strstr_len(head, end - head, "encoding") : NULL;
-    const char *bad;
+    guint line = 1, column = 1;
 
-    if (declared) {
-        const char *value = declared + strlen("encoding");
-        const char *const known[] = { "utf-8", "utf8", "us-ascii", "ascii" };
-
-        value += strspn(value, " \t\r\n=");
-        for (guint i = 0; i < G_N_ELEMENTS(known); i++)
-            if ((*value == '"' || *value == '\'') &&
-                !g_ascii_strncasecmp(value + 1, known[i], strlen(known[i])))
-                declared = NULL;
+    for (const char *p = text; p < at; p++) {
+        column = *p == '\n' ? 1 : column + 1;
+        line += *p == '\n';
     }
-    if (declared) {
-        diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ 1, declared - head + 1 },
-                        "xml-encoding", "only UTF-8 documents are read");
+    diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ line, column }, code, "%s", message);
+}
+
+/* Where the XML declaration names another encoding than ours, else NULL. libxml2 would convert
+ * the text, and its offsets would no longer be the file's. */
+static const char *
+foreign_encoding(const char *text, gsize length)
+{
+    static const char *const known[] = { "utf-8", "utf8", "us-ascii", "ascii" };
+    const char *end = g_str_has_prefix(text, "<?xml") ? g_strstr_len(text, length, "?>") : NULL;
+    const char *declared = end ? g_strstr_len(text, end - text, "encoding") : NULL;
+    const char *value;
+
+    if (!declared)
+        return NULL;
+    value = declared + strlen("encoding");
+    value += strspn(value, " \t\r\n=");
+    for (guint i = 0; i < G_N_ELEMENTS(known); i++)
+        if ((*value == '"' || *value == '\'') &&
+            !g_ascii_strncasecmp(value + 1, known[i], strlen(known[i])) &&
+            value[1 + strlen(known[i])] == *value)
+            return NULL;
+    return declared;
+}
+
+/* The end of a comment, CDATA section, declaration or instruction at @p; NULL: of none. */
+static const char *
+skip_special(const char *p)
+{
+    static const char *const pairs[][2] = { { "<!--", "-->" },
+                                            { "<![CDATA[", "]]>" },
+                                            { "<?", "?>" } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(pairs); i++) {
+        const char *end;
+
+        if (strncmp(p, pairs[i][0], strlen(pairs[i][0])))
+            continue;
+        end = strstr(p + strlen(pairs[i][0]), pairs[i][1]);
+        return end ? end : p + strlen(p);
+    }
+    return NULL;
+}
+
+/* A tag with more than XML_MAX_ATTRIBUTES attributes, else NULL. Looked for before libxml2 is,
+ * since it takes the square of their number (2.9). */
+static const char *
+crowded_tag(const char *text)
+{
+    for (const char *p = strchr(text, '<'); p; p = strchr(p + 1, '<')) {
+        const char *end = skip_special(p), *tag = p;
+        guint n = 0;
+        char quote = 0;
+
+        if (end) {
+            p = *end ? end : end - 1;
+            continue;
+        }
+        for (; *p && (quote || *p != '>'); p++) {
+            if (quote)
+                quote = *p == quote ? 0 : quote;
+            else if (*p == '"' || *p == '\'')
+                quote = *p;
+            else if (*p == '=' && ++n > XML_MAX_ATTRIBUTES)
+                return tag;
+        }
+        if (!*p)
+            return NULL;
+    }
+    return NULL;
+}
+
+static bool
+is_within_limits(const char *text, gsize length, Diagnostics *diagnostics)
+{
+    const char *at;
+
+    if (length > XML_MAX_BYTES) {
+        diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ 1, 1 }, "xml-too-large",
+                        "the file has %" G_GSIZE_FORMAT " bytes, more than the %u that are read",
+                        length, XML_MAX_BYTES);
         return false;
     }
-    if (!g_utf8_validate_len(text, length, &bad)) {
-        guint line = 1, column = 1;
-
-        for (const char *p = text; p < bad; p++)
-            if (*p == '\n')
-                line++, column = 1;
-            else
-                column++;
-        diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ line, column }, "xml-encoding",
-                        "not UTF-8 text");
+    if (strspn(text, " \t\r\n") == length) {
+        refuse(diagnostics, text, text, "xml-syntax", "the file is empty");
         return false;
     }
-    return true;
+    if (!g_utf8_validate_len(text, length, &at)) {
+        refuse(diagnostics, text, at, "xml-encoding", "not UTF-8 text");
+        return false;
+    }
+    at = foreign_encoding(text, length);
+    if (at) {
+        refuse(diagnostics, text, at, "xml-encoding", "only UTF-8 documents are read");
+        return false;
+    }
+    at = crowded_tag(text);
+    if (at)
+        refuse(diagnostics, text, at, "xml-too-many", "the element has more than 256 attributes");
+    return !at;
 }
 
 static void
@@ -452,12 +441,12 @@ run_parser(Builder *builder)
 
     builder->parser = xmlCreatePushParserCtxt(&handler, builder, NULL, 0, NULL);
     g_assert(builder->parser);
-    xmlCtxtUseOptions(builder->parser, XML_PARSE_NONET | XML_PARSE_NOENT);
     /* NOENT: without it libxml2 hands '&amp;' in attributes on as '&#38;'. There is no other
      * entity to substitute, since a document type declaration stops the parser.
+     * IGNORE_ENC: the text is UTF-8, whatever else ("US-ASCII") its declaration calls it.
      * One chunk: the cursor then counts from the start of our buffer. */
-    if (xmlParseChunk(builder->parser, builder->text, builder->length, 1) &&
-        !builder->is_stopped)
+    xmlCtxtUseOptions(builder->parser, XML_PARSE_NONET | XML_PARSE_NOENT | XML_PARSE_IGNORE_ENC);
+    if (xmlParseChunk(builder->parser, builder->text, builder->length, 1) && !builder->is_stopped)
         stop(builder, cursor(builder), "xml-syntax", "not well-formed");
     xmlFreeParserCtxt(builder->parser);
 }
@@ -465,21 +454,19 @@ run_parser(Builder *builder)
 XmlNode *
 xml_parse(const char *text, gsize length, Diagnostics *diagnostics)
 {
-    Builder builder = { .text = text, .length = length, .diagnostics = diagnostics };
+    static gsize is_initialized;
+    g_autofree char *document = NULL;
+    gsize bom = length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? 3 : 0;
+    Builder builder = { .diagnostics = diagnostics, .length = length - bom };
 
-    if (length > XML_MAX_BYTES) {
-        diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ 1, 1 }, "xml-too-large",
-                        "the file has %" G_GSIZE_FORMAT " bytes, more than the %u that are read",
-                        length, XML_MAX_BYTES);
-        return NULL;
+    if (g_once_init_enter(&is_initialized)) {
+        xmlInitParser();
+        g_once_init_leave(&is_initialized, 1);
     }
-    if (!is_utf8(text, length, diagnostics))
+    /* Ended by a zero byte, which the searches need and a mapped file hasn't. */
+    builder.text = document = g_strndup(text + bom, MIN(length - bom, XML_MAX_BYTES + 1));
+    if (!is_within_limits(builder.text, builder.length, diagnostics))
         return NULL;
-    if (!length) {
-        diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ 1, 1 }, "xml-syntax",
-                        "the file is empty");
-        return NULL;
-    }
     index_lines(&builder);
     builder.open = g_ptr_array_new();
     builder.texts = g_ptr_array_new_with_free_func(free_text);
@@ -490,97 +477,4 @@ xml_parse(const char *text, gsize length, Diagnostics *diagnostics)
     if (builder.is_stopped)
         g_clear_pointer(&builder.root, xml_node_free);
     return builder.root;
-}
-
-/* ---- formatting ---- */
-
-static const char *
-prefix_of(const char *const *prefixes, const char *uri)
-{
-    for (; prefixes && uri && *prefixes; prefixes += 2)
-        if (g_str_equal(prefixes[0], uri))
-            return prefixes[1];
-    return NULL;
-}
-
-static void
-append_escaped(GString *out, const char *text, bool is_attribute)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '&':
-            g_string_append(out, "&amp;");
-            break;
-        case '<':
-            g_string_append(out, "&lt;");
-            break;
-        case '>':
-            g_string_append(out, "&gt;");
-            break;
-        case '\'':
-            g_string_append(out, is_attribute ? "&apos;" : "'");
-            break;
-        case '\n':
-        case '\r':
-        case '\t':
-            if (is_attribute || *text == '\r')
-                g_string_append_printf(out, "&#%d;", *text);
-            else
-                g_string_append_c(out, *text);
-            break;
-        default:
-            g_string_append_c(out, *text);
-        }
-    }
-}
-
-static void
-append_node(GString *out, const XmlNode *node, const char *parent_uri,
-            const char *const *prefixes, guint depth)
-{
-    const char *prefix = prefix_of(prefixes, node->namespace_);
-    g_autofree char *tag = prefix ? g_strdup_printf("%s:%s", prefix, node->name)
-                                  : g_strdup(node->name);
-    bool is_declared = !g_strcmp0(node->namespace_, parent_uri);
-
-    g_string_append_printf(out, "%*s<%s", (int) depth * 2, "", tag);
-    if (!is_declared && prefix)
-        g_string_append_printf(out, " xmlns:%s='%s'", prefix, node->namespace_);
-    else if (!is_declared)
-        g_string_append_printf(out, " xmlns='%s'", node->namespace_ ? node->namespace_ : "");
-    for (guint i = 0; node->attributes && i < node->attributes->len; i++) {
-        const XmlAttribute *attribute = node->attributes->pdata[i];
-
-        if (g_str_has_prefix(attribute->name, "xmlns:") &&
-            prefix_of(prefixes, attribute->value))
-            continue;
-        g_string_append_printf(out, " %s='", attribute->name);
-        append_escaped(out, attribute->value, true);
-        g_string_append_c(out, '\'');
-    }
-    if (!node->text && !node->children) {
-        g_string_append(out, "/>\n");
-        return;
-    }
-    g_string_append_c(out, '>');
-    if (node->text)
-        append_escaped(out, node->text, false);
-    if (node->children) {
-        g_string_append_c(out, '\n');
-        /* A prefixed declaration does not become the children's default namespace. */
-        for (guint i = 0; i < node->children->len; i++)
-            append_node(out, node->children->pdata[i], prefix ? NULL : node->namespace_, prefixes,
-                        depth + 1);
-        g_string_append_printf(out, "%*s", (int) depth * 2, "");
-    }
-    g_string_append_printf(out, "</%s>\n", tag);
-}
-
-char *
-xml_format(const XmlNode *root, const char *const *prefixes)
-{
-    GString *out = g_string_new(NULL);
-
-    append_node(out, root, NULL, prefixes, 0);
-    return g_string_free(out, FALSE);
 }

@@ -17,9 +17,11 @@
 #define XML_MAX_BYTES (4u << 20)
 #define XML_MAX_DEPTH 64u
 #define XML_MAX_NODES 100000u
+#define XML_MAX_ATTRIBUTES 256u /* of one element */
 
 typedef struct XmlAttribute {
-    char *name; /* local name; "prefix:name" with a namespace's known prefix otherwise */
+    /* As written. Where it has a prefix, the element has an attribute "xmlns:PREFIX" too. */
+    char *name;
     char *value;
     Position at;
 } XmlAttribute;
@@ -44,7 +46,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(XmlNode, xml_node_free)
 
 /* Building, for the formatter. append takes ownership of @child and returns it. */
 XmlNode *xml_node_append(XmlNode *node, XmlNode *child);
-void xml_node_set(XmlNode *node, const char *attribute, const char *value);
+/* Adds an attribute that @node has not got yet; returns it, owned by @node. */
+XmlAttribute *xml_node_set(XmlNode *node, const char *name, const char *value);
 void xml_node_set_text(XmlNode *node, const char *text);
 
 const XmlAttribute *xml_node_attribute(const XmlNode *node, const char *name);
