@@ -10,6 +10,9 @@
 #include "reconcile/plan.h"
 #include "reconcile/prune.h"
 #include "state/domains.h"
+#include "state/facts.h"
+#include "state/history.h"
+#include "state/journal.h"
 
 /*
  * Site: what every look at a domain needs. Used by one thread (the store's); the rest is shared.

@@ -56,8 +56,10 @@ typedef struct DomainPlan {
     char *reason_word;  /* CamelCase, stable: "Synced", "RestartRequired", "GuestShutDown", … */
     char *reason;       /* one sentence */
     bool is_restart_required;
+    char *desired_digest, *observed_digest; /* set by plan_add() */
 } DomainPlan;
 
+GPtrArray *plan_actions_new(void); /* an empty list of PlanAction* that owns them */
 void domain_plan_free(DomainPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainPlan, domain_plan_free)
 
@@ -126,4 +128,5 @@ char *plan_staleness(const Plan *saved, const Plan *now);
 
 /* How many writes of requested-size a move from @from to @to takes with policy step @step when the
  * guest follows promptly. */
+#define PLAN_STEP_CAP ((guint64) 512 << 20)
 guint plan_memory_steps(guint64 from, guint64 to, guint64 block, gint64 step);

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The doing half of a pass. One function an action kind, in a table.
+ *
+ * The order of things is what makes a kill at any instant harmless:
+ *
+ *     start:    intent | held child exists | pid, start time, token and document committed |
+ *               exec | monitor answers, uuid agrees | cont | outcome
+ *     shutdown: intent and deadline | system_powerdown ... (later pass) process gone | outcome
+ *     destroy:  intent | quit, and SIGKILL by pidfd when it does not end | outcome
+ *
+ * Before exec nothing runs; after it the QEMU is found again by its run directory. Nothing is
+ * rolled back: whoever comes next looks and plans.
+ */
+#include "controller/effect.h"
+
+#include <string.h>
+
+#include "qemu/command-line.h"
+#include "qemu/launch.h"
+#include "qemu/observe.h"
+
+#define CONNECT_TIMEOUT_US (30 * G_USEC_PER_SEC)
+#define QUIT_WAIT_US (5 * G_USEC_PER_SEC)
+
+bool
+effect_begin(const Site *site, const Subject *subject, const char *kind, const char *detail,
+             gint64 *ret_id, GError **error)
+{
+    ActionOwner owner = host_owner(site->host);
+    ActionCause cause = {
+        .file = subject->input.file,
+        .commit = site->scan->commit,
+        .trigger = site->trigger,
+    };
+
+    return journal_begin(site->store, subject->name, kind, detail, &cause, &owner,
+                         g_get_real_time(), ret_id, error);
+}
+
+void
+effect_end(const Site *site, gint64 id, ActionOutcome outcome, const char *failure)
+{
+    g_autoptr(GError) error = NULL;
+
+    /* The effect is there whether this row can be written or not; an open row of a living
+     * process is closed by its next pass, a dead one's by anyone's. */
+    if (!journal_end(site->store, id, outcome, failure, g_get_real_time(), &error))
+        g_debug("journal: %s", error->message);
+}
+
+bool
+effect_note_applied(Subject *subject, const Site *site, const Domain *applied, GError **error)
+{
+    g_autofree char *xml = domain_format(applied);
+    g_autofree char *path = g_build_filename(subject->run_directory, "applied.xml", NULL);
+
+    if (!store_domain_put_applied(site->store, subject->name, xml, error))
+        return false;
+    return g_file_set_contents_full(path, xml, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+}
+
+/* ---- start ---- */
+
+static char *
+build_argv(Subject *subject, const Site *site, char ***ret_argv, GError **error)
+{
+    HostFacts facts = host_facts(site->host, subject->run_directory, g_get_real_time());
+    g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
+    g_autoptr(CommandLine) line = NULL;
+
+    line = command_line_build(subject->desired, subject->capabilities, &facts,
+                              subject->input.positions, diagnostics);
+    if (!line) {
+        const Diagnostic *first = diagnostics_first_error(diagnostics);
+        g_autofree char *text = first ? diagnostic_format(diagnostics, first)
+                                      : g_strdup("no command line can be made");
+
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
+        return NULL;
+    }
+    *ret_argv = command_line_argv(line, subject->emulator);
+    return g_strdup(subject->emulator);
+}
+
+/* What must be known of a process before it becomes a QEMU. */
+static bool
+commit_process(Subject *subject, const Site *site, const ProcessRecord *record, gboolean is_start,
+               GError **error)
+{
+    g_autofree char *xml = domain_format(subject->desired);
+    DomainProcess process = {
+        .pid = record->pid,
+        .pid_start_time = record->start_time,
+        .boot_id = record->boot_id,
+        .token = record->token,
+        .emulator = record->emulator,
+        .memory_boot = domain_boot_memory(subject->desired),
+    };
+
+    if (!store_begin(site->store, error))
+        return false;
+    if (store_domain_put_process(site->store, subject->name, &process, is_start, error) &&
+        store_domain_put_applied(site->store, subject->name, xml, error) &&
+        store_commit(site->store, error))
+        return true;
+    store_rollback(site->store);
+    return false;
+}
+
+static bool
+check_identity(Monitor *monitor, const Domain *desired, GError **error)
+{
+    g_autofree char *uuid = monitor_query_uuid(monitor, error);
+
+    if (!uuid)
+        return false;
+    if (!g_strcmp0(uuid, desired->uuid))
+        return true;
+    g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_FAILED, "the QEMU that answers has uuid %s", uuid);
+    return false;
+}
+
+static bool
+bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
+{
+    Qmp *qmp;
+
+    if (!effect_note_applied(subject, site, subject->desired, error) || !launch_go(launch, error))
+        return false;
+    qmp = launch_connect(launch, CONNECT_TIMEOUT_US, error);
+    if (!qmp)
+        return false;
+    subject->monitor = monitor_new_live(qmp);
+    return check_identity(subject->monitor, subject->desired, error) &&
+           commit_process(subject, site, launch_record(launch), TRUE, error) &&
+           monitor_cont(subject->monitor, error);
+}
+
+static bool
+launch_domain(Subject *subject, const Site *site, GError **error)
+{
+    g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
+    g_autofree char *token = process_token_new(), *emulator = NULL;
+    g_auto(GStrv) argv = NULL;
+    g_autoptr(Launch) launch = NULL;
+    LaunchSpec spec = { .name = subject->name,
+                        .run_directory = subject->run_directory,
+                        .log_path = log,
+                        .token = token,
+                        .uuid = subject->desired->uuid };
+
+    if (!launch_check_run_directory(subject->run_directory, error) ||
+        !subject_probe(subject, site, error))
+        return false;
+    emulator = build_argv(subject, site, &argv, error);
+    if (!emulator)
+        return false;
+    spec.argv = (const char *const *) argv;
+    launch = launch_prepare(&spec, error);
+    if (!launch)
+        return false;
+    if (!commit_process(subject, site, launch_record(launch), FALSE, error) ||
+        !bring_up(subject, site, launch, error)) {
+        g_clear_pointer(&subject->monitor, monitor_free);
+        launch_abort(launch);
+        (void) store_domain_put_exit(site->store, subject->name, NULL, g_get_real_time(), NULL);
+        return false;
+    }
+    subject->process = launch_steal_process(launch);
+    subject->process_state = PROCESS_ALIVE;
+    subject->applied = domain_copy(subject->desired);
+    subject->input.applied = subject->applied;
+    return true;
+}
+
+static EffectOutcome
+run_start(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    return launch_domain(subject, site, error) ? EFFECT_DONE : EFFECT_FAILED;
+}
+
+/* ---- the others ---- */
+
+static EffectOutcome
+run_continue(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    if (!check_identity(subject->monitor, subject->desired, error) ||
+        !monitor_cont(subject->monitor, error))
+        return EFFECT_FAILED;
+    return EFFECT_DONE;
+}
+
+static EffectOutcome
+run_shutdown(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    gint64 now = g_get_real_time();
+    bool is_restart = subject->desired && subject->policy.run_strategy != RUN_HALTED &&
+                      subject->input.file;
+    DomainShutdown shutdown = {
+        .requested_at_us = now,
+        .deadline_us = now + subject->policy.shutdown_timeout,
+        .purpose = is_restart ? "restart" : "stop",
+    };
+
+    if (!store_domain_put_shutdown(site->store, subject->name, &shutdown, error) ||
+        !monitor_system_powerdown(subject->monitor, error))
+        return EFFECT_FAILED;
+    return EFFECT_PENDING;
+}
+
+/* Ends QEMU: by its monitor, and by the kernel when that does not help. */
+static EffectOutcome
+run_end(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    LastExit last_exit = action->kind == PLAN_ACTION_REAP ? EXIT_GUEST_SHUTDOWN : EXIT_STOPPED;
+
+    if (subject->observed->run_state == RUN_STATE_CRASHED)
+        last_exit = EXIT_CRASHED;
+    if (subject->input.shutdown_purpose)
+        last_exit = EXIT_STOPPED; /* it powered off because it was asked to */
+    if (subject->monitor)
+        (void) monitor_quit(subject->monitor, NULL);
+    g_clear_pointer(&subject->monitor, monitor_free);
+    if (!process_wait(subject->process, QUIT_WAIT_US) &&
+        (!process_kill(subject->process, error) || !process_wait(subject->process, QUIT_WAIT_US))) {
+        if (error && !*error)
+            g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT,
+                                "its QEMU does not end, not even killed");
+        return EFFECT_FAILED;
+    }
+    g_clear_pointer(&subject->process, process_free);
+    subject->process_state = PROCESS_GONE;
+    if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
+                               g_get_real_time(), error) ||
+        !run_directory_clear(subject->run_directory, error))
+        return EFFECT_FAILED;
+    g_clear_pointer(&subject->applied, domain_free);
+    subject->input.applied = NULL;
+    subject->input.last_exit = last_exit;
+    subject->input.shutdown_purpose = NULL;
+    return EFFECT_DONE;
+}
+
+static const struct {
+    EffectOutcome (*run)(Subject *subject, const Site *site, const PlanAction *action,
+                         GError **error);
+} effects[] = {
+    [PLAN_ACTION_START] = { run_start },       [PLAN_ACTION_CONTINUE] = { run_continue },
+    [PLAN_ACTION_SHUTDOWN] = { run_shutdown }, [PLAN_ACTION_DESTROY] = { run_end },
+    [PLAN_ACTION_REAP] = { run_end },
+};
+
+/* A shutdown's row stays open while the guest thinks; whatever ends QEMU ends it too. */
+static void
+end_open_shutdowns(Subject *subject, const Site *site, ActionOutcome outcome, const char *failure)
+{
+    g_autoptr(GPtrArray) rows = journal_open_rows(site->store, subject->name, NULL);
+
+    for (guint i = 0; rows && i < rows->len; i++) {
+        const ActionRecord *row = rows->pdata[i];
+
+        if (!g_strcmp0(row->kind, plan_action_name(PLAN_ACTION_SHUTDOWN)))
+            effect_end(site, row->id, outcome, failure);
+    }
+}
+
+EffectOutcome
+effect_run(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    const char *kind = plan_action_name(action->kind);
+    g_autoptr(GError) failure = NULL;
+    EffectOutcome outcome;
+    gint64 id;
+
+    g_assert(action->kind < G_N_ELEMENTS(effects) && effects[action->kind].run);
+    if (!effect_begin(site, subject, kind, NULL, &id, error))
+        return EFFECT_FAILED;
+    if (action->kind == PLAN_ACTION_DESTROY && subject->input.shutdown_purpose)
+        end_open_shutdowns(subject, site, ACTION_TIMEOUT, "the guest did not power off in time");
+    outcome = effects[action->kind].run(subject, site, action, &failure);
+    if (outcome == EFFECT_FAILED) {
+        effect_end(site, id, ACTION_FAILED, failure->message);
+        g_propagate_error(error, g_steal_pointer(&failure));
+    } else if (outcome == EFFECT_DONE) {
+        effect_end(site, id, ACTION_DONE, NULL);
+        if (action->kind == PLAN_ACTION_REAP)
+            end_open_shutdowns(subject, site, ACTION_DONE, NULL);
+    }
+    return outcome;
+}
+
+/* ---- what happened behind our back ---- */
+
+bool
+effect_note_exit(Subject *subject, const Site *site, GError **error)
+{
+    bool was_asked = subject->input.shutdown_purpose != NULL;
+    LastExit last_exit = was_asked ? EXIT_STOPPED : EXIT_CRASHED;
+
+    end_open_shutdowns(subject, site, ACTION_DONE, NULL);
+    if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
+                               g_get_real_time(), error))
+        return false;
+    if (!was_asked) {
+        EventRecord event = { .domain = subject->name,
+                              .kind = "qemu-vanished",
+                              .detail = "its QEMU process ended without being asked to",
+                              .at_us = g_get_real_time() };
+
+        (void) store_event_add(site->store, &event, NULL);
+    }
+    subject->input.shutdown_purpose = NULL;
+    subject->input.last_exit = last_exit;
+    return run_directory_clear(subject->run_directory, error);
+}
+
+bool
+effect_note_adoption(Subject *subject, const Site *site, GError **error)
+{
+    const ProcessRecord *record = process_record(subject->process);
+    DomainProcess process = {
+        .pid = record->pid,
+        .pid_start_time = record->start_time,
+        .boot_id = record->boot_id,
+        .token = record->token,
+        .emulator = record->emulator,
+        .memory_boot = subject->applied ? domain_boot_memory(subject->applied) : 0,
+    };
+    EventRecord event = { .domain = subject->name,
+                          .kind = "adopted",
+                          .detail = "a QEMU that the state did not know was found in its run directory",
+                          .at_us = g_get_real_time() };
+
+    (void) store_event_add(site->store, &event, NULL);
+    if (!store_domain_put_process(site->store, subject->name, &process, TRUE, error))
+        return false;
+    return !subject->applied ||
+           effect_note_applied(subject, site, subject->applied, error);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The pass. It always begins by looking, so it does not matter who died where before it:
+ *
+ *     lock | close what dead controllers left open | gather | note exits and adoptions |
+ *     record what the file says now | plan | effects, looking again after each |
+ *     step memory for a slice | plan once more: what is left | record | unlock
+ *
+ * All of it is bounded: effects end or fail by their deadlines, a guest is never waited for. The
+ * first plan decides what is done, the last one what is said.
+ */
+#include "controller/pass.h"
+
+#include "controller/effect.h"
+#include "controller/lock.h"
+#include "controller/memory-move.h"
+
+#define LOCK_TIMEOUT_US (15 * G_USEC_PER_SEC)
+#define MONITOR_TIMEOUT_US (5 * G_USEC_PER_SEC)
+/* How often a guest that was asked to power off is looked at, should no event say so. */
+#define SHUTDOWN_POLL_US (250 * 1000)
+
+static void
+pass_memory_free(gpointer data)
+{
+    PassMemory *memory = data;
+
+    g_free(memory->device);
+    g_free(memory->message);
+    g_free(memory);
+}
+
+void
+pass_result_free(PassResult *result)
+{
+    if (!result)
+        return;
+    g_free(result->reason_word);
+    g_free(result->reason);
+    g_ptr_array_unref(result->memories);
+    g_free(result);
+}
+
+/* ---- what the file says now ---- */
+
+static bool
+record_changes(const Subject *subject, const Site *site, GError **error)
+{
+    g_autoptr(Domain) previous = domain_parse_own(subject->row->resolved_xml, NULL);
+    g_autoptr(GPtrArray) changes = NULL;
+
+    if (!previous)
+        return true;
+    changes = domain_diff(previous, subject->desired, subject->input.positions);
+    for (guint i = 0; i < changes->len; i++) {
+        const Change *change = changes->pdata[i];
+        ChangeRecord record = {
+            .domain = subject->name,
+            .path = change->path,
+            .from = change->from,
+            .to = change->to,
+            .change_class = (char *) change_class_name(change->class_),
+            .file = subject->entry->file,
+            .line = change->at.line,
+            .commit = site->scan->commit,
+            .at_us = g_get_real_time(),
+        };
+
+        if (!store_change_add(site->store, &record, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+record_desired(Subject *subject, const Site *site, GError **error)
+{
+    const Spec *spec = subject->entry ? subject->entry->spec : NULL;
+    g_autofree char *xml = NULL;
+    DomainDesired desired;
+
+    if (!spec || !subject->desired)
+        return true;
+    xml = domain_format(subject->desired);
+    if (subject->row && subject->row->resolved_xml &&
+        g_strcmp0(subject->row->desired.digest, spec->digest) &&
+        !record_changes(subject, site, error))
+        return false;
+    desired = (DomainDesired){
+        .uuid = subject->desired->uuid,
+        .file = subject->entry->file,
+        .line = position_map_get(spec->positions, "name").line,
+        .commit = site->scan->commit,
+        .digest = spec->digest,
+        .memory_boot = domain_boot_memory(subject->desired),
+    };
+    return store_domain_put_desired(site->store, subject->name, &desired, error) &&
+           store_domain_put_resolved(site->store, subject->name, xml, error);
+}
+
+/* ---- the process ---- */
+
+static bool
+settle_process(Subject *subject, const Site *site, GError **error)
+{
+    gint64 known = subject->row ? subject->row->process.pid : 0;
+
+    switch (subject->process_state) {
+    case PROCESS_ALIVE:
+        if (known != process_record(subject->process)->pid)
+            return effect_note_adoption(subject, site, error);
+        return true;
+    case PROCESS_NONE:
+    case PROCESS_GONE:
+        if (known)
+            return effect_note_exit(subject, site, error);
+        return run_directory_clear(subject->run_directory, error);
+    case PROCESS_FOREIGN:
+        return true; /* said by the observation: unreachable */
+    }
+    g_assert_not_reached();
+}
+
+/* ---- effects ---- */
+
+static bool
+run_actions(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
+{
+    for (guint i = 0; i < plan->actions->len; i++) {
+        const PlanAction *action = plan->actions->pdata[i];
+
+        if (action->kind == PLAN_ACTION_SET_MEMORY)
+            continue;
+        switch (effect_run(subject, site, action, error)) {
+        case EFFECT_FAILED:
+            return false;
+        case EFFECT_PENDING:
+            return true;
+        case EFFECT_DONE:
+            subject_observe(subject, site);
+        }
+    }
+    return true;
+}
+
+static bool
+is_steppable(const Subject *subject, const DomainPlan *plan)
+{
+    return subject->monitor && subject->desired && subject->applied &&
+           !subject->input.is_suspended && plan->sync != SYNC_INVALID &&
+           (plan->verdict == PLAN_NONE || plan->verdict == PLAN_UPDATE ||
+            (plan->verdict == PLAN_BLOCKED && plan->sync == SYNC_RESTART_REQUIRED)) &&
+           (subject->observed->run_state == RUN_STATE_RUNNING ||
+            subject->observed->run_state == RUN_STATE_PAUSED ||
+            subject->observed->run_state == RUN_STATE_MIGRATING);
+}
+
+/* What the running QEMU has of the file once the live part is under way. */
+static bool
+note_live_changes(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
+{
+    g_autoptr(Domain) applied = NULL;
+
+    if (!plan->changes->len)
+        return true;
+    applied = domain_apply_live(subject->applied, subject->desired, plan->is_restart_required);
+    if (schema_equal(&domain_schema, applied, subject->applied))
+        return true;
+    if (!effect_note_applied(subject, site, applied, error))
+        return false;
+    domain_free(subject->applied);
+    subject->applied = g_steal_pointer(&applied);
+    subject->input.applied = subject->applied;
+    return true;
+}
+
+/* ---- the result ---- */
+
+static void
+say(PassResult *result, SyncState sync, const char *word, const char *reason)
+{
+    result->sync = sync;
+    g_free(result->reason_word);
+    result->reason_word = g_strdup(word);
+    g_free(result->reason);
+    result->reason = g_strdup(reason);
+}
+
+static void
+say_plan(PassResult *result, const Subject *subject, const DomainPlan *plan)
+{
+    say(result, plan->sync, plan->reason_word, plan->reason);
+    result->is_converged = plan->verdict == PLAN_NONE;
+    result->requeue_after = PASS_NEVER;
+    if (plan->verdict == PLAN_BLOCKED) {
+        /* A file that is bad waits for its edit; what hangs is looked at again. */
+        result->is_failed = plan->sync == SYNC_FAILED;
+    } else if (subject->input.shutdown_purpose || plan->sync == SYNC_PROGRESSING) {
+        result->requeue_after = plan->actions->len ? 0 : SHUTDOWN_POLL_US;
+    }
+}
+
+static void
+say_memory(PassResult *result, const MemoryMove *move, const DomainPlan *plan)
+{
+    if (move->condition != SYNC_SYNCED) {
+        say(result, move->condition, move->reason_word, move->reason);
+        result->is_converged = false;
+    } else if (plan->verdict == PLAN_UPDATE) {
+        /* Planned before the last step was seen to arrive. */
+        say(result, SYNC_SYNCED, "Synced", "as the file says");
+        result->is_converged = true;
+    }
+    result->requeue_after = move->poll_after;
+}
+
+static void
+say_failure(PassResult *result, const char *name, const GError *error)
+{
+    say(result, SYNC_FAILED, "Failed", error ? error->message : "failed");
+    result->is_failed = true;
+    result->is_converged = false;
+    result->requeue_after = PASS_NEVER;
+}
+
+static bool
+record_result(const Subject *subject, const Site *site, const PassResult *result, GError **error)
+{
+    gint64 now = g_get_real_time();
+    guint n_failures = result->is_failed ? (subject->row ? subject->row->n_failures : 0) + 1 : 0;
+
+    return store_domain_put_run_state(site->store, subject->name,
+                                      run_state_name(subject->observed->run_state), error) &&
+           store_domain_put_sync(site->store, subject->name, result->sync, result->reason_word,
+                                 result->reason, now, error) &&
+           store_domain_put_failure(site->store, subject->name,
+                                    result->is_failed ? result->reason : NULL, n_failures, 0,
+                                    error);
+}
+
+static DomainPlan *
+plan_now(Subject *subject)
+{
+    subject->input.now = g_get_real_time();
+    return plan_domain(&subject->input);
+}
+
+/* A shutdown that was begun in this pass is known to the state, not yet to the input. */
+static void
+reload_row(Subject *subject, const Site *site)
+{
+    DomainRecord *row = NULL;
+
+    if (!store_domain_get(site->store, subject->name, &row, NULL) || !row)
+        return;
+    g_clear_pointer(&subject->row, domain_record_free);
+    subject->row = row;
+    subject->input.shutdown_purpose = row->shutdown.deadline_us ? row->shutdown.purpose : NULL;
+    subject->input.shutdown_deadline = row->shutdown.deadline_us;
+    subject->input.suspend_reason = row->suspend_reason;
+    subject->input.n_starts = row->n_starts;
+    subject->input.last_exit = last_exit_parse(row->last_exit);
+    subject->input.is_named = false; /* it has been heard */
+}
+
+static bool
+reconcile(Subject *subject, const Site *site, PassResult *result, GError **error)
+{
+    g_autoptr(DomainPlan) first = NULL, left = NULL;
+    MemoryMove move = { .condition = SYNC_SYNCED, .poll_after = PASS_NEVER };
+    bool is_good;
+
+    if (!settle_process(subject, site, error) || !record_desired(subject, site, error))
+        return false;
+    first = plan_now(subject);
+    result->verdict = first->verdict;
+    if (!run_actions(subject, site, first, error))
+        return false;
+    if (first->actions->len)
+        reload_row(subject, site);
+    left = plan_now(subject);
+    say_plan(result, subject, left);
+    if (!is_steppable(subject, left))
+        return true;
+    if (!note_live_changes(subject, site, left, error))
+        return false;
+    is_good = memory_move_run(subject, site, &move, result->memories, error);
+    if (is_good)
+        say_memory(result, &move, left);
+    memory_move_clear(&move);
+    return is_good;
+}
+
+/* Whether anything is left of a domain without file: no process, and nobody asked to keep it. */
+static bool
+forget_if_done(const Subject *subject, const Site *site, const PassResult *result)
+{
+    bool is_pruned = !subject->entry && !subject->input.prune_held &&
+                     subject->policy.prune != PRUNE_KEEP;
+
+    if (!is_pruned || subject->observed->run_state != RUN_STATE_OFF || result->is_failed)
+        return false;
+    return store_domain_remove(site->store, subject->name, NULL);
+}
+
+static void
+run_locked(const Site *site, const char *name, PassResult *result)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Subject) subject = NULL;
+
+    if (!journal_close_interrupted(site->store, name, host_owner_is_alive,
+                                   (gpointer) site->host, g_get_real_time(), NULL, &error) ||
+        !(subject = subject_gather(site, name, MONITOR_TIMEOUT_US, &error)))
+        return say_failure(result, name, error);
+    if (!reconcile(subject, site, result, &error))
+        say_failure(result, name, error);
+    if (forget_if_done(subject, site, result))
+        return;
+    g_clear_error(&error);
+    if (!record_result(subject, site, result, &error))
+        say_failure(result, name, error);
+}
+
+PassResult *
+pass_run(const Site *site, const char *name)
+{
+    PassResult *result = g_new0(PassResult, 1);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Lock) lock = NULL;
+
+    result->memories = g_ptr_array_new_with_free_func(pass_memory_free);
+    result->verdict = PLAN_NONE;
+    result->requeue_after = PASS_NEVER;
+    lock = lock_acquire(site->config->run, name, LOCK_TIMEOUT_US, NULL, &error);
+    if (lock)
+        run_locked(site, name, result);
+    else
+        say_failure(result, name, error);
+    return result;
+}
