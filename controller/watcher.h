@@ -18,24 +18,19 @@ typedef void (*WatcherCallback)(gpointer data);
 
 /* Never fails for a missing root (its nearest existing ancestor is watched). NULL with @error
  * when inotify itself is refused (fs.inotify.max_user_instances). */
-Watcher *
-watcher_new(const char *root, gint64 settle_us, GMainContext *context, WatcherCallback changed,
-            gpointer data, GError **error);
-void
-watcher_free(Watcher *watcher); /* NULL is allowed; in the context's thread */
+Watcher *watcher_new(const char *root, gint64 settle_us, GMainContext *context,
+                     WatcherCallback changed, gpointer data, GError **error);
+void watcher_free(Watcher *watcher); /* NULL is allowed; in the context's thread */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watcher, watcher_free)
 
 /* As if an event had come: changed() is called after the settle time. */
-void
-watcher_hint(Watcher *watcher);
+void watcher_hint(Watcher *watcher);
 /* Some directory can't be watched (fs.inotify.max_user_watches, permission): why, or NULL. The
  * periodic resync is what is left then. Borrowed, until the context runs again. */
-const char *
-watcher_problem(const Watcher *watcher);
+const char *watcher_problem(const Watcher *watcher);
 
 typedef struct WatcherStatistics {
     guint n_watches;
     guint64 n_events, n_overflows, n_changes;
 } WatcherStatistics;
-WatcherStatistics
-watcher_statistics(const Watcher *watcher);
+WatcherStatistics watcher_statistics(const Watcher *watcher);
