@@ -7,6 +7,7 @@
 
 #include "model/input.h"
 #include "qemu/device.h"
+#include "qemu/verbs.h"
 
 static const int virtio_models[] = {
     [BALLOON_VIRTIO] = 0,
@@ -35,7 +36,33 @@ balloon_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+/* <currentMemory> below the boot memory is the balloon's to take. What lies above it is memory
+ * devices', which say themselves what they want. */
+static bool
+prepare_size(Monitor *monitor, const Domain *domain, GError **error)
+{
+    guint64 boot = domain_boot_memory(domain);
+
+    return !domain->current_memory.is_set || domain->current_memory.value >= boot ||
+           verb_set_balloon(monitor, domain->current_memory.value, error);
+}
+
+static bool
+balloon_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
+{
+    const Balloon *balloon = device;
+    const char *id = domain_balloon_id(domain);
+
+    if (!id)
+        return true;
+    if (balloon->stats_period.is_set &&
+        !verb_poll_statistics(monitor, id, balloon->stats_period.value, error))
+        return false;
+    return prepare_size(monitor, domain, error);
+}
+
 const DeviceSpelling balloon_spelling = {
     .kind = &balloon_kind,
     .properties = balloon_properties,
+    .prepare = balloon_prepare,
 };

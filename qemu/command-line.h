@@ -24,8 +24,7 @@ typedef struct Option {
  * The command line of @domain, which must be resolved (addresses, aliases, implied devices).
  * Without emulator, monitors and -S: launch adds them. What this QEMU lacks, or virtkeep can't
  * spell yet, is an error in @diagnostics (codes not-in-qemu, not-supported, no-huge-pages, …),
- * placed with
- * @positions (may be NULL); then NULL is returned.
+ * placed with @positions (may be NULL); then NULL is returned.
  */
 CommandLine *command_line_build(const Domain *domain, const Capabilities *capabilities,
                                 const HostFacts *facts, const PositionMap *positions,

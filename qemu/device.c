@@ -164,6 +164,24 @@ device_spell_all(const DeviceContext *context, CommandLine *line)
         spell_kind(context, device_spellings[i], line);
 }
 
+bool
+device_prepare_all(Monitor *monitor, const Domain *domain, GError **error)
+{
+    for (guint k = 0; device_spellings[k]; k++) {
+        const DeviceSpelling *spelling = device_spellings[k];
+        const GPtrArray *devices = domain_devices(domain, spelling->kind);
+
+        for (guint i = 0; spelling->prepare && i < list_length(devices); i++)
+            if (!spelling->prepare(monitor, domain, devices->pdata[i], error)) {
+                const char *alias = list_at(devices, i, DeviceInfo)->alias;
+
+                g_prefix_error(error, "%s %s: ", spelling->kind->name, alias ? alias : "");
+                return false;
+            }
+    }
+    return true;
+}
+
 DeviceTrees *
 device_trees_build(const Domain *domain, const DeviceKind *kind, gconstpointer device,
                    const char *path, const Capabilities *capabilities, const HostFacts *facts,

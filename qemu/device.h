@@ -9,6 +9,7 @@
 #include "model/domain.h"
 #include "qemu/command-line.h"
 #include "qemu/host-facts.h"
+#include "qemu/monitor.h"
 
 /*
  * How QEMU spells devices: property trees of the guest's side (the argument of -device and of
@@ -49,6 +50,9 @@ typedef struct DeviceSpelling {
     void (*backends)(const DeviceContext *context, gconstpointer device, GPtrArray *backends);
     /* Options that exist only at boot (-vnc, -global). */
     void (*options)(const DeviceContext *context, gconstpointer device, CommandLine *line);
+    /* What no option or property says, done over QMP once the device is there and before the guest
+     * runs (or right after device_add). Harmless to do twice. */
+    bool (*prepare)(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error);
     /* Devices of a lower rank come first on the command line; NULL = all equal. */
     guint (*rank)(const Domain *domain, gconstpointer device);
 } DeviceSpelling;
@@ -90,6 +94,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeviceTrees, device_trees_free)
 
 /* Appends everything the domain's devices are, in command line order. */
 void device_spell_all(const DeviceContext *context, CommandLine *line);
+/* prepare() of every device: between the launch and `cont`. The error names the device. */
+bool device_prepare_all(Monitor *monitor, const Domain *domain, GError **error);
 void backends_spell(const GPtrArray *backends, CommandLine *line);
 
 /* For the kinds' files. */

@@ -163,7 +163,22 @@ graphics_options(const DeviceContext *context, gconstpointer device, CommandLine
         command_line_add(line, "-k", graphics->keymap);
 }
 
+static bool
+graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
+{
+    const Graphics *graphics = device;
+    Json *arguments;
+
+    if (!graphics->password)
+        return true;
+    arguments = json_new_object();
+    json_set_string(arguments, "protocol", graphics->type == GRAPHICS_VNC ? "vnc" : "spice");
+    json_set_string(arguments, "password", graphics->password);
+    return monitor_run(monitor, "set_password", arguments, error);
+}
+
 const DeviceSpelling graphics_spelling = {
     .kind = &graphics_kind,
     .options = graphics_options,
+    .prepare = graphics_prepare,
 };

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "qemu/device.h"
+#include "qemu/verbs.h"
 
 #define DEFAULT_MODEL "rtl8139" /* libvirt's, for a guest about which nothing is known */
 
@@ -103,8 +104,18 @@ interface_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static bool
+interface_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
+{
+    const Interface *interface = device;
+
+    return interface->link != LINK_DOWN ||
+           verb_set_link(monitor, interface->info.alias, false, error);
+}
+
 const DeviceSpelling interface_spelling = {
     .kind = &interface_kind,
     .backends = interface_backends,
     .properties = interface_properties,
+    .prepare = interface_prepare,
 };

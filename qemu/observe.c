@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Observation: a dozen queries, one value. Nothing here knows what the domain should be; names of
+ * devices come out of QEMU (qom-list), so that what somebody added or left behind is seen too.
+ *
+ * Not every QEMU answers everything: no balloon, no x-query-virtio-status, a recording that holds
+ * only what a case is about. A refusal therefore means "not there" (is_fatal() tells it from a dead
+ * connection), and the result says so by flags, never by a made-up number.
+ *
+ * guest-stats has last-update 0 until the guest's driver has answered once, and 2^64-1 for a figure
+ * the guest doesn't give (QEMU 7.2).
+ */
+#include "qemu/observe.h"
+
+#include <string.h>
+
+#define PERIPHERAL "/machine/peripheral"
+#define UNKNOWN_FIGURE G_MAXUINT64
+
+static const struct {
+    const char *status;
+    RunState state;
+    const char *message;
+} states[] = {
+    { "running", RUN_STATE_RUNNING, NULL },
+    /* The guest sleeps (ACPI S3) by its own wish, and wakes by itself or by system_wakeup. */
+    { "suspended", RUN_STATE_RUNNING, "the guest has suspended itself" },
+    { "prelaunch", RUN_STATE_PRELAUNCH, NULL },
+    { "paused", RUN_STATE_PAUSED, NULL },
+    { "io-error", RUN_STATE_PAUSED, "paused by an I/O error of a disk" },
+    { "watchdog", RUN_STATE_PAUSED, "paused by the watchdog" },
+    { "debug", RUN_STATE_PAUSED, "paused by a debugger" },
+    { "colo", RUN_STATE_PAUSED, NULL },
+    { "shutdown", RUN_STATE_SHUTDOWN, NULL },
+    { "guest-panicked", RUN_STATE_CRASHED, "the guest has panicked" },
+    { "internal-error", RUN_STATE_CRASHED, "QEMU had an internal error" },
+    { "inmigrate", RUN_STATE_MIGRATING, NULL },
+    { "postmigrate", RUN_STATE_MIGRATING, NULL },
+    { "finish-migrate", RUN_STATE_MIGRATING, NULL },
+    { "save-vm", RUN_STATE_MIGRATING, NULL },
+    { "restore-vm", RUN_STATE_MIGRATING, NULL },
+};
+
+static gsize
+find_state(const char *status)
+{
+    gsize i = 0;
+
+    while (i < G_N_ELEMENTS(states) && g_strcmp0(states[i].status, status))
+        i++;
+    return i;
+}
+
+RunState
+run_state_of_qemu(const char *status)
+{
+    gsize i = find_state(status);
+
+    return i < G_N_ELEMENTS(states) ? states[i].state : RUN_STATE_PAUSED;
+}
+
+/* Whether there is nobody to ask any further. Otherwise the refusal is forgotten. */
+static bool
+is_fatal(GError **refusal, GError **error)
+{
+    if (!*refusal)
+        return false;
+    if (g_error_matches(*refusal, QMP_ERROR, QMP_ERROR_TIMEOUT) ||
+        g_error_matches(*refusal, QMP_ERROR, QMP_ERROR_CLOSED) ||
+        g_error_matches(*refusal, QMP_ERROR, QMP_ERROR_BUSY) ||
+        g_error_matches(*refusal, QMP_ERROR, QMP_ERROR_PROTOCOL)) {
+        g_propagate_error(error, g_steal_pointer(refusal));
+        return true;
+    }
+    g_clear_error(refusal);
+    return false;
+}
+
+/* --- values --- */
+
+static ObservedMemory *
+memory_new(const MonitorMemoryDevice *device)
+{
+    ObservedMemory *memory = g_new0(ObservedMemory, 1);
+
+    memory->id = g_strdup(device->id);
+    memory->block = device->block_size;
+    memory->max = device->max_size;
+    memory->requested = device->requested_size;
+    memory->current = device->size;
+    memory->address = device->memaddr;
+    memory->node = device->node;
+    return memory;
+}
+
+static Observed *
+observed_copy(const Observed *from, gint64 now)
+{
+    Observed *to = observed_new();
+    GPtrArray *memories = to->memories, *device_ids = to->device_ids;
+
+    *to = *from;
+    to->qemu_status = g_strdup(from->qemu_status);
+    to->uuid = g_strdup(from->uuid);
+    to->message = g_strdup(from->message);
+    to->memories = memories;
+    to->device_ids = device_ids;
+    to->observed_at = now;
+    for (guint i = 0; i < from->memories->len; i++) {
+        ObservedMemory *memory = g_memdup2(from->memories->pdata[i], sizeof(ObservedMemory));
+
+        memory->id = g_strdup(memory->id);
+        g_ptr_array_add(memories, memory);
+    }
+    for (guint i = 0; i < from->device_ids->len; i++)
+        g_ptr_array_add(device_ids, g_strdup(from->device_ids->pdata[i]));
+    return to;
+}
+
+Observed *
+observe_off(gint64 now)
+{
+    Observed *observed = observed_new();
+
+    observed->observed_at = now;
+    return observed;
+}
+
+Observed *
+observe_unreachable(const char *message, gint64 now)
+{
+    Observed *observed = observe_off(now);
+
+    observed->run_state = RUN_STATE_UNREACHABLE;
+    observed->message = g_strdup(message);
+    return observed;
+}
+
+/* --- questions --- */
+
+static bool
+observe_status(Monitor *monitor, Observed *observed, GError **error)
+{
+    gsize i;
+
+    if (!monitor_query_status(monitor, &observed->qemu_status, NULL, error))
+        return false;
+    i = find_state(observed->qemu_status);
+    observed->run_state = run_state_of_qemu(observed->qemu_status);
+    if (i < G_N_ELEMENTS(states))
+        observed->message = g_strdup(states[i].message);
+    else
+        observed->message = g_strdup_printf("QEMU is in the state '%s'", observed->qemu_status);
+    return true;
+}
+
+static bool
+observe_uuid(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+
+    observed->uuid = monitor_query_uuid(monitor, &refusal);
+    return !is_fatal(&refusal, error);
+}
+
+static gint
+compare_ids(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+/* Every device with an id, and which of them is the balloon. */
+static bool
+observe_devices(Monitor *monitor, Observed *observed, char **ret_balloon, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(Json) arguments = json_new_object();
+    g_autoptr(Json) reply = NULL;
+
+    json_set_string(arguments, "path", PERIPHERAL);
+    reply = monitor_query(monitor, "qom-list", arguments, &refusal);
+    for (guint i = 0; i < json_length(reply); i++) {
+        const char *name = json_get_string(json_at(reply, i), "name");
+        const char *type = json_get_string(json_at(reply, i), "type");
+
+        if (!name || !type || !g_str_has_prefix(type, "child<"))
+            continue;
+        g_ptr_array_add(observed->device_ids, g_strdup(name));
+        if (g_str_has_prefix(type, "child<virtio-balloon-pci") && !*ret_balloon)
+            *ret_balloon = g_strdup(name);
+    }
+    g_ptr_array_sort(observed->device_ids, compare_ids);
+    return !is_fatal(&refusal, error);
+}
+
+static bool
+observe_memory_devices(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(GPtrArray) devices = monitor_query_memory_devices(monitor, &refusal);
+
+    for (guint i = 0; devices && i < devices->len; i++)
+        g_ptr_array_add(observed->memories, memory_new(devices->pdata[i]));
+    return !is_fatal(&refusal, error);
+}
+
+static void
+observe_drivers(Monitor *monitor, Observed *observed)
+{
+    static const DriverState driver_states[] = {
+        [MONITOR_DRIVER_UNKNOWN] = DRIVER_UNKNOWN,
+        [MONITOR_DRIVER_ABSENT] = DRIVER_UNBOUND,
+        [MONITOR_DRIVER_BOUND] = DRIVER_BOUND,
+    };
+
+    for (guint i = 0; i < observed->memories->len; i++) {
+        ObservedMemory *memory = observed->memories->pdata[i];
+
+        memory->driver = driver_states[monitor_query_virtio_driver(monitor, memory->id)];
+    }
+}
+
+static bool
+observe_balloon(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(Json) reply = monitor_query(monitor, "query-balloon", NULL, &refusal);
+
+    if (reply) {
+        observed->has_balloon = true;
+        observed->balloon_actual = json_get_uint(reply, "actual", 0);
+    }
+    return !is_fatal(&refusal, error);
+}
+
+static void
+read_statistics(Observed *observed, const Json *reply)
+{
+    const Json *figures = json_get(reply, "stats");
+    guint64 available = json_get_uint(figures, "stat-available-memory", UNKNOWN_FIGURE);
+    guint64 total = json_get_uint(figures, "stat-total-memory", UNKNOWN_FIGURE);
+    gint64 at = json_get_int(reply, "last-update", 0);
+
+    observed->has_statistics = at > 0 && available != UNKNOWN_FIGURE;
+    observed->statistics_at = observed->has_statistics ? at * G_USEC_PER_SEC : 0;
+    observed->statistics_available = observed->has_statistics ? available : 0;
+    observed->statistics_total = observed->has_statistics && total != UNKNOWN_FIGURE ? total : 0;
+}
+
+static char *
+peripheral_path(const char *id)
+{
+    return g_strdup_printf(PERIPHERAL "/%s", id);
+}
+
+static bool
+query_statistics(Monitor *monitor, const char *balloon_id, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autofree char *path = peripheral_path(balloon_id);
+    g_autoptr(Json) reply = monitor_qom_get(monitor, path, "guest-stats", &refusal);
+
+    read_statistics(observed, reply);
+    return !is_fatal(&refusal, error);
+}
+
+static bool
+query_interval(Monitor *monitor, const char *balloon_id, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autofree char *path = peripheral_path(balloon_id);
+    g_autoptr(Json) reply =
+        monitor_qom_get(monitor, path, "guest-stats-polling-interval", &refusal);
+
+    observed->statistics_interval = json_int(reply, 0);
+    return !is_fatal(&refusal, error);
+}
+
+static bool
+observe_migration(Monitor *monitor, Observed *observed, GError **error)
+{
+    static const char *const active[] = {
+        "setup",       "active",          "pre-switchover",  "device",           "cancelling",
+        "wait-unplug", "postcopy-active", "postcopy-paused", "postcopy-recover", NULL
+    };
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(Json) reply = monitor_query(monitor, "query-migrate", NULL, &refusal);
+    const char *status = json_get_string(reply, "status");
+
+    observed->is_migrating =
+        (status && g_strv_contains(active, status)) || observed->run_state == RUN_STATE_MIGRATING;
+    return !is_fatal(&refusal, error);
+}
+
+Observed *
+observe(Monitor *monitor, gint64 now, GError **error)
+{
+    g_autoptr(Observed) observed = observe_off(now);
+    g_autofree char *balloon = NULL;
+
+    if (!observe_status(monitor, observed, error) || !observe_uuid(monitor, observed, error) ||
+        !observe_devices(monitor, observed, &balloon, error) ||
+        !observe_memory_devices(monitor, observed, error) ||
+        !observe_balloon(monitor, observed, error))
+        return NULL;
+    observe_drivers(monitor, observed);
+    if (observed->has_balloon && !balloon)
+        balloon = g_strdup("balloon0");
+    if (observed->has_balloon && (!query_statistics(monitor, balloon, observed, error) ||
+                                  !query_interval(monitor, balloon, observed, error)))
+        return NULL;
+    if (!observe_migration(monitor, observed, error))
+        return NULL;
+    return g_steal_pointer(&observed);
+}
+
+Observed *
+observe_memory(Monitor *monitor, const Observed *previous, gint64 now, GError **error)
+{
+    g_autoptr(Observed) observed = observed_copy(previous, now);
+    g_autoptr(GPtrArray) devices = monitor_query_memory_devices(monitor, error);
+
+    if (!devices)
+        return NULL;
+    g_ptr_array_set_size(observed->memories, 0);
+    for (guint i = 0; i < devices->len; i++) {
+        ObservedMemory *memory = memory_new(devices->pdata[i]);
+        const ObservedMemory *before = observed_memory(previous, memory->id);
+
+        memory->driver = before ? before->driver : DRIVER_UNKNOWN;
+        g_ptr_array_add(observed->memories, memory);
+    }
+    return g_steal_pointer(&observed);
+}
+
+Observed *
+observe_statistics(Monitor *monitor, const Observed *previous, const char *balloon_id, gint64 now,
+                   GError **error)
+{
+    g_autoptr(Observed) observed = observed_copy(previous, now);
+
+    if (!query_statistics(monitor, balloon_id, observed, error))
+        return NULL;
+    return g_steal_pointer(&observed);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Small requests to a running QEMU, each one or two QMP commands. They decide nothing and remember
+ * nothing; doing any of them twice is harmless.
+ */
+#include "qemu/verbs.h"
+
+#include "model/balloon.h"
+
+static char *
+peripheral_path(const char *id)
+{
+    return g_strdup_printf("/machine/peripheral/%s", id);
+}
+
+bool
+verb_set_requested(Monitor *monitor, const char *device_id, guint64 bytes, GError **error)
+{
+    g_autofree char *path = peripheral_path(device_id);
+
+    return monitor_qom_set_size(monitor, path, "requested-size", bytes, error);
+}
+
+bool
+verb_poll_statistics(Monitor *monitor, const char *balloon_id, gint64 interval, GError **error)
+{
+    g_autofree char *path = peripheral_path(balloon_id);
+
+    return monitor_qom_set(monitor, path, "guest-stats-polling-interval", json_new_int(interval),
+                           error);
+}
+
+bool
+verb_refresh_statistics(Monitor *monitor, const char *balloon_id, gint64 interval, GError **error)
+{
+    return verb_poll_statistics(monitor, balloon_id, 0, error) &&
+           verb_poll_statistics(monitor, balloon_id, interval, error);
+}
+
+bool
+verb_set_balloon(Monitor *monitor, guint64 bytes, GError **error)
+{
+    Json *arguments = json_new_object();
+
+    json_set_uint(arguments, "value", bytes);
+    return monitor_run(monitor, "balloon", arguments, error);
+}
+
+bool
+verb_set_link(Monitor *monitor, const char *device_id, bool is_up, GError **error)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "name", device_id);
+    json_set_bool(arguments, "up", is_up);
+    return monitor_run(monitor, "set_link", arguments, error);
+}
+
+const char *
+domain_balloon_id(const Domain *domain)
+{
+    const Balloon *balloon;
+
+    if (!list_length(domain->balloons))
+        return NULL;
+    balloon = list_at(domain->balloons, 0, Balloon);
+    if (balloon->model == BALLOON_NONE || balloon->model == BALLOON_XEN)
+        return NULL;
+    return balloon->info.alias ? balloon->info.alias : "balloon0";
+}
