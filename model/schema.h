@@ -163,6 +163,9 @@ gpointer schema_copy(const Schema *schema, gconstpointer item);
 void schema_free(const Schema *schema, gpointer item);
 /* Frees the members and zeroes the struct, for structs that stand within others. */
 void schema_clear(const Schema *schema, gpointer item);
+/* Gives @to's member of @field the value that @from's has, deeply. Both are structs of the row's
+ * schema. */
+void field_assign(const Field *field, gpointer to, gconstpointer from);
 bool schema_equal(const Schema *schema, gconstpointer a, gconstpointer b);
 
 /* One field that differs. */
