@@ -106,11 +106,15 @@ qemu_pid() { # the guest's QEMU: the process whose command line names this direc
 
 end() {
     trap - EXIT
-    trap '' INT TERM HUP
-    [ -z "$child" ] || kill "$child" 2> /dev/null || true
+    trap : INT TERM HUP # not '', which virtkeep would inherit
+    if [ -n "$child" ]; then
+        kill "$child" 2> /dev/null || true
+        wait "$child" || true
+    fi
     if [ -n "$(qemu_pid)" ]; then
         write_domain halted "$first"
-        "$build/virtkeep" --config "$work/virtkeep.yaml" -q apply --timeout 30s || true
+        timeout -k 5 45 "$build/virtkeep" --config "$work/virtkeep.yaml" -q apply --timeout 30s ||
+            true
         for pid in $(qemu_pid); do
             echo "quickstart: QEMU (pid $pid) did not end, killing it" >&2
             kill -KILL "$pid" || true

@@ -21,6 +21,7 @@
 # Exit status: 0 built or there already; 77 not possible here, with the reason on stderr
 # (meson takes 77 as "skipped"); 1 anything else.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # where depmod and modprobe are, which not every user looks in
 
 usage() {
     echo "usage: build-guest.sh DIR" >&2
@@ -52,11 +53,15 @@ download() { # NAME: prints the package file's path
     find "$cache" -maxdepth 1 -name "$1_*.deb" | sort -V | tail -n 1
 }
 
-kernel_package() { # the package that the meta package depends on today, or the newest cached
-    name=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null |
-        sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)/\1/p' | head -n 1)
+# The kernel that a meta package (Debian's, Ubuntu's) stands for today, or the newest cached.
+kernel_package() {
+    for meta in linux-image-cloud-amd64 linux-image-virtual; do
+        name=$(apt-cache depends $meta 2> /dev/null |
+            sed -n 's/^ *Depends: *\(linux-image-[0-9].*\)/\1/p' | head -n 1)
+        [ -z "$name" ] || break
+    done
     if [ -z "$name" ]; then
-        name=$(find "$cache" -maxdepth 1 -name 'linux-image-[0-9]*-cloud-*.deb' |
+        name=$(find "$cache" -maxdepth 1 -name 'linux-image-[0-9]*.deb' |
             sort -V | tail -n 1 | sed 's:.*/::; s/_.*//')
     fi
     echo "$name"
@@ -82,8 +87,13 @@ add_modules() { # VERSION, directory of the initramfs
     depmod -b "$work/kernel" "$1"
     mkdir -p "$2/modules"
     for module in $modules; do
-        modprobe -d "$work/kernel" -S "$1" --show-depends "$module" 2>/dev/null |
-            sed -n 's/^insmod *\([^ ]*\).*/\1/p' |
+        shown=$(modprobe -d "$work/kernel" -S "$1" --show-depends "$module" 2>/dev/null) || {
+            echo "build-guest: this kernel has no module $module" >&2
+            continue
+        }
+        # "insmod FILE" for what is loaded, "builtin NAME" for what needs no loading.
+        : > "$2/modules/$module.list"
+        echo "$shown" | sed -n 's/^insmod *\([^ ]*\).*/\1/p' |
             while read -r path; do
                 file=$(basename "$path")
                 plain=${file%.xz}
@@ -96,10 +106,9 @@ add_modules() { # VERSION, directory of the initramfs
                 # init loads module X by going through X's own list, in this order.
                 echo "$plain" >> "$2/modules/$module.list"
             done
-        [ -s "$2/modules/$module.list" ] || echo "build-guest: no module $module" >&2
     done
     for needed in virtio_pci virtio_mem virtio_balloon; do
-        [ -s "$2/modules/$needed.list" ] || unavailable "this kernel has no module $needed"
+        [ -f "$2/modules/$needed.list" ] || unavailable "this kernel has no module $needed"
     done
 }
 
@@ -110,13 +119,19 @@ build() {
     mkdir -p "$cache"
     kernel=$(kernel_package)
     [ -n "$kernel" ] ||
-        unavailable "no linux-image-cloud-amd64 in the package lists (apt-get update)"
+        unavailable "no cloud kernel in the package lists (apt-get update may help)"
+    version=${kernel#linux-image-}
     kernel_deb=$(package "$kernel") || exit $?
     busybox_deb=$(package busybox-static) || exit $?
 
     dpkg-deb -x "$kernel_deb" "$work/kernel"
     dpkg-deb -x "$busybox_deb" "$work/busybox"
-    version=${kernel#linux-image-}
+    # Debian ships the modules with the kernel, Ubuntu in packages of their own.
+    for part in linux-modules linux-modules-extra; do
+        [ -n "$(apt-cache policy "$part-$version" 2> /dev/null)" ] || continue
+        modules_deb=$(package "$part-$version") || exit $?
+        dpkg-deb -x "$modules_deb" "$work/kernel"
+    done
     root=$work/root
     mkdir -p "$root/bin" "$root/proc" "$root/sys" "$root/dev" "$root/tmp"
     busybox=$(find "$work/busybox" -path '*/bin/busybox' -type f | head -n 1)
@@ -153,6 +168,7 @@ if [ -n "$(find "$dir" -maxdepth 1 -name unavailable -mmin -2)" ]; then
 fi
 
 # Beside the result, so that every mv is a rename. The lock is not inherited by apt's children.
+rm -rf "$dir"/work.* # of a build that was killed
 work=$(mktemp -d "$dir/work.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
