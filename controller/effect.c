@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "qemu/command-line.h"
+#include "qemu/device.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 
@@ -134,6 +135,7 @@ bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
     subject->monitor = monitor_new_live(qmp);
     return check_identity(subject->monitor, subject->desired, error) &&
            commit_process(subject, site, launch_record(launch), TRUE, error) &&
+           device_prepare_all(subject->monitor, subject->desired, error) &&
            monitor_cont(subject->monitor, error);
 }
 
@@ -186,6 +188,7 @@ static EffectOutcome
 run_continue(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     if (!check_identity(subject->monitor, subject->desired, error) ||
+        !device_prepare_all(subject->monitor, subject->applied, error) ||
         !monitor_cont(subject->monitor, error))
         return EFFECT_FAILED;
     return EFFECT_DONE;
@@ -200,7 +203,7 @@ run_shutdown(Subject *subject, const Site *site, const PlanAction *action, GErro
     DomainShutdown shutdown = {
         .requested_at_us = now,
         .deadline_us = now + subject->policy.shutdown_timeout,
-        .purpose = is_restart ? "restart" : "stop",
+        .purpose = (char *) (is_restart ? "restart" : "stop"),
     };
 
     if (!store_domain_put_shutdown(site->store, subject->name, &shutdown, error) ||
@@ -304,8 +307,8 @@ effect_note_exit(Subject *subject, const Site *site, GError **error)
         return false;
     if (!was_asked) {
         EventRecord event = { .domain = subject->name,
-                              .kind = "qemu-vanished",
-                              .detail = "its QEMU process ended without being asked to",
+                              .kind = (char *) "qemu-vanished",
+                              .detail = (char *) "its QEMU process ended without being asked to",
                               .at_us = g_get_real_time() };
 
         (void) store_event_add(site->store, &event, NULL);
@@ -328,8 +331,8 @@ effect_note_adoption(Subject *subject, const Site *site, GError **error)
         .memory_boot = subject->applied ? domain_boot_memory(subject->applied) : 0,
     };
     EventRecord event = { .domain = subject->name,
-                          .kind = "adopted",
-                          .detail = "a QEMU that the state did not know was found in its run directory",
+                          .kind = (char *) "adopted",
+                          .detail = (char *) "a QEMU that the state did not know was found in its run directory",
                           .at_us = g_get_real_time() };
 
     (void) store_event_add(site->store, &event, NULL);

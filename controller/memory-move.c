@@ -18,6 +18,7 @@
 #include "model/memory.h"
 #include "model/quantity.h"
 #include "qemu/observe.h"
+#include "qemu/verbs.h"
 #include "state/memory_devices.h"
 
 #define BOOTING_US (20 * G_USEC_PER_SEC)
@@ -194,6 +195,7 @@ static bool
 carry_out(Mover *mover, GError **error)
 {
     Monitor *monitor = mover->subject->monitor;
+    const char *balloon = domain_balloon_id(mover->subject->applied);
     bool want_statistics = false;
 
     for (guint i = 0; i < mover->devices->len; i++) {
@@ -205,15 +207,14 @@ carry_out(Mover *mover, GError **error)
         if (decision->verb == MEMORY_STEP_VERB_NONE)
             continue;
         if (!begin_action(mover, device, mover->inputs[i].current, error) ||
-            !monitor_qom_set_size(monitor, device->id, "requested-size", decision->requested, error))
+            !verb_set_requested(monitor, device->id, decision->requested, error))
             return false;
         mover->is_written |= decision->verb == MEMORY_STEP_VERB_SET;
     }
-    if (want_statistics && !mover->has_asked) {
-        mover->has_asked = true;
-        return qemu_balloon_poll(monitor, STATISTICS_MOVING, error);
-    }
-    return true;
+    if (!want_statistics || mover->has_asked || !balloon)
+        return true;
+    mover->has_asked = true;
+    return verb_refresh_statistics(monitor, balloon, STATISTICS_MOVING, error);
 }
 
 static gint64
@@ -228,6 +229,28 @@ next_poll(const Mover *mover)
             poll = after;
     }
     return poll;
+}
+
+/* One round trip a poll; a second one while fresh statistics are waited for. */
+static bool
+look_again(Mover *mover, GError **error)
+{
+    Subject *subject = mover->subject;
+    const char *balloon = mover->has_asked ? domain_balloon_id(subject->applied) : NULL;
+    Observed *observed =
+        observe_memory(subject->monitor, subject->observed, g_get_real_time(), error);
+
+    if (!observed)
+        return false;
+    subject_take_observed(subject, observed);
+    if (!balloon)
+        return true;
+    observed = observe_statistics(subject->monitor, subject->observed, balloon, g_get_real_time(),
+                                  error);
+    if (!observed)
+        return false;
+    subject_take_observed(subject, observed);
+    return true;
 }
 
 /* Steps until nothing is to be done soon or the slice is over. */
@@ -249,8 +272,7 @@ step(Mover *mover, GError **error)
             return true;
         if (poll > 0)
             g_usleep(poll);
-        if (!observe_memory(mover->subject->monitor, mover->subject->observed, g_get_real_time(),
-                            error))
+        if (!look_again(mover, error))
             return false;
     }
 }

@@ -14,6 +14,7 @@
 #include "controller/effect.h"
 #include "controller/lock.h"
 #include "controller/memory-move.h"
+#include "reconcile/diff.h"
 
 #define LOCK_TIMEOUT_US (15 * G_USEC_PER_SEC)
 #define MONITOR_TIMEOUT_US (5 * G_USEC_PER_SEC)

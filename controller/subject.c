@@ -14,6 +14,8 @@
 
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "model/memory.h"
 #include "qemu/launch.h"
@@ -51,33 +53,66 @@ connect_monitor(Subject *subject, gint64 timeout)
     g_clear_pointer(&subject->monitor, monitor_free);
 }
 
+/* Wall clock at which a process started, from its start time in clock ticks since boot. */
+static gint64
+start_wall_clock(guint64 start_ticks)
+{
+    struct timespec since_boot;
+    gint64 age;
+
+    clock_gettime(CLOCK_BOOTTIME, &since_boot);
+    age = (gint64) since_boot.tv_sec * G_USEC_PER_SEC + since_boot.tv_nsec / 1000 -
+          (gint64) (start_ticks * G_USEC_PER_SEC / sysconf(_SC_CLK_TCK));
+    return g_get_real_time() - age;
+}
+
+void
+subject_take_observed(Subject *subject, Observed *observed)
+{
+    const ProcessRecord *record = subject->process ? process_record(subject->process) : NULL;
+
+    observed_free(subject->observed);
+    subject->observed = observed;
+    if (record && observed->run_state != RUN_STATE_OFF) {
+        observed->pid = record->pid;
+        observed->pid_start_time = record->start_time;
+        observed->started_at = start_wall_clock(record->start_time);
+    }
+    subject->input.observed = observed;
+    subject->input.now = observed->observed_at;
+}
+
+static Observed *
+look(const Subject *subject)
+{
+    gint64 now = g_get_real_time();
+    g_autoptr(GError) error = NULL;
+    g_autofree char *message = NULL;
+    Observed *observed;
+
+    if (subject->process_state == PROCESS_FOREIGN)
+        return observe_unreachable(subject->monitor_error
+                                       ? subject->monitor_error->message
+                                       : "the pid of its QEMU is another process's now", now);
+    if (!subject->process || !process_is_alive(subject->process))
+        return observe_off(now);
+    if (subject->monitor) {
+        observed = observe(subject->monitor, now, &error);
+        if (observed)
+            return observed;
+    }
+    message = g_strdup_printf("its QEMU (pid %d) does not answer: %s",
+                              process_record(subject->process)->pid,
+                              error                    ? error->message
+                              : subject->monitor_error ? subject->monitor_error->message
+                                                       : "no monitor");
+    return observe_unreachable(message, now);
+}
+
 void
 subject_observe(Subject *subject, const Site *site)
 {
-    const ProcessRecord *record = subject->process ? process_record(subject->process) : NULL;
-    g_autoptr(GError) error = NULL;
-
-    g_clear_pointer(&subject->observed, observed_free);
-    if (subject->monitor)
-        subject->observed = observe(subject->monitor, g_get_real_time(), &error);
-    if (!subject->observed) {
-        subject->observed = observed_new();
-        subject->observed->observed_at = g_get_real_time();
-        if (subject->process && process_is_alive(subject->process)) {
-            subject->observed->run_state = RUN_STATE_UNREACHABLE;
-            subject->observed->message =
-                g_strdup_printf("its QEMU (pid %d) does not answer: %s", record->pid,
-                                error                    ? error->message
-                                : subject->monitor_error ? subject->monitor_error->message
-                                                         : "no monitor");
-        }
-    }
-    if (record && subject->observed->run_state != RUN_STATE_OFF) {
-        subject->observed->pid = record->pid;
-        subject->observed->pid_start_time = record->start_time;
-    }
-    subject->input.observed = subject->observed;
-    subject->input.now = g_get_real_time();
+    subject_take_observed(subject, look(subject));
 }
 
 static bool
@@ -226,10 +261,6 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     find_policy(subject, site);
     fill_input(subject, site);
     subject_observe(subject, site);
-    if (subject->process_state == PROCESS_FOREIGN && subject->monitor_error) {
-        subject->observed->run_state = RUN_STATE_UNREACHABLE;
-        subject->observed->message = g_strdup(subject->monitor_error->message);
-    }
     return g_steal_pointer(&subject);
 }
 

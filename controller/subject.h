@@ -57,8 +57,10 @@ Subject *subject_gather(const Site *site, const char *name, gint64 monitor_timeo
 void subject_free(Subject *subject);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Subject, subject_free)
 
-/* Makes observed and input new after an effect. */
+/* Looks at QEMU again, after an effect. */
 void subject_observe(Subject *subject, const Site *site);
+/* Takes @observed, a newer look at the same QEMU. */
+void subject_take_observed(Subject *subject, Observed *observed);
 /* Finds the emulator and what it can do, from the state's cache or by probing it. */
 bool subject_probe(Subject *subject, const Site *site, GError **error);
 
