@@ -164,7 +164,7 @@ note_live_changes(Subject *subject, const Site *site, const DomainPlan *plan, GE
 
     if (!plan->changes->len)
         return true;
-    applied = domain_apply_live(subject->applied, subject->desired, plan->is_restart_required);
+    applied = domain_apply_live(subject->applied, subject->desired);
     if (schema_equal(&domain_schema, applied, subject->applied))
         return true;
     if (!effect_note_applied(subject, site, applied, error))
@@ -323,16 +323,34 @@ run_locked(const Site *site, const char *name, PassResult *result)
         say_failure(result, name, error);
 }
 
-PassResult *
-pass_run(const Site *site, const char *name)
+static PassResult *
+result_new(void)
 {
     PassResult *result = g_new0(PassResult, 1);
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Lock) lock = NULL;
 
     result->memories = g_ptr_array_new_with_free_func(pass_memory_free);
     result->verdict = PLAN_NONE;
     result->requeue_after = PASS_NEVER;
+    return result;
+}
+
+PassResult *
+pass_result_failed(const char *reason)
+{
+    PassResult *result = result_new();
+
+    say(result, SYNC_FAILED, "Failed", reason);
+    result->is_failed = true;
+    return result;
+}
+
+PassResult *
+pass_run(const Site *site, const char *name)
+{
+    PassResult *result = result_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Lock) lock = NULL;
+
     lock = lock_acquire(site->config->run, name, LOCK_TIMEOUT_US, NULL, &error);
     if (lock)
         run_locked(site, name, result);

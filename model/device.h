@@ -18,6 +18,11 @@ typedef struct DeviceInfo {
     int rom_bar;    /* on/off */
     int rom_enabled; /* yes/no */
     char *rom_file;
+
+    /* In no row, set by reconcile/resolve: where the device comes from. */
+    guint file_place;         /* 1 + its index in the file's list; 0 = not known */
+    bool is_implied;          /* no file speaks of it */
+    bool is_address_assigned; /* nor, if of it, of its address */
 } DeviceInfo;
 
 /* Rows for a struct whose first member is `DeviceInfo info`. */

@@ -22,10 +22,9 @@
 
 typedef struct Diff {
     const Domain *applied, *desired;
-    const Spec *spec;
+    const PositionMap *positions;
     GHashTable *before; /* device of desired: the one of applied that it continues */
     GHashTable *after;  /* the reverse */
-    GHashTable *stated; /* device of desired: DeviceRef* of the file's domain */
     GPtrArray *changes;
 } Diff;
 
@@ -34,9 +33,7 @@ typedef struct Diff {
 static Position
 position_of(const Diff *diff, const char *path)
 {
-    if (!diff->spec || !diff->spec->positions)
-        return (Position){ 0, 0 };
-    return position_map_get(diff->spec->positions, path);
+    return diff->positions ? position_map_get(diff->positions, path) : (Position){ 0, 0 };
 }
 
 static Domain
@@ -81,16 +78,17 @@ compare_domains(Diff *diff)
 
 /* ---- devices ---- */
 
-/* The path in the file of what is at @path below the device; NULL when the file has no such
- * device. */
-static char *
-path_in_file(const Diff *diff, gconstpointer device, const char *below)
+/* Where the file has what is at @below of @device: lists are in another order there. */
+static Position
+position_in(const Diff *diff, const DeviceKind *kind, gconstpointer device, const char *below)
 {
-    const DeviceRef *ref = g_hash_table_lookup(diff->stated, device);
+    const DeviceInfo *info = device;
+    g_autofree char *path = NULL;
 
-    if (!ref)
-        return NULL;
-    return g_strdup_printf("devices/%s[%u]%s", ref->kind->name, ref->index, below);
+    if (!info || !info->file_place) /* serial port 0 may stand there as its console */
+        return position_of(diff, info && kind == &serial_kind ? "devices/console[0]" : "devices");
+    path = g_strdup_printf("devices/%s[%u]%s", kind->name, info->file_place - 1, below);
+    return position_of(diff, path);
 }
 
 static bool
@@ -101,15 +99,11 @@ is_address_change(const char *below)
 
 /* Whether the file asks for what is at @below of @device. */
 static bool
-is_asked_for(const Diff *diff, gconstpointer device, const char *below)
+is_asked_for(const DeviceInfo *device, const char *below)
 {
-    const DeviceRef *ref = g_hash_table_lookup(diff->stated, device);
-
-    if (g_str_equal(below, "/" ALIAS_PATH))
+    if (g_str_equal(below, "/" ALIAS_PATH) || device->is_implied)
         return false;
-    if (!diff->spec)
-        return true;
-    return ref && (!is_address_change(below) || device_info(ref->device)->address);
+    return !device->is_address_assigned || !is_address_change(below);
 }
 
 static void
@@ -123,13 +117,12 @@ compare_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer be
     for (guint i = 0; i < changes->len; i++) {
         Change *change = changes->pdata[i];
         const char *below = change->path + strlen(path);
-        g_autofree char *file_path = path_in_file(diff, after, below);
 
-        if (!is_asked_for(diff, after, below)) {
+        if (!is_asked_for(after, below)) {
             change_free(change);
             continue;
         }
-        change->at = position_of(diff, file_path ? file_path : "devices");
+        change->at = position_in(diff, kind, after, below);
         change->from_item = before;
         change->to_item = after;
         change->item_schema = kind->schema;
@@ -152,13 +145,12 @@ add_whole_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer 
                  gconstpointer after)
 {
     Change *change = g_new0(Change, 1);
-    g_autofree char *file_path = after ? path_in_file(diff, after, "") : NULL;
 
     change->path = g_strdup_printf("devices/%s[%u]", kind->name, index);
     change->from = before ? device_text(kind, before) : NULL;
     change->to = after ? device_text(kind, after) : NULL;
     change->class_ = CHANGE_RESTART;
-    change->at = position_of(diff, file_path ? file_path : "devices");
+    change->at = position_in(diff, kind, after, "");
     change->from_item = before;
     change->to_item = after;
     change->item_schema = kind->schema;
@@ -198,48 +190,22 @@ compare_kind(Diff *diff, const DeviceKind *kind)
     }
 }
 
-/* Which device of the file each device of the desired domain is. */
-static GHashTable *
-find_stated(const Diff *diff)
-{
-    GHashTable *stated = g_hash_table_new_full(NULL, NULL, NULL, g_free);
-    g_autoptr(GHashTable) matches = NULL;
-    g_autoptr(GArray) refs = NULL;
-
-    if (!diff->spec)
-        return stated;
-    matches = device_match(diff->spec->domain, diff->desired);
-    refs = domain_device_refs(diff->spec->domain);
-    for (guint i = 0; i < refs->len; i++) {
-        const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
-        gpointer device = g_hash_table_lookup(matches, ref->device);
-
-        if (device)
-            g_hash_table_insert(stated, device, g_memdup2(ref, sizeof *ref));
-    }
-    return stated;
-}
-
 GPtrArray *
-diff_domains(const Domain *applied, const Domain *desired, const Spec *spec)
+domain_diff(const Domain *applied, const Domain *desired, const PositionMap *positions)
 {
-    Diff diff = { .applied = applied, .desired = desired, .spec = spec };
+    g_autoptr(GHashTable) before = device_match(desired, applied);
+    g_autoptr(GHashTable) after = g_hash_table_new(NULL, NULL);
+    Diff diff = { applied, desired, positions, before, after, NULL };
     GHashTableIter iter;
-    gpointer after, before;
+    gpointer new_, old;
 
+    g_hash_table_iter_init(&iter, before);
+    while (g_hash_table_iter_next(&iter, &new_, &old))
+        g_hash_table_insert(after, old, new_);
     diff.changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
-    diff.before = device_match(desired, applied);
-    diff.after = g_hash_table_new(NULL, NULL);
-    g_hash_table_iter_init(&iter, diff.before);
-    while (g_hash_table_iter_next(&iter, &after, &before))
-        g_hash_table_insert(diff.after, before, after);
-    diff.stated = find_stated(&diff);
     compare_domains(&diff);
     for (guint k = 0; device_kinds[k]; k++)
         compare_kind(&diff, device_kinds[k]);
-    g_hash_table_unref(diff.before);
-    g_hash_table_unref(diff.after);
-    g_hash_table_unref(diff.stated);
     return diff.changes;
 }
 
@@ -252,9 +218,33 @@ diff_has(const GPtrArray *changes, ChangeClass change_class)
     return false;
 }
 
-bool
-diff_matters(const GPtrArray *changes)
+/* ---- what applies at once ---- */
+
+static void
+take_live_fields(const Schema *schema, gpointer to, gconstpointer from)
 {
-    return diff_has(changes, CHANGE_LIVE) || diff_has(changes, CHANGE_RESTART) ||
-           diff_has(changes, CHANGE_IDENTITY);
+    for (const Field *field = schema->fields; field->path; field++)
+        if ((field->change == CHANGE_LIVE || field->change == CHANGE_NONE) &&
+            field->type != TYPE_NONE && !g_str_equal(field->path, ALIAS_PATH))
+            field_assign(field, to, from);
+}
+
+Domain *
+domain_apply_live(const Domain *applied, const Domain *desired)
+{
+    Domain *domain = domain_copy(applied);
+    OptUint memory = domain->memory;
+    g_autoptr(GHashTable) matches = device_match(desired, domain);
+    g_autoptr(GArray) refs = domain_device_refs(desired);
+
+    take_live_fields(&domain_schema, domain, desired);
+    domain->memory = memory; /* a sum, of what did not change */
+    for (guint i = 0; i < refs->len; i++) {
+        const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
+        gpointer device = g_hash_table_lookup(matches, ref->device);
+
+        if (device)
+            take_live_fields(ref->kind->schema, device, ref->device);
+    }
+    return domain;
 }

@@ -1,24 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/spec.h"
+#include "model/domain.h"
 
 /*
  * What differs between the domain a QEMU was started with (@applied) and what its file asks for
- * now (@desired), both resolved. @spec, or NULL, is the file: it gives the changes their lines,
- * and what it leaves open (an assigned address, anything of an implied device) is no change.
+ * now (@desired), both resolved. @positions, or NULL, is the file's and gives the changes their
+ * lines. What the file of a resolved @desired leaves open (an assigned address, the fields of an
+ * implied device) is no change, and neither are generated ids.
  *
  * Devices are compared with the one they continue (reconcile/device-match.h); from_item and
  * to_item of a Change are then these devices, borrowed from the two domains. A device that is
  * in one of them only is one change, of class restart, with no field. Totals that only follow
- * the memory devices' sizes are of class none. Generated ids are not compared.
+ * the memory devices' sizes are of class none.
  *
- * Returns Change*, in document order, removed devices behind the others of their kind; caller
- * unrefs (the array frees its items).
+ * Returns Change*, the domain's own first, then kind by kind, removed devices behind the others;
+ * caller unrefs (the array frees its items).
  */
-GPtrArray *diff_domains(const Domain *applied, const Domain *desired, const Spec *spec);
+GPtrArray *domain_diff(const Domain *applied, const Domain *desired, const PositionMap *positions);
+
+/* @applied with those fields of @desired that need no new QEMU (classes live and none), in the
+ * domain and in devices that are in both: what is applied once the live changes are under way.
+ * Caller frees. */
+Domain *domain_apply_live(const Domain *applied, const Domain *desired);
 
 /* Whether any change is of @change_class. */
 bool diff_has(const GPtrArray *changes, ChangeClass change_class);
-/* Whether QEMU or the guest would see any of it. */
-bool diff_matters(const GPtrArray *changes);

@@ -14,9 +14,8 @@
 
 #include "model/interface.h"
 
-/* Version 5 of "urn:virtkeep:domain" in the URL namespace of RFC 4122: what seeds that are no
- * UUIDs are hashed under. */
-static const guint8 own_namespace[16] = { 0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1,
+/* RFC 4122's namespace of URLs: seeds that are no UUIDs are hashed below it. */
+static const guint8 url_namespace[16] = { 0x6b, 0xa7, 0xb8, 0x11, 0x9d, 0xad, 0x11, 0xd1,
                                           0x80, 0xb4, 0x00, 0xc0, 0x4f, 0xd4, 0x30, 0xc8 };
 
 static void
@@ -58,7 +57,7 @@ uuid_from_name(const char *namespace_, const char *name)
     guint8 parent[16], b[16];
 
     if (!read_uuid(namespace_, parent))
-        hash_name(own_namespace, namespace_, parent);
+        hash_name(url_namespace, namespace_, parent);
     hash_name(parent, name, b);
     return g_strdup_printf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
                            b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11],

@@ -28,6 +28,8 @@ resolution_new(Domain *domain, const PositionMap *positions, Diagnostics *diagno
 
         g_hash_table_insert(resolution->paths, ref->device,
                             g_strdup_printf("devices/%s[%u]", ref->kind->name, ref->index));
+        device_info(ref->device)->file_place = ref->index + 1;
+        device_info(ref->device)->is_address_assigned = !device_info(ref->device)->address;
     }
     return resolution;
 }
@@ -42,25 +44,43 @@ resolution_free(Resolution *resolution)
     g_free(resolution);
 }
 
-void
-resolution_error(const Resolution *resolution, gconstpointer device, const char *field,
-                 const char *code, const char *format, ...)
+static void
+report(const Resolution *resolution, Severity severity, gconstpointer device, const char *field,
+       const char *code, const char *format, va_list args)
 {
     const char *base = device ? g_hash_table_lookup(resolution->paths, device) : NULL;
     g_autofree char *path =
         base && field ? g_strdup_printf("%s/%s", base, field) : g_strdup(base ? base : "devices");
     g_autofree char *subject =
         base || !device ? g_strdup(path) : resolution_describe(resolution, device);
-    g_autofree char *text = NULL;
+    g_autofree char *text = g_strdup_vprintf(format, args);
     Position at = { 0, 0 };
+
+    if (resolution->positions)
+        at = position_map_get(resolution->positions, path);
+    diagnostics_add(resolution->diagnostics, severity, at, code, "%s: %s", subject, text);
+}
+
+void
+resolution_error(const Resolution *resolution, gconstpointer device, const char *field,
+                 const char *code, const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    text = g_strdup_vprintf(format, args);
+    report(resolution, SEVERITY_ERROR, device, field, code, format, args);
     va_end(args);
-    if (resolution->positions)
-        at = position_map_get(resolution->positions, path);
-    diagnostics_add(resolution->diagnostics, SEVERITY_ERROR, at, code, "%s: %s", subject, text);
+}
+
+void
+resolution_warning(const Resolution *resolution, gconstpointer device, const char *field,
+                   const char *code, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    report(resolution, SEVERITY_WARNING, device, field, code, format, args);
+    va_end(args);
 }
 
 gconstpointer

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Devices that nobody wrote down.
+ *
+ * They come in two kinds. Default devices belong to the machine: an x86 guest has a PS/2 mouse
+ * and keyboard and a USB controller, a q35 has its SATA controller, whether the file says so or
+ * not. Needed devices follow from others: a SCSI disk needs the SCSI controller its address names.
+ * Both are appended to their lists (controllers at their place), default devices first, since
+ * the order decides who gets which address.
+ *
+ * A console of type serial is no device of its own in libvirt's format: the first one is another
+ * name for serial port 0. Whichever of the two the file has, the resolved domain has both, the
+ * console a mirror of the port.
+ */
+#include "reconcile/implied.h"
+
+#include "model/balloon.h"
+#include "model/chardev.h"
+#include "model/disk.h"
+#include "model/input.h"
+#include "model/video.h"
+#include "reconcile/device-order.h"
+
+void
+imply_controller(const Resolution *resolution, ControllerType type, guint index,
+                 ControllerModel model)
+{
+    Controller *controller;
+
+    if (controller_find(resolution->domain, type, index))
+        return;
+    controller = g_new0(Controller, 1);
+    controller->type = type;
+    controller->index = opt_uint(index);
+    controller->model = model;
+    controller_insert(resolution->domain, controller);
+}
+
+static void
+imply_input(Domain *domain, InputType type)
+{
+    Input *input;
+
+    for (guint i = 0; i < list_length(domain->inputs); i++) {
+        const Input *other = list_at(domain->inputs, i, Input);
+
+        if (other->type == (int) type && input_bus(other) == INPUT_BUS_PS2)
+            return;
+    }
+    input = g_new0(Input, 1);
+    input->type = type;
+    input->bus = INPUT_BUS_PS2;
+    device_insert(&domain->inputs, G_MAXUINT, input);
+}
+
+static void
+imply_pci_root(const Resolution *resolution, ControllerModel model)
+{
+    const Controller *root = controller_find(resolution->domain, CONTROLLER_PCI, 0);
+
+    if (root && root->model != (int) model)
+        resolution_error(resolution, root, "@model", "controller-root",
+                         "PCI controller 0 must be '%s' on this machine, not '%s'",
+                         controller_model_names[model],
+                         root->model ? controller_model_names[root->model] : "");
+    imply_controller(resolution, CONTROLLER_PCI, 0, model);
+}
+
+void
+imply_default_devices(const Resolution *resolution)
+{
+    Domain *domain = resolution->domain;
+    bool is_q35 = domain_is_q35(domain);
+
+    if (domain->ps2 != TRISTATE_OFF) {
+        imply_input(domain, INPUT_MOUSE);
+        imply_input(domain, INPUT_KEYBOARD);
+    }
+    imply_controller(resolution, CONTROLLER_USB, 0,
+                     is_q35 ? CONTROLLER_MODEL_QEMU_XHCI : CONTROLLER_MODEL_PIIX3_UHCI);
+    if (is_q35)
+        imply_controller(resolution, CONTROLLER_SATA, 0, 0);
+    imply_pci_root(resolution, is_q35 ? CONTROLLER_MODEL_PCIE_ROOT : CONTROLLER_MODEL_PCI_ROOT);
+    if (!list_length(domain->balloons)) {
+        Balloon *balloon = g_new0(Balloon, 1);
+
+        balloon->model = BALLOON_VIRTIO;
+        device_insert(&domain->balloons, 0, balloon);
+    }
+}
+
+/* ---- serial port 0 and its console ---- */
+
+/* Makes @console say what @serial says, its own alias and address apart. True if it already did. */
+static bool
+mirror(Chardev *console, const Chardev *serial)
+{
+    Chardev *copy = schema_copy(serial_kind.schema, serial);
+    Chardev old = *console;
+    bool is_same;
+
+    *console = *copy;
+    console->info = old.info;
+    old.info = copy->info;
+    g_free(copy);
+    g_clear_pointer(&console->target_model, g_free);
+    console->target_type = CHARDEV_TARGET_SERIAL;
+    console->target_port = opt_uint(0);
+    is_same = old.type == console->type &&
+              list_length(old.sources) == list_length(console->sources) &&
+              (!chardev_source(&old) ||
+               !g_strcmp0(chardev_source(&old)->path, chardev_source(console)->path));
+    schema_clear(serial_kind.schema, &old);
+    return is_same;
+}
+
+static bool
+is_console_of_serial(const Chardev *serial)
+{
+    return serial->target_type != CHARDEV_TARGET_PCI_SERIAL &&
+           serial->target_type != CHARDEV_TARGET_USB_SERIAL;
+}
+
+static void
+imply_serial_console(const Resolution *resolution)
+{
+    Domain *domain = resolution->domain;
+    Chardev *console = list_length(domain->consoles) ? domain->consoles->pdata[0] : NULL;
+    bool is_serial_console = console && console->target_type != CHARDEV_TARGET_VIRTIO;
+
+    if (is_serial_console && !list_length(domain->serials)) {
+        Chardev *serial = schema_copy(console_kind.schema, console);
+        DeviceInfo none = { 0 };
+
+        g_free(serial->info.alias);
+        address_free(serial->info.address);
+        serial->info = none;
+        serial->target_type = 0;
+        serial->target_port = opt_uint(0);
+        serial->info.is_address_assigned = true;
+        device_insert(&domain->serials, 0, serial);
+        g_hash_table_insert(resolution->paths, serial, /* the file says <console> */
+                            g_strdup(g_hash_table_lookup(resolution->paths, console)));
+    } else if (!is_serial_console && list_length(domain->serials) &&
+               is_console_of_serial(list_at(domain->serials, 0, Chardev))) {
+        console = g_new0(Chardev, 1);
+        device_insert(&domain->consoles, 0, console);
+        mirror(console, list_at(domain->serials, 0, Chardev));
+        return;
+    }
+    if (is_serial_console && !mirror(console, list_at(domain->serials, 0, Chardev)))
+        resolution_warning(
+            resolution, console, NULL, "console-serial",
+            "the first serial console is serial port 0: what its <serial> says holds");
+}
+
+/* ---- controllers ---- */
+
+/* One row a drive bus, in the order in which controllers are added. */
+static const struct {
+    DiskBus bus;
+    ControllerType type;
+} drive_buses[] = {
+    { DISK_BUS_SCSI, CONTROLLER_SCSI },
+    { DISK_BUS_FDC, CONTROLLER_FDC },
+    { DISK_BUS_IDE, CONTROLLER_IDE },
+    { DISK_BUS_SATA, CONTROLLER_SATA },
+};
+
+static void
+imply_drive_controllers(const Resolution *resolution, DiskBus bus, ControllerType type)
+{
+    const GPtrArray *disks = resolution->domain->disks;
+    guint n_needed = 0;
+
+    for (guint i = 0; i < list_length(disks); i++) {
+        const Disk *disk = list_at(disks, i, Disk);
+        const Address *address = disk->info.address;
+
+        if (disk_bus(disk) == bus && address && address->type == ADDRESS_DRIVE)
+            n_needed = MAX(n_needed, MIN(address->controller.value, 255) + 1);
+    }
+    for (guint i = 0; i < n_needed; i++)
+        imply_controller(resolution, type, i, 0);
+}
+
+static void
+imply_virtio_serial(const Resolution *resolution, const GPtrArray *chardevs)
+{
+    for (guint i = 0; i < list_length(chardevs); i++) {
+        const Chardev *chardev = list_at(chardevs, i, Chardev);
+        const Address *address = chardev->info.address;
+        bool is_placed = address && address->type == ADDRESS_VIRTIO_SERIAL;
+
+        if (chardev->target_type == CHARDEV_TARGET_VIRTIO)
+            imply_controller(resolution, CONTROLLER_VIRTIO_SERIAL,
+                             is_placed ? MIN(address->controller.value, 255) : 0, 0);
+    }
+}
+
+void
+imply_needed_devices(const Resolution *resolution)
+{
+    Domain *domain = resolution->domain;
+
+    imply_serial_console(resolution);
+    for (guint i = 0; i < G_N_ELEMENTS(drive_buses); i++)
+        imply_drive_controllers(resolution, drive_buses[i].bus, drive_buses[i].type);
+    imply_virtio_serial(resolution, domain->channels);
+    imply_virtio_serial(resolution, domain->consoles);
+    if (list_length(domain->graphics) && !list_length(domain->videos))
+        device_insert(&domain->videos, 0, g_new0(Video, 1)); /* its model: defaults.c */
+}

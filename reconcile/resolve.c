@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The order of resolving.
+ *
+ * Each step is a noun of its own file and fills in one part of a copy of the file's domain. The
+ * order is libvirt's and carries meaning: list order comes before implied devices, since those
+ * are appended; drive addresses before the controllers they need; virtio-serial ports before PCI,
+ * since a full controller brings a further one; everything before aliases, since some say where
+ * a device is.
+ *
+ *     uuid, sizes ─► order ─► default devices ─► drives ─► needed devices ─► defaults
+ *         ─► ancestors (previous) ─► MACs ─► virtio-serial ─► PCI ─► USB ─► aliases
+ *
+ * Ancestors tie the new domain to the one resolved before it, and are asked by the later steps
+ * for what a device had. Nothing is copied from the previous domain except through them, and
+ * except the PCI controllers that were added once: an empty root port is where the next device
+ * can be plugged while the guest runs.
+ */
+#include "reconcile/resolve.h"
+
+#include "model/controller.h"
+#include "reconcile/alias.h"
+#include "reconcile/defaults.h"
+#include "reconcile/device-match.h"
+#include "reconcile/device-order.h"
+#include "reconcile/drive-address.h"
+#include "reconcile/identity.h"
+#include "reconcile/implied.h"
+#include "reconcile/memory-size.h"
+#include "reconcile/pci.h"
+#include "reconcile/serial-address.h"
+#include "reconcile/usb.h"
+
+static const AddressType bus_addresses[] = {
+    [BUS_NONE] = ADDRESS_ABSENT,
+    [BUS_PCI] = ADDRESS_PCI,
+    [BUS_PCIE] = ADDRESS_PCI,
+    [BUS_INTEGRATED] = ADDRESS_PCI,
+    [BUS_DRIVE] = ADDRESS_DRIVE,
+    [BUS_USB] = ADDRESS_USB,
+    [BUS_VIRTIO_SERIAL] = ADDRESS_VIRTIO_SERIAL,
+    [BUS_CCID] = ADDRESS_CCID,
+    [BUS_ISA] = ADDRESS_ISA,
+    [BUS_DIMM] = ADDRESS_DIMM,
+};
+
+/* An address given in the file is of the bus the device needs. */
+static void
+check_address_types(const Resolution *resolution)
+{
+    g_autoptr(GArray) refs = domain_device_refs(resolution->domain);
+
+    for (guint i = 0; i < refs->len; i++) {
+        const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
+        const Address *address = device_info(ref->device)->address;
+        DeviceBus bus = device_bus(resolution->domain, ref->kind, ref->device);
+
+        if (address && bus != BUS_NONE && address->type != (int) bus_addresses[bus])
+            resolution_error(resolution, ref->device, "address/@type", "address-type",
+                             "this %s sits on another bus than the address is of", ref->kind->name);
+    }
+}
+
+/* Adds the previous domain's PCI controllers that are missing, without their addresses, which
+ * they inherit like every device. */
+static void
+keep_pci_controllers(const Resolution *resolution)
+{
+    const GPtrArray *old = resolution->previous->controllers;
+
+    for (guint i = 0; i < list_length(old); i++) {
+        const Controller *controller = list_at(old, i, Controller);
+        Controller *copy;
+
+        if (controller->type != CONTROLLER_PCI || !controller->index.value ||
+            controller_find(resolution->domain, CONTROLLER_PCI, controller->index.value))
+            continue;
+        copy = schema_copy(controller_kind.schema, controller);
+        address_free(g_steal_pointer(&copy->info.address));
+        g_clear_pointer(&copy->info.alias, g_free);
+        controller_insert(resolution->domain, copy);
+    }
+}
+
+static void
+find_ancestors(Resolution *resolution)
+{
+    if (!resolution->previous)
+        return;
+    g_hash_table_unref(resolution->ancestors);
+    resolution->ancestors = device_match(resolution->domain, resolution->previous);
+}
+
+static void
+resolve_devices(Resolution *resolution)
+{
+    Domain *domain = resolution->domain;
+
+    order_devices(domain, resolution->keeps_places ? resolution->previous : NULL);
+    imply_default_devices(resolution);
+    resolve_drive_addresses(resolution);
+    imply_needed_devices(resolution);
+    resolve_defaults(domain);
+    check_address_types(resolution);
+    if (resolution->keeps_places)
+        keep_pci_controllers(resolution);
+    if (diagnostics_has_errors(resolution->diagnostics))
+        return;
+    find_ancestors(resolution);
+    resolve_macs(resolution);
+    resolve_serial_addresses(resolution);
+    find_ancestors(resolution); /* again: that may have added controllers */
+    resolve_pci_addresses(resolution);
+    resolve_usb_addresses(resolution);
+    resolve_aliases(resolution);
+}
+
+static void
+mark_implied(const Resolution *resolution)
+{
+    g_autoptr(GArray) refs = domain_device_refs(resolution->domain);
+
+    for (guint i = 0; i < refs->len; i++) {
+        DeviceInfo *info = device_info(g_array_index(refs, DeviceRef, i).device);
+
+        info->is_implied = !g_hash_table_contains(resolution->paths, info);
+    }
+}
+
+Domain *
+resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext *context,
+               const PositionMap *positions, Diagnostics *diagnostics)
+{
+    g_autoptr(Domain) domain = NULL;
+    g_autoptr(Resolution) resolution = NULL;
+
+    if (diagnostics_has_errors(diagnostics))
+        return NULL;
+    domain = domain_copy(spec);
+    drop_generated_aliases(domain);
+    resolution = resolution_new(domain, positions, diagnostics);
+    resolution->previous = previous;
+    resolution->keeps_places = previous && domain_is_q35(previous) == domain_is_q35(domain);
+    resolve_uuid(domain, previous, context->uuid_seed);
+    if (!resolve_memory_sizes(domain))
+        diagnostics_add(diagnostics, SEVERITY_ERROR,
+                        positions ? position_map_get(positions, "memory") : (Position){ 0, 0 },
+                        "memory-total",
+                        "memory: the memory devices alone take all of it; nothing is left to boot");
+    resolve_devices(resolution);
+    mark_implied(resolution);
+    return diagnostics_has_errors(diagnostics) ? NULL : g_steal_pointer(&domain);
+}
