@@ -165,9 +165,10 @@ def check_meson(tree):
                 listed.add(path)
                 if path not in tree.files and not generated(tree.lines(name), word):
                     yield f"{name}:{number}: lists {word}, which does not exist"
-            # foreach name : ['a', 'b'] … executable(name, name + '.c')
-            for word in re.findall(r"'([A-Za-z0-9_-]+)'", line):
-                listed.add(os.path.normpath(os.path.join(directory, word + ".c")))
+        # foreach name : ['a', 'b'] … executable('test-' + name, 'test-' + name + '.c')
+        words = set(re.findall(r"'([A-Za-z0-9_-]*)'", tree.text(name))) | {""}
+        listed |= {os.path.normpath(os.path.join(directory, first + second + ".c"))
+                   for first in words for second in words}
     for name in tree.ending(".c"):
         if name not in listed:
             yield f"{name}: listed in no meson.build"
@@ -235,7 +236,8 @@ BAD = {
               {"model/b.c": "/*\n" + 60 * " * long\n" + " */\n"}],
     "size": [{"model/b.c": 801 * "\n"}],
     "toplevel": [{"utils/b.c": ""}, {"TODO": ""}],
-    "meson": [{"model/b.c": ""}, {"model/meson.build": "static_library('m', 'a.c', 'gone.c')\n"}],
+    "meson": [{"model/b.c": ""}, {"model/meson.build": "static_library('m', 'a.c', 'gone.c')\n"},
+              {"tests/test-b.c": "", "tests/meson.build": "test('test-', name + 'c')\n"}],
     "sleep": [{"tests/b.c": "  g_usleep(5);\n"}],
     "scripts": [{"tests/b.sh": "#!/bin/sh\nif\n"}, {"tests/b.py": "def\n"}],
 }
