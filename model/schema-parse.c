@@ -25,6 +25,9 @@
 
 #include "model/quantity.h"
 
+/* Characters of a stray text that a diagnostic repeats. */
+#define TEXT_SHOWN 30
+
 typedef struct RowUse {
     Position at;
     bool is_used;  /* what it names is in the document */
@@ -42,11 +45,9 @@ typedef struct Walk {
     Diagnostics *diagnostics;
 } Walk;
 
-static gpointer
-parse_struct(const Schema *schema, const XmlNode *node, const char *path, PositionMap *positions,
-             Diagnostics *diagnostics);
-static void
-take_content(Walk *walk, const XmlNode *node, const Field *row);
+static gpointer parse_struct(const Schema *schema, const XmlNode *node, const char *path,
+                             PositionMap *positions, Diagnostics *diagnostics);
+static void take_content(Walk *walk, const XmlNode *node, const Field *row);
 
 static guint
 n_attributes(const XmlNode *node)
@@ -319,8 +320,14 @@ take_text(Walk *walk, const XmlNode *node, const Field *row)
     if (node->text && is_read) {
         take_value(walk, node, row, NULL, node->text, node->at);
     } else if (node->text) {
+        g_autofree char *start = g_utf8_strlen(node->text, -1) > TEXT_SHOWN
+                                     ? g_utf8_substring(node->text, 0, TEXT_SHOWN)
+                                     : g_strdup(node->text);
+
+        start[strcspn(start, "\r\n")] = '\0';
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, node->at, "unexpected-text",
-                        "<%s> takes no text", node->name);
+                        "<%s> takes no text, and has '%s%s'", node->name, start,
+                        strlen(start) < strlen(node->text) ? "…" : "");
     } else if (is_read && row->type != TYPE_STRING && !has_rows_below(walk)) {
         /* Where there are attributes beside it, a text left out is just absent. */
         g_autofree char *expected = field_kind(row)->expected(row);
@@ -365,8 +372,7 @@ take_list_item(Walk *walk, const Field *row, const XmlNode *child)
     g_ptr_array_add(*list, parse_nested(walk, row, child, path));
 }
 
-static void
-take_child(Walk *walk, const XmlNode *node, const XmlNode *child, const Match *match);
+static void take_child(Walk *walk, const XmlNode *node, const XmlNode *child, const Match *match);
 
 /* The element as text, less those children that rows of their own read. */
 static void

@@ -19,8 +19,10 @@ static const Field address_fields[] = {
     FIELD_UINT(SampleAddress, bus, .path = "@bus", .max = 7, ADDRESS(SAMPLE_DRIVE), .doc = "Bus."),
     FIELD_END,
 };
-static const Schema address_schema_ = { .element = "address", .size = sizeof(SampleAddress),
-                                        .fields = address_fields, .doc = "An address." };
+static const Schema address_schema_ = { .element = "address",
+                                        .size = sizeof(SampleAddress),
+                                        .fields = address_fields,
+                                        .doc = "An address." };
 
 static const Field host_fields[] = {
     FIELD_STRING(SampleHost, name, .path = "@name", .is_required = true, .doc = "Its name."),
@@ -28,8 +30,9 @@ static const Field host_fields[] = {
                .doc = "Its port."),
     FIELD_END,
 };
-static const Schema host_schema = { .element = "host", .size = sizeof(SampleHost),
-                                    .fields = host_fields, .doc = "A host." };
+static const Schema host_schema = {
+    .element = "host", .size = sizeof(SampleHost), .fields = host_fields, .doc = "A host."
+};
 
 #define ONLY(value) WHEN(SampleDisk, type, "@type", WHEN_IS(value))
 static const Field disk_fields[] = {
@@ -53,8 +56,11 @@ disk_key(gconstpointer item)
     return g_strdup(((const SampleDisk *) item)->target);
 }
 
-static const Schema disk_schema_ = { .element = "disk", .size = sizeof(SampleDisk),
-                                     .fields = disk_fields, .doc = "A disk.", .key = disk_key };
+static const Schema disk_schema_ = { .element = "disk",
+                                     .size = sizeof(SampleDisk),
+                                     .fields = disk_fields,
+                                     .doc = "A disk.",
+                                     .key = disk_key };
 
 static const Field cell_fields[] = {
     FIELD_UINT(SampleCell, id, .path = "@id", .doc = "Number."),
@@ -63,32 +69,34 @@ static const Field cell_fields[] = {
     FIELD_CPUSET(SampleCell, cpus, .path = "@cpus", .doc = "CPUs."),
     FIELD_END,
 };
-static const Schema cell_schema = { .element = "cell", .size = sizeof(SampleCell),
-                                    .fields = cell_fields, .doc = "A cell." };
+static const Schema cell_schema = {
+    .element = "cell", .size = sizeof(SampleCell), .fields = cell_fields, .doc = "A cell."
+};
 
 static const Field note_fields[] = {
     FIELD_STRING(SampleNote, text, .path = ".", .is_required = true, .doc = "The note."),
-    FIELD_ENUM(SampleNote, importance, importance_names, .path = "@importance",
-               .doc = "How much."),
+    FIELD_ENUM(SampleNote, importance, importance_names, .path = "@importance", .doc = "How much."),
     FIELD_END,
 };
-static const Schema note_schema = { .element = "note", .size = sizeof(SampleNote),
-                                    .fields = note_fields, .doc = "A note." };
+static const Schema note_schema = {
+    .element = "note", .size = sizeof(SampleNote), .fields = note_fields, .doc = "A note."
+};
 
 static const Field policy_fields[] = {
     FIELD_STRING(SamplePolicy, strategy, .path = "@strategy", .doc = "Strategy."),
     FIELD_UINT(SamplePolicy, timeout, .path = "timeout", .doc = "Seconds."),
     FIELD_END,
 };
-static const Schema policy_schema = { .element = "policy", .namespace_ = "urn:sample:policy",
-                                      .size = sizeof(SamplePolicy), .fields = policy_fields,
+static const Schema policy_schema = { .element = "policy",
+                                      .namespace_ = "urn:sample:policy",
+                                      .size = sizeof(SamplePolicy),
+                                      .fields = policy_fields,
                                       .doc = "Policy." };
 /* For a refused row in a namespace: it only says which. */
 static const Field no_fields[] = { FIELD_END };
-static const Schema extension_schema = { .element = "extension",
-                                         .namespace_ = "urn:sample:extension",
-                                         .size = 1,
-                                         .fields = no_fields };
+static const Schema extension_schema = {
+    .element = "extension", .namespace_ = "urn:sample:extension", .size = 1, .fields = no_fields
+};
 
 static const Field sample_fields[] = {
     FIELD_ENUM(Sample, type, sample_type_names, .path = "@type", .doc = "Type."),

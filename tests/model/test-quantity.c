@@ -72,10 +72,23 @@ sizes_are_read(void **state)
         { "18446744073709551615", G_MAXUINT64 },
         { "15 EiB", G_MAXUINT64 / (1 << 30) / (1 << 30) * GIB * GIB },
     };
-    static const char *const bad[] = { "",       " ",    "-1",    "+1",   "1.5",     "1.",
-                                       ".5 GiB", "MiB",  "1 XB",  "0x10", "1 GiB 2", "1e3",
-                                       "1,5 GB", "16 EiB", "18446744073709551616",
-                                       "99999999999999999999999", "1.0000000000000 GiB" };
+    static const char *const bad[] = { "",
+                                       " ",
+                                       "-1",
+                                       "+1",
+                                       "1.5",
+                                       "1.",
+                                       ".5 GiB",
+                                       "MiB",
+                                       "1 XB",
+                                       "0x10",
+                                       "1 GiB 2",
+                                       "1e3",
+                                       "1,5 GB",
+                                       "16 EiB",
+                                       "18446744073709551616",
+                                       "99999999999999999999999",
+                                       "1.0000000000000 GiB" };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         guint64 bytes = 42;
@@ -192,7 +205,7 @@ durations_are_read(void **state)
         { "1.5s", 1500000 },
         { "106751991d", 106751991ll * 86400 * 1000000 },
     };
-    static const char *const bad[] = { "",   " ",  "60", "s",    "-5s",        "5x",
+    static const char *const bad[] = { "",     " ",  "60",  "s",    "-5s",        "5x",
                                        "1h30", "5 ", "1.s", "5sec", "106751992d", "5s!" };
 
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {

@@ -234,8 +234,13 @@ static const Mistake mistakes[] = {
     { "<clock/><clock rate='1'/>",
       "s:1:31: error: <clock> may stand only once in <sample>, and stands on line 1 already "
       "[duplicate-element]\n" },
-    { "<clock>noon</clock>", "s:1:23: error: <clock> takes no text [unexpected-text]\n" },
-    { "stray", "s:1:1: error: <sample> takes no text [unexpected-text]\n" },
+    { "<clock>noon</clock>",
+      "s:1:23: error: <clock> takes no text, and has 'noon' [unexpected-text]\n" },
+    { "stray", "s:1:1: error: <sample> takes no text, and has 'stray' [unexpected-text]\n" },
+    { "äöüäöüäöüäöüäöüäöüäöüäöüäöüäöüäöü",
+      "s:1:1: error: <sample> takes no text, and has "
+      "'äöüäöüäöüäöüäöüäöüäöüäöüäöüäöü…' [unexpected-text]\n" },
+    { "one\ntwo", "s:1:1: error: <sample> takes no text, and has 'one…' [unexpected-text]\n" },
     { "<name xmlns='urn:q'>m</name>",
       "s:1:23: error: <sample> has no element <name> of namespace urn:q [unknown-element]\n" },
     { "<vk:policy xmlns:vk='urn:sample:policy'/>",
@@ -308,7 +313,7 @@ static const Mistake mistakes[] = {
     { "<devices><note/></devices>", "s:1:32: error: <note> is empty [missing-element]\n" },
     /* Flags, and rows that refuse or do nothing. */
     { "<devices><disk type='file'><target dev='a'/><readonly x='1'>y</readonly></disk></devices>",
-      "s:1:67: error: <readonly> takes no text [unexpected-text]\n"
+      "s:1:67: error: <readonly> takes no text, and has 'y' [unexpected-text]\n"
       "s:1:77: error: <readonly> has no attribute 'x' [unknown-attribute]\n" },
     { "<devices><shmem><deep x='1'/></shmem>\n<shmem/></devices>",
       "s:1:32: error: devices/shmem: no shared memory here [not-supported]\n"
@@ -482,8 +487,8 @@ changes_are_found(void **state)
           "devices/disk[2]: - > disk a restart (disk - a)\n" },
         /* A list within an item: the item is the outer one. */
         { "<devices>" DISK("a", "<source><host name='h'/></source>") "</devices>",
-          "<devices>" DISK("a", "<source><host name='h' port='2'/><host name='i'/></source>")
-          "</devices>",
+          "<devices>" DISK(
+              "a", "<source><host name='h' port='2'/><host name='i'/></source>") "</devices>",
           "devices/disk[0]/source/host[0]/@port: - > 2 live (disk a a)\n"
           "devices/disk[0]/source/host[1]: - > host #1 restart (disk a a)\n" },
         { "<devices>" DISK("a", "<address type='pci' bus='1'/>") "</devices>",
@@ -515,8 +520,8 @@ static void
 no_effect_does_not_count(void **state)
 {
     g_autofree char *diagnostics = NULL, *text = NULL;
-    g_autoptr(Sample) sample = read_sample("<sample><name>n</name><ignored>i</ignored></sample>",
-                                           NULL, &diagnostics);
+    g_autoptr(Sample) sample =
+        read_sample("<sample><name>n</name><ignored>i</ignored></sample>", NULL, &diagnostics);
     g_autoptr(Sample) other = read_sample("<sample><name>n</name></sample>", NULL, NULL);
     g_autoptr(GPtrArray) changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
 
@@ -534,9 +539,9 @@ values_have_texts(void **state)
     static const struct {
         const char *path, *text;
     } expected[] = {
-        { "memory", "2 GiB" },       { "tune/limit", "2 KiB" }, { "clock/@rate", "0.5" },
-        { "clock/@port", "0x1f" },   { "clock/offset", "-7" },  { "memory/@dumpCore", "off" },
-        { "devices/disk", "2 disk" }, { "title", NULL },        { "metadata/vk:policy", "policy" },
+        { "memory", "2 GiB" },        { "tune/limit", "2 KiB" }, { "clock/@rate", "0.5" },
+        { "clock/@port", "0x1f" },    { "clock/offset", "-7" },  { "memory/@dumpCore", "off" },
+        { "devices/disk", "2 disk" }, { "title", NULL },         { "metadata/vk:policy", "policy" },
     };
 
     for (guint i = 0; i < G_N_ELEMENTS(expected); i++) {

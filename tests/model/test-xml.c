@@ -74,8 +74,8 @@ check_positions(const char *text, const XmlNode *node)
             continue;
         if (at <= offset || strncmp(text + at, attribute->name, length) ||
             !strchr(" \t\r\n=", text[at + length]) || !strchr(" \t\r\n", text[at - 1]))
-            fail_msg("%s of <%s> is not at %u:%u", attribute->name, node->name,
-                     attribute->at.line, attribute->at.column);
+            fail_msg("%s of <%s> is not at %u:%u", attribute->name, node->name, attribute->at.line,
+                     attribute->at.column);
         n++;
     }
     for (guint i = 0; node->children && i < node->children->len; i++)
@@ -93,7 +93,8 @@ positions_are_those_of_the_text(void **state)
         "<root\n"
         "\ta = '1' ab\n = \"a='2'\"\n\n   b='>'\r\n\tabc='x > a=\"1\"'>\n"
         "<!-- <a> --><one/><two a='1'/><![CDATA[<three a='1'/> ]]><four   a='/>'  />\n"
-        "\xc3\xa4\xc3\xb6 &lt;five a='1'> <six\nb='&lt;&quot;&apos;&gt;&amp;a=&#10;' a='\xe2\x82\xac'"
+        "\xc3\xa4\xc3\xb6 &lt;five a='1'> <six\nb='&lt;&quot;&apos;&gt;&amp;a=&#10;' "
+        "a='\xe2\x82\xac'"
         "\n c=''></six><seven></seven  ><eight\n/></root\n>\n<!-- end <a/> -->\n";
     g_autoptr(XmlNode) root = read_good(text);
     const XmlNode *six = xml_node_child(root, "six");
@@ -206,8 +207,8 @@ static void
 format_is_exact(void **state)
 {
     static const char *const prefixes[] = { "urn:p", "p", NULL };
-    g_autoptr(XmlNode) root = read_good(
-        "<a b=\"it's\"><c>t</c><d xmlns='urn:p'><e/></d><d xmlns='urn:q'><e/></d></a>");
+    g_autoptr(XmlNode) root =
+        read_good("<a b=\"it's\"><c>t</c><d xmlns='urn:p'><e/></d><d xmlns='urn:q'><e/></d></a>");
     g_autofree char *text = xml_format(root, prefixes);
 
     assert_string_equal(text, "<a b='it&apos;s'>\n"
@@ -286,8 +287,8 @@ bad_files_are_refused(void **state)
 
         if (!g_str_has_prefix(diagnostics, cases[i].where_and_code[0]) ||
             !strstr(diagnostics, cases[i].where_and_code[1]))
-            fail_msg("%s\nis %s, not %s %s", cases[i].text, diagnostics,
-                     cases[i].where_and_code[0], cases[i].where_and_code[1]);
+            fail_msg("%s\nis %s, not %s %s", cases[i].text, diagnostics, cases[i].where_and_code[0],
+                     cases[i].where_and_code[1]);
     }
 }
 
@@ -348,10 +349,10 @@ static void
 bombs_are_refused(void **state)
 {
     gint64 start = g_get_monotonic_time();
-    g_autofree char *laughs = repeat(
-        "<!DOCTYPE a [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
-        "<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'><!ENTITY d '&c;&c;&c;&c;&c;&c;&c;&c;'>",
-        "<!ENTITY % x SYSTEM 'file:///etc/passwd'>%x;", 1000, "]><a>&d;&d;</a>");
+    g_autofree char *laughs =
+        repeat("<!DOCTYPE a [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;'>"
+               "<!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;&b;&b;'><!ENTITY d '&c;&c;&c;&c;&c;&c;&c;&c;'>",
+               "<!ENTITY % x SYSTEM 'file:///etc/passwd'>%x;", 1000, "]><a>&d;&d;</a>");
     const struct {
         char *text;
         const char *where, *code;
