@@ -33,5 +33,7 @@ typedef struct PassResult {
 void pass_result_free(PassResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PassResult, pass_result_free)
 
+/* A result for a pass that could not even begin. */
+PassResult *pass_result_failed(const char *reason);
 /* Never NULL: what went wrong stands in the result. */
 PassResult *pass_run(const Site *site, const char *name);

@@ -25,6 +25,7 @@
 #include "state/facts.h"
 
 #define PROBE_TIMEOUT_US (20 * G_USEC_PER_SEC)
+#define PLAN_MONITOR_TIMEOUT_US (5 * G_USEC_PER_SEC)
 
 char *
 site_run_directory(const Site *site, const char *name)
@@ -361,7 +362,8 @@ compare_strings(gconstpointer a, gconstpointer b)
 static void
 add_name(GPtrArray *names, GHashTable *seen, const char *name)
 {
-    if (name && g_hash_table_add(seen, (gpointer) name))
+    /* A file that is bad may name anything; what can't be a name is nobody's. */
+    if (name && domain_name_is_valid(name) && g_hash_table_add(seen, (gpointer) name))
         g_ptr_array_add(names, g_strdup(name));
 }
 
@@ -381,4 +383,23 @@ site_domain_names(const Site *site, GError **error)
         add_name(names, seen, ((const DomainRecord *) rows->pdata[i])->name);
     g_ptr_array_sort(names, compare_strings);
     return names;
+}
+
+Plan *
+site_plan(const Site *site, const GPtrArray *names, GError **error)
+{
+    g_autoptr(Plan) plan = plan_new(g_get_real_time());
+
+    for (guint i = 0; i < names->len; i++) {
+        g_autoptr(Subject) subject =
+            subject_gather(site, names->pdata[i], PLAN_MONITOR_TIMEOUT_US, error);
+        const Spec *spec;
+
+        if (!subject)
+            return NULL;
+        spec = subject->entry ? subject->entry->spec : NULL;
+        plan_add(plan, plan_domain(&subject->input), &subject->input, spec ? spec->digest : NULL);
+    }
+    plan_finish(plan);
+    return g_steal_pointer(&plan);
 }

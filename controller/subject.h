@@ -69,5 +69,7 @@ Capabilities *site_capabilities(const Site *site, const char *emulator, GError *
 
 /* Every domain there is anything to say about: of files and of the state, sorted. char*. */
 GPtrArray *site_domain_names(const Site *site, GError **error);
+/* The plan for @names (char*), from a fresh look at each. NULL with @error. */
+Plan *site_plan(const Site *site, const GPtrArray *names, GError **error);
 /* RUN/NAME; caller frees. */
 char *site_run_directory(const Site *site, const char *name);

@@ -427,19 +427,36 @@ domain_scsi_is_narrow(const Domain *domain, guint64 index)
 
 /* ---- rules over several rows ---- */
 
+#define NAME_MAX_BYTES 200
+
+/* NULL when good. A name is a file name too (RUN/NAME), with room for suffixes. */
+static const char *
+name_mistake(const char *name)
+{
+    if (!*name)
+        return "a name is not empty";
+    if (strchr(name, '/') || strchr(name, '\n'))
+        return "a name has no '/' and no line break";
+    if (*name == '.' || *name == '-')
+        return "a name begins neither with '.' nor with '-'";
+    if (strlen(name) > NAME_MAX_BYTES)
+        return "a name has at most 200 bytes";
+    return NULL;
+}
+
+bool
+domain_name_is_valid(const char *name)
+{
+    return !name_mistake(name);
+}
+
 static void
 validate_name(const Validation *v)
 {
-    const char *name = v->domain->name;
+    const char *mistake = v->domain->name ? name_mistake(v->domain->name) : NULL;
 
-    if (!name)
-        return;
-    if (strchr(name, '/') || strchr(name, '\n'))
-        validation_error(v, "name", "domain-name", "a name has no '/' and no line break");
-    else if (*name == '.' || *name == '-')
-        validation_error(v, "name", "domain-name", "a name does not begin with '%c'", *name);
-    else if (strlen(name) > 200)
-        validation_error(v, "name", "domain-name", "a name has at most 200 bytes");
+    if (mistake)
+        validation_error(v, "name", "domain-name", "%s", mistake);
 }
 
 static void

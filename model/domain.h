@@ -144,6 +144,8 @@ Domain *domain_parse_own(const char *xml, GError **error);
  * that can be mended. Rules that depend on this host (THP size, files) are not here. */
 void domain_validate(const Domain *domain, const PositionMap *positions, Diagnostics *diagnostics);
 
+/* Whether @name can name a domain: it also names files and directories. */
+bool domain_name_is_valid(const char *name);
 /* Boot memory in bytes: NUMA cells' sum where there are cells, else memory less devices. */
 guint64 domain_boot_memory(const Domain *domain);
 bool domain_is_q35(const Domain *domain);

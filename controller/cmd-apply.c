@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * `virtkeep apply`: reconcile until everything named is as its file says, or until it is clear that
+ * it will not be. It is the queue of `watch` without the watching: passes ask to be run again until
+ * they have converged.
+ *
+ * When to end: every domain has settled (converged, refused, or in a state that only the guest, a
+ * restart or an edit can change), or the timeout is over. Without --timeout a domain that is
+ * stalled or guarded counts as settled, since waiting longer may be forever; with it, it is waited
+ * for.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "controller/commands.h"
+#include "controller/message.h"
+#include "controller/options.h"
+#include "controller/reconciler.h"
+#include "controller/survey.h"
+#include "controller/terminal.h"
+#include "model/quantity.h"
+
+#define EXIT_CONVERGED 0
+#define EXIT_ERROR 1
+#define EXIT_NOT_CONVERGED 3
+
+typedef struct ApplyOptions {
+    char *plan;
+    bool no_wait;
+    bool accept_directory;
+    gint64 timeout;
+} ApplyOptions;
+
+static const Option apply_options[] = {
+    { "plan", 0, OPTION_STRING, offsetof(ApplyOptions, plan), "FILE", NULL,
+      "carry out a plan saved by `plan --out`, if it still holds" },
+    { "no-wait", 0, OPTION_FLAG, offsetof(ApplyOptions, no_wait), NULL, NULL,
+      "one pass a domain, then end" },
+    { "timeout", 0, OPTION_DURATION, offsetof(ApplyOptions, timeout), "D", NULL,
+      "wait at most this long for convergence (5m), also for what stalls" },
+    { "accept-directory", 0, OPTION_FLAG, offsetof(ApplyOptions, accept_directory), NULL, NULL,
+      "the domains directory is another one than before, and that is right" },
+    OPTION_END,
+};
+
+#define DEFAULT_TIMEOUT_US (300 * G_USEC_PER_SEC)
+
+/* Last result of a domain, as the main thread needs it. */
+typedef struct Outcome {
+    SyncState sync;
+    char *reason;
+    PlanVerdict verdict; /* the most that any pass did */
+    bool is_converged, is_failed, is_seen;
+} Outcome;
+
+typedef struct Apply {
+    const ApplyOptions *options;
+    GMutex mutex;
+    GHashTable *outcomes; /* name -> Outcome */
+    Progress *progress;
+    GMainLoop *loop;
+    GMainContext *context;
+    bool is_interrupted, is_timed_out;
+} Apply;
+
+static void
+outcome_free(gpointer data)
+{
+    Outcome *outcome = data;
+
+    g_free(outcome->reason);
+    g_free(outcome);
+}
+
+/* Nothing that apply can do or wait for is left. */
+static bool
+is_settled(const Apply *apply, const Outcome *outcome)
+{
+    if (!outcome->is_seen)
+        return false;
+    if (apply->options->no_wait || outcome->is_converged || outcome->is_failed)
+        return true;
+    switch (outcome->sync) {
+    case SYNC_INVALID:
+    case SYNC_ORPHANED:
+    case SYNC_SUSPENDED:
+    case SYNC_RESTART_REQUIRED:
+        return true;
+    case SYNC_STALLED:
+    case SYNC_GUARDED:
+    case SYNC_WAITING:
+        return !apply->options->timeout;
+    case SYNC_UNKNOWN:
+    case SYNC_SYNCED:
+    case SYNC_OUT_OF_SYNC:
+    case SYNC_PROGRESSING:
+    case SYNC_FAILED:
+        return false;
+    }
+    return false;
+}
+
+static bool
+all_settled(Apply *apply)
+{
+    GHashTableIter iter;
+    gpointer outcome;
+
+    g_hash_table_iter_init(&iter, apply->outcomes);
+    while (g_hash_table_iter_next(&iter, NULL, &outcome))
+        if (!is_settled(apply, outcome))
+            return false;
+    return true;
+}
+
+static void
+show_progress(Apply *apply, const char *name, const PassResult *result)
+{
+    for (guint i = 0; i < result->memories->len; i++) {
+        const PassMemory *memory = result->memories->pdata[i];
+        g_autofree char *id = g_strdup_printf("%s %s", name, memory->device);
+
+        if (memory->condition != SYNC_SYNCED || memory->from != memory->current)
+            progress_set(apply->progress, id, memory->from, memory->current, memory->target,
+                         memory->condition == SYNC_PROGRESSING ? NULL : memory->message);
+    }
+    progress_draw(apply->progress);
+}
+
+/* In a worker. */
+static void
+on_pass(const char *name, const PassResult *result, gpointer data)
+{
+    Apply *apply = data;
+    Outcome *outcome;
+
+    g_mutex_lock(&apply->mutex);
+    outcome = g_hash_table_lookup(apply->outcomes, name);
+    if (outcome) {
+        g_free(outcome->reason);
+        outcome->reason = g_strdup(result->reason);
+        outcome->sync = result->sync;
+        outcome->is_converged = result->is_converged;
+        outcome->is_failed |= result->is_failed;
+        outcome->is_seen = true;
+        if (result->verdict != PLAN_NONE && outcome->verdict != PLAN_START)
+            outcome->verdict = result->verdict;
+        show_progress(apply, name, result);
+        if (all_settled(apply))
+            g_main_context_invoke(apply->context, (GSourceFunc) g_main_loop_quit, apply->loop);
+    }
+    g_mutex_unlock(&apply->mutex);
+}
+
+static gboolean
+on_timeout(gpointer data)
+{
+    Apply *apply = data;
+
+    apply->is_timed_out = true;
+    g_main_loop_quit(apply->loop);
+    return G_SOURCE_REMOVE;
+}
+
+static gboolean
+on_signal(gpointer data)
+{
+    Apply *apply = data;
+
+    apply->is_interrupted = true;
+    g_main_loop_quit(apply->loop);
+    return G_SOURCE_CONTINUE;
+}
+
+/* ---- what to apply to ---- */
+
+static bool
+is_known(const GPtrArray *names, const char *name)
+{
+    return g_ptr_array_find_with_equal_func((GPtrArray *) names, name, g_str_equal, NULL);
+}
+
+static GPtrArray *
+choose_names(const Invocation *invocation, const Site *site, GError **error)
+{
+    GPtrArray *known = site_domain_names(site, error), *chosen;
+
+    if (!known || !invocation->n_args)
+        return known;
+    chosen = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < invocation->n_args; i++) {
+        if (is_known(known, invocation->args[i])) {
+            g_ptr_array_add(chosen, g_strdup(invocation->args[i]));
+            continue;
+        }
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "there is no domain '%s'",
+                    invocation->args[i]);
+        g_ptr_array_unref(chosen);
+        chosen = NULL;
+        break;
+    }
+    g_ptr_array_unref(known);
+    return chosen;
+}
+
+/* ---- a saved plan ---- */
+
+static bool
+check_plan(const ApplyOptions *options, const Site *site, GPtrArray **names, GError **error)
+{
+    g_autofree char *text = NULL, *staleness = NULL;
+    g_autoptr(Json) json = NULL;
+    g_autoptr(Plan) saved = NULL, now = NULL;
+    gsize length;
+
+    if (!g_file_get_contents(options->plan, &text, &length, error))
+        return false;
+    json = json_parse(text, length, error);
+    saved = json ? plan_from_json(json, error) : NULL;
+    if (!saved) {
+        g_prefix_error(error, "%s: ", options->plan);
+        return false;
+    }
+    g_ptr_array_unref(*names);
+    *names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < saved->domains->len; i++)
+        g_ptr_array_add(*names, g_strdup(((DomainPlan *) saved->domains->pdata[i])->name));
+    now = site_plan(site, *names, error);
+    if (!now)
+        return false;
+    staleness = plan_staleness(saved, now);
+    if (!staleness)
+        return true;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s no longer holds, nothing was done:\n%s",
+                options->plan, g_strchomp(staleness));
+    return false;
+}
+
+/* ---- saying it ---- */
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return g_strcmp0(*(char *const *) a, *(char *const *) b);
+}
+
+static int
+exit_status(Apply *apply)
+{
+    GHashTableIter iter;
+    gpointer value;
+    bool is_all_converged = true;
+
+    g_hash_table_iter_init(&iter, apply->outcomes);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        const Outcome *outcome = value;
+
+        if (outcome->is_failed || outcome->sync == SYNC_INVALID || outcome->sync == SYNC_FAILED)
+            return EXIT_ERROR;
+        is_all_converged &= outcome->is_converged;
+    }
+    return is_all_converged ? EXIT_CONVERGED : EXIT_NOT_CONVERGED;
+}
+
+static const char *
+outcome_word(const Outcome *outcome)
+{
+    if (!outcome->is_seen)
+        return "not reached";
+    return sync_state_name(outcome->sync);
+}
+
+static void
+print_json(const GPtrArray *names, GHashTable *outcomes, int status)
+{
+    g_autoptr(Json) json = message_json_new();
+    Json *domains = json_new_array();
+
+    for (guint i = 0; i < names->len; i++) {
+        const Outcome *outcome = g_hash_table_lookup(outcomes, names->pdata[i]);
+        Json *domain = json_new_object();
+
+        json_set_string(domain, "name", names->pdata[i]);
+        json_set_string(domain, "action", plan_verdict_name(outcome->verdict));
+        json_set_string(domain, "sync", sync_state_name(outcome->sync));
+        json_set_bool(domain, "converged", outcome->is_converged);
+        json_set_string(domain, "reason", outcome->reason);
+        json_append(domains, domain);
+    }
+    json_set(json, "domains", domains);
+    json_set_int(json, "exit_status", status);
+    message_print_json(json);
+}
+
+static void
+print_text(const GPtrArray *names, GHashTable *outcomes)
+{
+    for (guint i = 0; i < names->len; i++) {
+        const Outcome *outcome = g_hash_table_lookup(outcomes, names->pdata[i]);
+        g_autofree char *name = text_printable(names->pdata[i]);
+        bool is_error = outcome->is_failed || outcome->sync == SYNC_INVALID;
+
+        if (is_error)
+            message_error("%s: %s", name, outcome->reason ? outcome->reason : "failed");
+        else if (outcome->verdict != PLAN_NONE || !outcome->is_converged)
+            message_note("%s: %s: %s", name, outcome_word(outcome),
+                         outcome->reason ? outcome->reason : "");
+    }
+}
+
+static int
+report(const Invocation *invocation, Apply *apply, GPtrArray *names)
+{
+    int status = exit_status(apply);
+
+    g_ptr_array_sort(names, compare_names);
+    if (invocation->global.output == OUTPUT_JSON)
+        print_json(names, apply->outcomes, status);
+    else
+        print_text(names, apply->outcomes);
+    if (apply->is_timed_out)
+        message_error("not converged in time");
+    return apply->is_interrupted ? EXIT_NOT_CONVERGED : status;
+}
+
+static int
+run_until_settled(const Invocation *invocation, Config *config, const Host *host, Survey *survey,
+                  GPtrArray *names)
+{
+    ApplyOptions *options = invocation->options;
+    Apply apply = { .options = options };
+    Reconciler *reconciler = reconciler_new(config, host, on_pass, &apply);
+    guint timer, sources[2];
+    int status;
+
+    g_mutex_init(&apply.mutex);
+    apply.context = g_main_context_default();
+    apply.loop = g_main_loop_new(apply.context, FALSE);
+    apply.progress = progress_new(
+        STDERR_FILENO, terminal_has_color(STDERR_FILENO, invocation->global.color));
+    apply.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, outcome_free);
+    for (guint i = 0; i < names->len; i++) {
+        Outcome *outcome = g_new0(Outcome, 1);
+
+        outcome->verdict = PLAN_NONE;
+        g_hash_table_insert(apply.outcomes, names->pdata[i], outcome);
+    }
+    reconciler_set_scan(reconciler, survey->scan, g_steal_pointer(&survey->prune));
+    timer = g_timeout_add((options->timeout ? options->timeout : DEFAULT_TIMEOUT_US) / 1000,
+                          on_timeout, &apply);
+    sources[0] = g_unix_signal_add(SIGINT, on_signal, &apply);
+    sources[1] = g_unix_signal_add(SIGTERM, on_signal, &apply);
+    for (guint i = 0; i < names->len; i++)
+        reconciler_add(reconciler, names->pdata[i], "apply", invocation->n_args > 0);
+    if (names->len)
+        g_main_loop_run(apply.loop);
+
+    reconciler_free(reconciler); /* waits for the passes that run */
+    if (!apply.is_timed_out)
+        g_source_remove(timer);
+    g_source_remove(sources[0]);
+    g_source_remove(sources[1]);
+    progress_free(apply.progress);
+    status = report(invocation, &apply, names);
+    g_hash_table_unref(apply.outcomes);
+    g_main_loop_unref(apply.loop);
+    g_mutex_clear(&apply.mutex);
+    return status;
+}
+
+/* Files that say nothing about which domain they mean can't be part of any domain's outcome. */
+static bool
+print_nameless(const DirectoryScan *scan)
+{
+    bool is_good = true;
+
+    if (scan->problem)
+        message_error("%s", scan->problem);
+    else if (scan->is_missing)
+        message_error("%s: there is no such directory", scan->root);
+    is_good = !scan->problem && !scan->is_missing;
+    for (guint i = 0; i < scan->entries->len; i++) {
+        const DirectoryEntry *entry = scan->entries->pdata[i];
+
+        if (entry->name || entry->state == ENTRY_VALID)
+            continue;
+        message_error("%s", entry->message ? entry->message : entry->file);
+        is_good = false;
+    }
+    return is_good;
+}
+
+static int
+run_apply(const Invocation *invocation)
+{
+    ApplyOptions *options = invocation->options;
+    g_autoptr(Config) config = invocation_config(invocation);
+    g_autoptr(Host) host = host_new();
+    g_autoptr(DirectoryCache) cache = directory_cache_new();
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) names = NULL;
+    g_autoptr(Store) store = NULL;
+    Survey survey = { NULL };
+    bool is_good = false;
+    int status = EXIT_ERROR;
+
+    if (!config)
+        return EXIT_ERROR;
+    store = store_open(config->state, STORE_READ_WRITE, &error);
+    if (store && survey_take(config, store, cache, options->accept_directory, true, &survey, &error)) {
+        Site site = { .config = config, .host = host, .store = store, .scan = survey.scan,
+                      .prune = survey.prune, .trigger = "apply",
+                      .is_named = invocation->n_args > 0 };
+
+        names = choose_names(invocation, &site, &error);
+        if (names && (!options->plan || check_plan(options, &site, &names, &error))) {
+            is_good = invocation->n_args > 0 || print_nameless(survey.scan);
+            status = run_until_settled(invocation, config, host, &survey, names);
+        }
+    }
+    if (error)
+        message_error("%s", error->message);
+    survey_clear(&survey);
+    return is_good || status != EXIT_CONVERGED ? status : EXIT_ERROR;
+}
+
+const Command apply_command = {
+    .name = "apply",
+    .arguments = "[NAME...]",
+    .summary = "make domains as their files say",
+    .doc = "Starts, stops and changes what `virtkeep plan` shows, and waits until memory has\n"
+           "moved. Exit status: 0 converged, 1 error, 3 not converged in time.",
+    .examples = "  virtkeep apply\n"
+                "  virtkeep apply web-1 db-1 --timeout 2m\n"
+                "  virtkeep plan --out p.json && virtkeep apply --plan p.json\n",
+    .options = apply_options,
+    .options_size = sizeof(ApplyOptions),
+    .max_args = G_MAXUINT,
+    .run = run_apply,
+};
