@@ -25,12 +25,17 @@
 #include "state/facts.h"
 
 #define PROBE_TIMEOUT_US (20 * G_USEC_PER_SEC)
-#define PLAN_MONITOR_TIMEOUT_US (5 * G_USEC_PER_SEC)
 
 char *
 site_run_directory(const Site *site, const char *name)
 {
     return g_build_filename(site->config->run, name, NULL);
+}
+
+gint64
+site_now(const Site *site)
+{
+    return site->recording ? recording_now(site->recording) : g_get_real_time();
 }
 
 static void
@@ -84,6 +89,19 @@ subject_take_observed(Subject *subject, Observed *observed)
 }
 
 static Observed *
+look_at_recording(const Subject *subject, const Recording *recording)
+{
+    gint64 now = recording_now(recording);
+    g_autoptr(GError) error = NULL;
+    Observed *observed = subject->monitor ? observe(subject->monitor, now, &error) : NULL;
+
+    if (!observed)
+        observed = error ? observe_unreachable(error->message, now) : observe_off(now);
+    recording_amend(recording, subject->name, observed);
+    return observed;
+}
+
+static Observed *
 look(const Subject *subject)
 {
     gint64 now = g_get_real_time();
@@ -113,7 +131,8 @@ look(const Subject *subject)
 void
 subject_observe(Subject *subject, const Site *site)
 {
-    subject_take_observed(subject, look(subject));
+    subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
+                                                   : look(subject));
 }
 
 static bool
@@ -133,6 +152,14 @@ adopt(Subject *subject, gint64 timeout)
     return true;
 }
 
+static void
+attach_recording(Subject *subject, const Recording *recording)
+{
+    subject->monitor = recording_monitor(recording, subject->name);
+    subject->process_state =
+        recording_is_running(recording, subject->name) ? PROCESS_ALIVE : PROCESS_NONE;
+}
+
 static Domain *
 parse_kept(const char *xml)
 {
@@ -140,14 +167,14 @@ parse_kept(const char *xml)
 }
 
 static void
-load_applied(Subject *subject)
+load_applied(Subject *subject, const Site *site)
 {
     g_autofree char *path = NULL, *xml = NULL;
 
     if (subject->process_state != PROCESS_ALIVE)
         return;
     subject->applied = parse_kept(subject->row ? subject->row->applied_xml : NULL);
-    if (subject->applied)
+    if (subject->applied || site->recording)
         return;
     path = g_build_filename(subject->run_directory, "applied.xml", NULL);
     if (g_file_get_contents(path, &xml, NULL, NULL))
@@ -256,8 +283,11 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     if (!store_domain_get(site->store, name, &subject->row, error))
         return NULL;
     subject->entry = directory_scan_find(site->scan, name);
-    adopt(subject, monitor_timeout);
-    load_applied(subject);
+    if (site->recording)
+        attach_recording(subject, site->recording);
+    else
+        adopt(subject, monitor_timeout);
+    load_applied(subject, site);
     resolve_desired(subject, site);
     find_policy(subject, site);
     fill_input(subject, site);
@@ -383,23 +413,4 @@ site_domain_names(const Site *site, GError **error)
         add_name(names, seen, ((const DomainRecord *) rows->pdata[i])->name);
     g_ptr_array_sort(names, compare_strings);
     return names;
-}
-
-Plan *
-site_plan(const Site *site, const GPtrArray *names, GError **error)
-{
-    g_autoptr(Plan) plan = plan_new(g_get_real_time());
-
-    for (guint i = 0; i < names->len; i++) {
-        g_autoptr(Subject) subject =
-            subject_gather(site, names->pdata[i], PLAN_MONITOR_TIMEOUT_US, error);
-        const Spec *spec;
-
-        if (!subject)
-            return NULL;
-        spec = subject->entry ? subject->entry->spec : NULL;
-        plan_add(plan, plan_domain(&subject->input), &subject->input, spec ? spec->digest : NULL);
-    }
-    plan_finish(plan);
-    return g_steal_pointer(&plan);
 }

@@ -4,6 +4,7 @@
 #include "controller/config.h"
 #include "controller/directory.h"
 #include "controller/host.h"
+#include "controller/recording.h"
 #include "model/capabilities.h"
 #include "qemu/monitor.h"
 #include "qemu/process.h"
@@ -23,6 +24,7 @@ typedef struct Site {
     Store *store;
     const DirectoryScan *scan;
     const PruneDecision *prune; /* NULL: nothing was decided, so nothing is pruned */
+    const Recording *recording; /* stands for QEMUs and clock; NULL: the real ones */
     const char *trigger;        /* why there is a pass: "file", "event", "timer", "apply" */
     bool is_named;              /* an operator named the domain */
 } Site;
@@ -69,7 +71,7 @@ Capabilities *site_capabilities(const Site *site, const char *emulator, GError *
 
 /* Every domain there is anything to say about: of files and of the state, sorted. char*. */
 GPtrArray *site_domain_names(const Site *site, GError **error);
-/* The plan for @names (char*), from a fresh look at each. NULL with @error. */
-Plan *site_plan(const Site *site, const GPtrArray *names, GError **error);
+/* Wall clock, us. */
+gint64 site_now(const Site *site);
 /* RUN/NAME; caller frees. */
 char *site_run_directory(const Site *site, const char *name);

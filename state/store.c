@@ -129,8 +129,9 @@ store_open(const char *path, StoreMode mode, GError **error)
 {
     // Absolute, so that neither chdir nor SQLite's special names (":memory:") change its meaning.
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
-    g_autoptr(Sqlite) db = mode == STORE_READ_WRITE ? open_read_write(absolute, error)
-                                                    : open_read_only(absolute, error);
+    g_autoptr(Sqlite) db = mode == STORE_READ_WRITE  ? open_read_write(absolute, error)
+                           : mode == STORE_READ_ONLY ? open_read_only(absolute, error)
+                                                     : open_in_memory(NULL, error);
     if (!db || (mode == STORE_READ_ONLY && !sqlite_set_query_only(db, error)))
         return NULL;
     Store *store = g_new0(Store, 1);

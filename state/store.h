@@ -35,6 +35,7 @@ typedef enum {
                       // file
     STORE_READ_ONLY,  // never changes the file; a missing one reads as empty, an older one is
                       // migrated in memory; writes fail with STATE_ERROR_READONLY
+    STORE_MEMORY,     // a fresh one without a file; `path` only names it in messages
 } StoreMode;
 
 // Open `path`. Errors: any code of STATE_ERROR. A file that is newer, damaged or another
