@@ -117,8 +117,7 @@ mirror(Chardev *console, const Chardev *serial)
 static bool
 is_console_of_serial(const Chardev *serial)
 {
-    return serial->target_type != CHARDEV_TARGET_PCI_SERIAL &&
-           serial->target_type != CHARDEV_TARGET_USB_SERIAL;
+    return !serial->target_type || serial->target_type == CHARDEV_TARGET_ISA_SERIAL;
 }
 
 static void

@@ -316,26 +316,21 @@ add_buses(const Resolution *resolution)
 }
 
 static void
-write_places(const PciPlacement *placement)
+write_place(const PciPlacement *placement, const PciDevice *device)
 {
-    for (guint i = 0; i < placement->devices->len; i++) {
-        const PciDevice *device = device_at(placement, i);
-        DeviceInfo *info = device->ref.device;
-        int multifunction = info->address ? info->address->multifunction : TRISTATE_ABSENT;
-        guint n_functions;
+    DeviceInfo *info = device->ref.device;
+    PciPlace place = device->place;
+    guint functions = pci_map_functions(placement->map, place.bus, place.slot);
 
-        if (!device->is_given) {
-            address_free(info->address);
-            info->address =
-                address_new_pci(device->place.bus, device->place.slot, device->place.function);
-            info->address->multifunction = multifunction;
-        }
-        n_functions = __builtin_popcount(
-            pci_map_functions(placement->map, device->place.bus, device->place.slot));
-        if (!multifunction && !device->place.function &&
-            (n_functions > 1 || (is_usb2(device) && !device->is_given)))
-            info->address->multifunction = TRISTATE_ON;
-    }
+    if (!info->address)
+        info->address = address_new_pci(place.bus, place.slot, place.function);
+    info->address->domain = opt_uint(0);
+    info->address->bus = opt_uint(place.bus);
+    info->address->slot = opt_uint(place.slot);
+    info->address->function = opt_uint(place.function);
+    if (!info->address->multifunction && !place.function &&
+        ((functions & (functions - 1)) || (is_usb2(device) && !device->is_given)))
+        info->address->multifunction = TRISTATE_ON;
 }
 
 void
@@ -354,7 +349,8 @@ resolve_pci_addresses(const Resolution *resolution)
     chipset_prefer(&placement);
     place_others(&placement);
     if (!diagnostics_has_errors(resolution->diagnostics)) {
-        write_places(&placement);
+        for (guint i = 0; i < placement.devices->len; i++)
+            write_place(&placement, device_at(&placement, i));
         resolve_pci_numbers(resolution);
     }
 }

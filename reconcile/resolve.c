@@ -23,6 +23,7 @@
 #include "reconcile/defaults.h"
 #include "reconcile/device-match.h"
 #include "reconcile/device-order.h"
+#include "reconcile/dimm-slot.h"
 #include "reconcile/drive-address.h"
 #include "reconcile/identity.h"
 #include "reconcile/implied.h"
@@ -112,6 +113,7 @@ resolve_devices(Resolution *resolution)
     find_ancestors(resolution); /* again: that may have added controllers */
     resolve_pci_addresses(resolution);
     resolve_usb_addresses(resolution);
+    resolve_dimm_slots(resolution);
     resolve_aliases(resolution);
 }
 

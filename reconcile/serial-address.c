@@ -57,11 +57,15 @@ reserve(PortMap *map, guint controller, guint port)
 static void
 reserve_given(PortMap *map, const DeviceRef *ref)
 {
-    const Address *address = device_info(ref->device)->address;
+    Address *address = device_info(ref->device)->address;
     int port = given_port(address);
     guint controller = address ? address->controller.value : 0;
 
-    if (port < 0 || reserve(map, controller, port))
+    if (port < 0)
+        return;
+    address->controller = opt_uint(controller);
+    address->bus = opt_uint(address->bus.value);
+    if (reserve(map, controller, port))
         return;
     if ((guint) port >= n_ports(map, controller))
         resolution_error(map->resolution, ref->device, "address", "address-invalid",

@@ -82,12 +82,13 @@ is_root_port(const UsbMap *map, guint bus, const char *port)
 static void
 reserve_given(UsbMap *map, const DeviceRef *ref)
 {
-    const Address *address = device_info(ref->device)->address;
+    Address *address = device_info(ref->device)->address;
     guint bus;
 
     if (!has_port(address))
         return;
     bus = address->bus.value;
+    address->bus = opt_uint(bus);
     if (!is_root_port(map, bus, address->port))
         resolution_error(map->resolution, ref->device, "address", "address-invalid",
                          "USB controller %u has no port %s", bus, address->port);
