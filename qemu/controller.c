@@ -97,7 +97,7 @@ usb_properties(const DeviceContext *context, const Controller *controller)
     if (controller->master_startport.is_set) {
         const char *master =
             controller_id(context->at.domain, CONTROLLER_USB, controller->index.value);
-        g_autofree char *bus = g_strdup_printf("%s.0", master);
+        g_autofree char *bus = g_strdup_printf("%s.0", master ? master : "");
 
         json_set_string(tree, "masterbus", bus);
         json_set_uint(tree, "firstport", controller->master_startport.value);

@@ -308,7 +308,19 @@ controller_id(const Domain *domain, ControllerType type, guint64 index)
         if (!found || (is_companion(found) && !is_companion(controller)))
             found = controller;
     }
-    return found && found->info.alias ? found->info.alias : "";
+    return found ? found->info.alias : NULL;
+}
+
+const char *
+needed_controller(const DeviceContext *context, ControllerType type, guint64 index)
+{
+    const char *id = controller_id(context->at.domain, type, index);
+
+    if (!id)
+        validation_error(&context->at, "address", "no-controller",
+                         "there is no controller of type '%s' with index %" G_GUINT64_FORMAT,
+                         controller_type_names[type], index);
+    return id;
 }
 
 static void
@@ -321,8 +333,7 @@ add_pci_address(const DeviceContext *context, Json *tree, const Address *address
                                (guint) address->function.value);
     else
         addr = g_strdup_printf("0x%x", (guint) address->slot.value);
-    json_set_string(tree, "bus",
-                    controller_id(context->at.domain, CONTROLLER_PCI, address->bus.value));
+    json_set_string(tree, "bus", needed_controller(context, CONTROLLER_PCI, address->bus.value));
     if (address->multifunction == TRISTATE_ON)
         json_set_bool(tree, "multifunction", true);
     json_set_string(tree, "addr", addr);
@@ -331,7 +342,8 @@ add_pci_address(const DeviceContext *context, Json *tree, const Address *address
 static void
 add_bus(Json *tree, const DeviceContext *context, ControllerType type, guint64 index)
 {
-    g_autofree char *bus = g_strdup_printf("%s.0", controller_id(context->at.domain, type, index));
+    const char *id = needed_controller(context, type, index);
+    g_autofree char *bus = id ? g_strdup_printf("%s.0", id) : NULL;
 
     json_set_string(tree, "bus", bus);
 }

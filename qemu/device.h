@@ -113,9 +113,10 @@ void device_tree_add_tristate(Json *tree, const char *name, int value);
 void device_tree_add_uint(Json *tree, const char *name, const OptUint *value);
 /* "virtio-net" with VIRTIO_MODEL_TRANSITIONAL: "virtio-net-pci-transitional". Caller frees. */
 char *virtio_driver(const char *prefix, int virtio_model);
-/* The id of a controller, which is also the first part of its bus's name; never NULL. Borrowed from
- * @domain or static. */
+/* The id of a controller, which is also the first part of its bus's name; NULL when the domain has
+ * none. Borrowed from @domain or static. needed_controller() refuses then (no-controller). */
 const char *controller_id(const Domain *domain, ControllerType type, guint64 index);
+const char *needed_controller(const DeviceContext *context, ControllerType type, guint64 index);
 /* The boot index QEMU is given: the device's own order, or what <os><boot> means for it. False:
  * none. */
 bool device_boot_index(const Domain *domain, const DeviceInfo *info, guint64 *ret_index);

@@ -247,11 +247,8 @@ static void
 add_scsi_address(const Domain *domain, const Disk *disk, Json *tree)
 {
     const Address *address = disk->info.address;
-    const char *controller = controller_id(domain, CONTROLLER_SCSI, address->controller.value);
-    g_autofree char *bus = g_strdup_printf("%s.0", controller);
     g_autofree char *device_id = backend_name("drive-", &disk->info);
 
-    json_set_string(tree, "bus", bus);
     if (domain_scsi_is_narrow(domain, address->controller.value)) {
         json_set_uint(tree, "scsi-id", address->unit.value);
     } else {
@@ -266,34 +263,30 @@ add_scsi_address(const Domain *domain, const Disk *disk, Json *tree)
 
 /* A drive address in the words of its bus (address-assignment.md 1). */
 static void
-add_drive_address(const Domain *domain, const Disk *disk, Json *tree)
+add_drive_address(const DeviceContext *context, const Disk *disk, Json *tree)
 {
+    /* Where a type is not named, the bus needs no name. */
+    static const ControllerType types[] = {
+        [DISK_BUS_IDE] = CONTROLLER_IDE,
+        [DISK_BUS_SATA] = CONTROLLER_SATA,
+        [DISK_BUS_SCSI] = CONTROLLER_SCSI,
+        [DISK_BUS_SD] = 0,
+    };
     const Address *address = disk->info.address;
-    g_autofree char *bus = NULL;
+    DiskBus disk_on = disk_bus(disk);
+    const char *id = types[disk_on]
+                         ? needed_controller(context, types[disk_on], address->controller.value)
+                         : NULL;
+    guint number = disk_on == DISK_BUS_IDE    ? address->bus.value
+                   : disk_on == DISK_BUS_SATA ? address->unit.value
+                                              : 0;
+    g_autofree char *bus = id ? g_strdup_printf("%s.%u", id, number) : NULL;
 
-    switch (disk_bus(disk)) {
-    case DISK_BUS_IDE:
-        bus = g_strdup_printf("ide.%u", (guint) address->bus.value);
-        json_set_string(tree, "bus", bus);
+    json_set_string(tree, "bus", bus);
+    if (disk_on == DISK_BUS_SCSI)
+        add_scsi_address(context->at.domain, disk, tree);
+    else if (disk_on != DISK_BUS_SATA)
         json_set_uint(tree, "unit", address->unit.value);
-        break;
-    case DISK_BUS_SATA:
-        bus = g_strdup_printf("%s.%u",
-                              controller_id(domain, CONTROLLER_SATA, address->controller.value),
-                              (guint) address->unit.value);
-        json_set_string(tree, "bus", bus);
-        break;
-    case DISK_BUS_SCSI:
-        add_scsi_address(domain, disk, tree);
-        break;
-    case DISK_BUS_FDC:
-        json_set_uint(tree, "unit", address->unit.value);
-        break;
-    case DISK_BUS_VIRTIO:
-    case DISK_BUS_USB:
-    case DISK_BUS_SD:
-        break;
-    }
 }
 
 static void
@@ -335,7 +328,6 @@ static Json *
 disk_properties(const DeviceContext *context, gconstpointer device)
 {
     const Disk *disk = device;
-    const Domain *domain = context->at.domain;
     g_autofree char *driver = disk_driver(disk), *node = top_node(disk);
     bool is_floppy = disk_bus(disk) == DISK_BUS_FDC;
     Json *tree = device_tree_new(context, driver);
@@ -347,7 +339,7 @@ disk_properties(const DeviceContext *context, gconstpointer device)
     if (disk->is_shareable)
         json_set_bool(tree, "share-rw", true);
     if (disk->info.address && disk->info.address->type == ADDRESS_DRIVE)
-        add_drive_address(domain, disk, tree);
+        add_drive_address(context, disk, tree);
     if (has_medium(disk))
         json_set_string(tree, "drive", node);
     device_tree_add_info(context, tree, &disk->info);

@@ -115,9 +115,14 @@ add_spice_address(const DeviceContext *context, const Graphics *graphics, GStrin
         return option_text_add(text, "port", "0");
     option_text_add_uint(text, "port",
                          is_open(&graphics->port, graphics) ? FIRST_PORT : graphics->port.value);
-    if (graphics->tls_port.value > 0)
-        option_text_add_uint(text, "tls-port", graphics->tls_port.value);
     option_text_add(text, "addr", listen.address);
+    if (graphics->tls_port.value <= 0)
+        return;
+    if (!context->facts->spice_tls_directory)
+        validation_error(&context->at, "@tlsPort", "no-certificates",
+                         "there is no directory with certificates for SPICE");
+    option_text_add_uint(text, "tls-port", graphics->tls_port.value);
+    option_text_add(text, "x509-dir", context->facts->spice_tls_directory);
 }
 
 static void

@@ -18,6 +18,7 @@ static const HostFacts assumed = {
     .page_size = 4096,
     .memory_directory = "/var/lib/virtkeep/memory",
     .socket_directory = "/run/virtkeep",
+    .spice_tls_directory = "/etc/pki/libvirt-spice",
 };
 
 const HostFacts *

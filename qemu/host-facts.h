@@ -22,6 +22,7 @@ typedef struct HostFacts {
     const char *memory_directory;
     /* Where sockets go that the domain names no path for: RUN/NAME. */
     const char *socket_directory;
+    const char *spice_tls_directory; /* certificates for SPICE (x509-dir); NULL = none */
     const char *bridge_helper; /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
     gint64 now;                /* wall clock, us; for <clock offset='variable'> */
 } HostFacts;
