@@ -20,6 +20,9 @@
 #define CELL_UNIT MIB
 #define DEVICE_UNIT (2 * MIB)
 
+/* More than any machine has, and far enough from 2^64 to be added up and rounded. */
+#define LARGEST ((guint64) 1 << 58)
+
 static guint64
 round_up(guint64 size, guint64 unit)
 {
@@ -34,6 +37,26 @@ devices_size(const Domain *domain)
     for (guint i = 0; i < list_length(domain->memories); i++)
         size += list_at(domain->memories, i, MemoryDevice)->size.value;
     return size;
+}
+
+/* Adds without wrapping around: what is above LARGEST stays above it. */
+static guint64
+add_bounded(guint64 sum, guint64 size)
+{
+    return sum > LARGEST ? sum : sum + MIN(size, LARGEST + 1);
+}
+
+static bool
+is_too_large(const Domain *domain)
+{
+    guint64 cells = 0, devices = 0;
+
+    for (guint i = 0; i < list_length(domain->cells); i++)
+        cells = add_bounded(cells, list_at(domain->cells, i, NumaCell)->memory.value);
+    for (guint i = 0; i < list_length(domain->memories); i++)
+        devices = add_bounded(devices, list_at(domain->memories, i, MemoryDevice)->size.value);
+    return cells > LARGEST || devices > LARGEST || domain->memory.value > LARGEST ||
+           domain->max_memory.value > LARGEST;
 }
 
 static void
@@ -73,14 +96,17 @@ round_boot_memory(Domain *domain, guint64 boot)
     return sum;
 }
 
-bool
+const char *
 resolve_memory_sizes(Domain *domain)
 {
     bool has_cells = list_length(domain->cells);
-    guint64 devices = devices_size(domain), boot;
+    guint64 devices, boot;
 
+    if (is_too_large(domain))
+        return "sizes overflow";
+    devices = devices_size(domain);
     if (!has_cells && domain->memory.value <= devices)
-        return false;
+        return "the memory devices alone take all of it; nothing is left to boot";
     boot = has_cells ? 0 : domain->memory.value - devices;
     if (!has_cells && domain->max_memory.is_set)
         add_cell(domain, boot);
@@ -99,5 +125,5 @@ resolve_memory_sizes(Domain *domain)
         domain->current_memory = domain->memory;
     else
         domain->current_memory.value = MIN(domain->current_memory.value, domain->memory.value);
-    return true;
+    return NULL;
 }

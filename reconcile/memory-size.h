@@ -10,6 +10,7 @@
  *   is added, and devices without <node> belong to it;
  * - NUMA cells, boot memory and maxMemory are rounded up to 1 MiB, memory devices to 2 MiB, and
  *   the total is their sum; currentMemory is the total where the file gives none.
- * False, and nothing done, when the devices leave no boot memory.
+ * NULL, or what is wrong (static): nothing left to boot from, sizes beyond 256 PiB. The domain is
+ * then of no use.
  */
-bool resolve_memory_sizes(Domain *domain);
+const char *resolve_memory_sizes(Domain *domain);

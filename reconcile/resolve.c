@@ -135,6 +135,7 @@ resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext 
 {
     g_autoptr(Domain) domain = NULL;
     g_autoptr(Resolution) resolution = NULL;
+    const char *problem;
 
     if (diagnostics_has_errors(diagnostics))
         return NULL;
@@ -144,11 +145,11 @@ resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext 
     resolution->previous = previous;
     resolution->keeps_places = previous && domain_is_q35(previous) == domain_is_q35(domain);
     resolve_uuid(domain, previous, context->uuid_seed);
-    if (!resolve_memory_sizes(domain))
+    problem = resolve_memory_sizes(domain);
+    if (problem)
         diagnostics_add(diagnostics, SEVERITY_ERROR,
                         positions ? position_map_get(positions, "memory") : (Position){ 0, 0 },
-                        "memory-total",
-                        "memory: the memory devices alone take all of it; nothing is left to boot");
+                        "memory-total", "memory: %s", problem);
     resolve_devices(resolution);
     mark_implied(resolution);
     return diagnostics_has_errors(diagnostics) ? NULL : g_steal_pointer(&domain);

@@ -14,6 +14,8 @@
 
 #include "reconcile/device-order.h"
 
+#define MAX_PORTS 15 /* QEMU's xHCI */
+
 /* Root ports by model; `ports` of the element counts for xHCI alone. */
 static const struct {
     ControllerModel model;
@@ -37,7 +39,7 @@ controller_ports(const Controller *controller)
     for (guint i = 0; i < G_N_ELEMENTS(hosts); i++)
         if ((int) hosts[i].model == controller->model)
             return hosts[i].is_variable && controller->ports.is_set
-                       ? MIN(controller->ports.value, 15)
+                       ? MIN(controller->ports.value, MAX_PORTS)
                        : hosts[i].n_ports;
     return 0;
 }
@@ -158,6 +160,29 @@ assign(UsbMap *map, const DeviceRef *ref)
                      "no USB controller has a free port for this device");
 }
 
+/* What makes no sense of USB controllers, whatever sits on them. */
+static void
+check_controllers(const Resolution *resolution)
+{
+    const GPtrArray *controllers = resolution->domain->controllers;
+    bool has_none = false;
+
+    for (guint i = 0; i < list_length(controllers); i++)
+        has_none |= list_at(controllers, i, Controller)->model == CONTROLLER_MODEL_NONE;
+    for (guint i = 0; i < list_length(controllers); i++) {
+        const Controller *controller = list_at(controllers, i, Controller);
+
+        if (controller->type != CONTROLLER_USB)
+            continue;
+        if (has_none && controller->model != CONTROLLER_MODEL_NONE)
+            resolution_error(resolution, controller, NULL, "controller-usb-none",
+                             "model 'none' says there is no USB: no other controller can be there");
+        if (controller->ports.value > MAX_PORTS)
+            resolution_error(resolution, controller, "@ports", "out-of-range",
+                             "a USB controller has at most %d ports", MAX_PORTS);
+    }
+}
+
 static gint
 compare_ranks(gconstpointer a, gconstpointer b)
 {
@@ -174,6 +199,7 @@ resolve_usb_addresses(const Resolution *resolution)
     g_autoptr(GArray) refs = domain_device_refs(resolution->domain);
     UsbMap map = { resolution, used };
 
+    check_controllers(resolution);
     g_array_sort(refs, compare_ranks); /* stable: equal ranks stay in table order */
     for (guint s = 0; s < G_N_ELEMENTS(steps); s++)
         for (guint i = 0; i < refs->len; i++) {
