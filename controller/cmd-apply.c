@@ -21,7 +21,7 @@
 #include "controller/message.h"
 #include "controller/options.h"
 #include "controller/reconciler.h"
-#include "controller/survey.h"
+#include "controller/site.h"
 #include "controller/terminal.h"
 #include "model/quantity.h"
 
@@ -64,7 +64,6 @@ typedef struct Apply {
     GHashTable *outcomes; /* name -> Outcome */
     Progress *progress;
     GMainLoop *loop;
-    GMainContext *context;
     bool is_interrupted, is_timed_out;
 } Apply;
 
@@ -132,6 +131,14 @@ show_progress(Apply *apply, const char *name, const PassResult *result)
     progress_draw(apply->progress);
 }
 
+/* In the main loop; an idle source, since the loop may not have begun to run yet. */
+static gboolean
+quit_loop(gpointer loop)
+{
+    g_main_loop_quit(loop);
+    return G_SOURCE_REMOVE;
+}
+
 /* In a worker. */
 static void
 on_pass(const char *name, const PassResult *result, gpointer data)
@@ -152,7 +159,7 @@ on_pass(const char *name, const PassResult *result, gpointer data)
             outcome->verdict = result->verdict;
         show_progress(apply, name, result);
         if (all_settled(apply))
-            g_main_context_invoke(apply->context, (GSourceFunc) g_main_loop_quit, apply->loop);
+            g_idle_add(quit_loop, apply->loop);
     }
     g_mutex_unlock(&apply->mutex);
 }
@@ -177,68 +184,62 @@ on_signal(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* ---- what to apply to ---- */
-
-static bool
-is_known(const GPtrArray *names, const char *name)
-{
-    return g_ptr_array_find_with_equal_func((GPtrArray *) names, name, g_str_equal, NULL);
-}
-
-static GPtrArray *
-choose_names(const Invocation *invocation, const Site *site, GError **error)
-{
-    GPtrArray *known = site_domain_names(site, error), *chosen;
-
-    if (!known || !invocation->n_args)
-        return known;
-    chosen = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < invocation->n_args; i++) {
-        if (is_known(known, invocation->args[i])) {
-            g_ptr_array_add(chosen, g_strdup(invocation->args[i]));
-            continue;
-        }
-        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "there is no domain '%s'",
-                    invocation->args[i]);
-        g_ptr_array_unref(chosen);
-        chosen = NULL;
-        break;
-    }
-    g_ptr_array_unref(known);
-    return chosen;
-}
-
 /* ---- a saved plan ---- */
 
+/* Whether the plan in the file still holds; *ret_names are its domains. */
 static bool
-check_plan(const ApplyOptions *options, const Site *site, GPtrArray **names, GError **error)
+check_plan(const char *file, const Site *site, GPtrArray **ret_names, GError **error)
 {
     g_autofree char *text = NULL, *staleness = NULL;
     g_autoptr(Json) json = NULL;
     g_autoptr(Plan) saved = NULL, now = NULL;
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
     gsize length;
 
-    if (!g_file_get_contents(options->plan, &text, &length, error))
+    if (!g_file_get_contents(file, &text, &length, error))
         return false;
     json = json_parse(text, length, error);
     saved = json ? plan_from_json(json, error) : NULL;
     if (!saved) {
-        g_prefix_error(error, "%s: ", options->plan);
+        g_prefix_error(error, "%s: ", file);
         return false;
     }
-    g_ptr_array_unref(*names);
-    *names = g_ptr_array_new_with_free_func(g_free);
-    for (guint i = 0; i < saved->domains->len; i++)
-        g_ptr_array_add(*names, g_strdup(((DomainPlan *) saved->domains->pdata[i])->name));
-    now = site_plan(site, *names, error);
+    *ret_names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < saved->domains->len; i++) {
+        const DomainPlan *domain = saved->domains->pdata[i];
+
+        g_ptr_array_add(names, domain->name);
+        g_ptr_array_add(*ret_names, g_strdup(domain->name));
+    }
+    g_ptr_array_add(names, NULL);
+    now = site_plan(site, (const char *const *) names->pdata, error);
     if (!now)
         return false;
     staleness = plan_staleness(saved, now);
     if (!staleness)
         return true;
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_FAILED, "%s no longer holds, nothing was done:\n%s",
-                options->plan, g_strchomp(staleness));
+                file, g_strchomp(staleness));
     return false;
+}
+
+static GPtrArray *
+choose_names(const Invocation *invocation, const Site *site, GError **error)
+{
+    const ApplyOptions *options = invocation->options;
+    g_autoptr(GPtrArray) names = NULL;
+
+    if (options->plan)
+        return check_plan(options->plan, site, &names, error) ? g_steal_pointer(&names) : NULL;
+    if (!invocation->n_args)
+        return site_domain_names(site, error);
+    if (!site_check_names(site, invocation->args))
+        return NULL;
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < invocation->n_args; i++)
+        if (!g_ptr_array_find_with_equal_func(names, invocation->args[i], g_str_equal, NULL))
+            g_ptr_array_add(names, g_strdup(invocation->args[i]));
+    return g_steal_pointer(&names);
 }
 
 /* ---- saying it ---- */
@@ -328,43 +329,67 @@ report(const Invocation *invocation, Apply *apply, GPtrArray *names)
     return apply->is_interrupted ? EXIT_NOT_CONVERGED : status;
 }
 
-static int
-run_until_settled(const Invocation *invocation, Config *config, const Host *host, Survey *survey,
-                  GPtrArray *names)
+/* Files that say nothing about which domain they mean can't be part of any domain's outcome. */
+static bool
+has_nameless(const DirectoryScan *scan)
 {
-    ApplyOptions *options = invocation->options;
-    Apply apply = { .options = options };
-    Reconciler *reconciler = reconciler_new(config, host, on_pass, &apply);
-    guint timer, sources[2];
-    int status;
+    if (scan->problem || scan->is_missing)
+        return true;
+    for (guint i = 0; i < scan->entries->len; i++) {
+        const DirectoryEntry *entry = scan->entries->pdata[i];
 
-    g_mutex_init(&apply.mutex);
-    apply.context = g_main_context_default();
-    apply.loop = g_main_loop_new(apply.context, FALSE);
-    apply.progress = progress_new(
-        STDERR_FILENO, terminal_has_color(STDERR_FILENO, invocation->global.color));
-    apply.outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, outcome_free);
+        if (!entry->name && entry->state != ENTRY_VALID)
+            return true;
+    }
+    return false;
+}
+
+static void
+expect(Apply *apply, const GPtrArray *names)
+{
+    apply->outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, outcome_free);
     for (guint i = 0; i < names->len; i++) {
         Outcome *outcome = g_new0(Outcome, 1);
 
         outcome->verdict = PLAN_NONE;
-        g_hash_table_insert(apply.outcomes, names->pdata[i], outcome);
+        g_hash_table_insert(apply->outcomes, names->pdata[i], outcome);
     }
-    reconciler_set_scan(reconciler, survey->scan, g_steal_pointer(&survey->prune));
-    timer = g_timeout_add((options->timeout ? options->timeout : DEFAULT_TIMEOUT_US) / 1000,
-                          on_timeout, &apply);
-    sources[0] = g_unix_signal_add(SIGINT, on_signal, &apply);
-    sources[1] = g_unix_signal_add(SIGTERM, on_signal, &apply);
-    for (guint i = 0; i < names->len; i++)
-        reconciler_add(reconciler, names->pdata[i], "apply", invocation->n_args > 0);
-    if (names->len)
-        g_main_loop_run(apply.loop);
+}
 
+/* The queue does the work; the main loop waits for the last domain, the timeout or a signal. */
+static void
+run_queue(Apply *apply, SiteSetup *setup, const GPtrArray *names, bool is_named)
+{
+    Reconciler *reconciler = reconciler_new(setup->config, setup->host, on_pass, apply);
+    gint64 timeout = apply->options->timeout ? apply->options->timeout : DEFAULT_TIMEOUT_US;
+    guint timer = g_timeout_add(timeout / 1000, on_timeout, apply);
+    guint interrupt = g_unix_signal_add(SIGINT, on_signal, apply);
+    guint terminate = g_unix_signal_add(SIGTERM, on_signal, apply);
+
+    reconciler_set_scan(reconciler, setup->scan, g_steal_pointer(&setup->prune));
+    for (guint i = 0; i < names->len; i++)
+        reconciler_add(reconciler, names->pdata[i], "apply", is_named);
+    g_main_loop_run(apply->loop);
     reconciler_free(reconciler); /* waits for the passes that run */
-    if (!apply.is_timed_out)
+    if (!apply->is_timed_out)
         g_source_remove(timer);
-    g_source_remove(sources[0]);
-    g_source_remove(sources[1]);
+    g_source_remove(interrupt);
+    g_source_remove(terminate);
+}
+
+static int
+apply_names(const Invocation *invocation, SiteSetup *setup, GPtrArray *names)
+{
+    bool is_colored = terminal_has_color(STDERR_FILENO, invocation->global.color);
+    Apply apply = { .options = invocation->options };
+    int status;
+
+    g_mutex_init(&apply.mutex);
+    apply.loop = g_main_loop_new(NULL, FALSE);
+    apply.progress = progress_new(STDERR_FILENO, is_colored);
+    expect(&apply, names);
+    if (names->len)
+        run_queue(&apply, setup, names, invocation->n_args > 0);
     progress_free(apply.progress);
     status = report(invocation, &apply, names);
     g_hash_table_unref(apply.outcomes);
@@ -373,60 +398,48 @@ run_until_settled(const Invocation *invocation, Config *config, const Host *host
     return status;
 }
 
-/* Files that say nothing about which domain they mean can't be part of any domain's outcome. */
 static bool
-print_nameless(const DirectoryScan *scan)
+accept_directory(SiteSetup *setup, GError **error)
 {
-    bool is_good = true;
+    PruneDecision *prune = site_decide_prune(setup->config, setup->store, setup->scan, true, error);
 
-    if (scan->problem)
-        message_error("%s", scan->problem);
-    else if (scan->is_missing)
-        message_error("%s: there is no such directory", scan->root);
-    is_good = !scan->problem && !scan->is_missing;
-    for (guint i = 0; i < scan->entries->len; i++) {
-        const DirectoryEntry *entry = scan->entries->pdata[i];
-
-        if (entry->name || entry->state == ENTRY_VALID)
-            continue;
-        message_error("%s", entry->message ? entry->message : entry->file);
-        is_good = false;
-    }
-    return is_good;
+    if (!prune)
+        return false;
+    prune_decision_free(setup->prune);
+    setup->prune = prune;
+    setup->site.prune = prune;
+    return site_record_directory(setup->store, setup->scan, prune, error);
 }
 
 static int
 run_apply(const Invocation *invocation)
 {
-    ApplyOptions *options = invocation->options;
-    g_autoptr(Config) config = invocation_config(invocation);
-    g_autoptr(Host) host = host_new();
-    g_autoptr(DirectoryCache) cache = directory_cache_new();
+    const ApplyOptions *options = invocation->options;
+    g_autoptr(SiteSetup) setup = site_open(invocation, SITE_ACT);
     g_autoptr(GError) error = NULL;
     g_autoptr(GPtrArray) names = NULL;
-    g_autoptr(Store) store = NULL;
-    Survey survey = { NULL };
-    bool is_good = false;
-    int status = EXIT_ERROR;
+    bool has_complaints;
+    int status;
 
-    if (!config)
+    if (!setup)
         return EXIT_ERROR;
-    store = store_open(config->state, STORE_READ_WRITE, &error);
-    if (store && survey_take(config, store, cache, options->accept_directory, true, &survey, &error)) {
-        Site site = { .config = config, .host = host, .store = store, .scan = survey.scan,
-                      .prune = survey.prune, .trigger = "apply",
-                      .is_named = invocation->n_args > 0 };
-
-        names = choose_names(invocation, &site, &error);
-        if (names && (!options->plan || check_plan(options, &site, &names, &error))) {
-            is_good = invocation->n_args > 0 || print_nameless(survey.scan);
-            status = run_until_settled(invocation, config, host, &survey, names);
-        }
-    }
-    if (error)
+    setup->site.trigger = "apply";
+    setup->site.is_named = invocation->n_args > 0;
+    if (options->accept_directory && !accept_directory(setup, &error)) {
         message_error("%s", error->message);
-    survey_clear(&survey);
-    return is_good || status != EXIT_CONVERGED ? status : EXIT_ERROR;
+        return EXIT_ERROR;
+    }
+    names = choose_names(invocation, &setup->site, &error);
+    if (!names) {
+        if (error)
+            message_error("%s", error->message);
+        return EXIT_ERROR;
+    }
+    has_complaints = !invocation->n_args && !options->plan && has_nameless(setup->scan);
+    if (has_complaints)
+        site_print_complaints(&setup->site);
+    status = apply_names(invocation, setup, names);
+    return has_complaints && status == EXIT_CONVERGED ? EXIT_ERROR : status;
 }
 
 const Command apply_command = {

@@ -316,6 +316,7 @@ run_locked(const Site *site, const char *name, PassResult *result)
         return say_failure(result, name, error);
     if (!reconcile(subject, site, result, &error))
         say_failure(result, name, error);
+    result->is_running = subject->process != NULL;
     if (forget_if_done(subject, site, result))
         return;
     g_clear_error(&error);
