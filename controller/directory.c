@@ -106,6 +106,7 @@ entry_free(gpointer data)
     g_free(entry->file);
     g_free(entry->name);
     g_free(entry->message);
+    diagnostics_free(entry->trouble);
     parsed_unref(entry->parsed);
     g_free(entry);
 }
@@ -262,6 +263,19 @@ load_file(Reading *reading, const WalkFile *file, const char *name)
 
 /* ---- entries ---- */
 
+/* Takes @text. */
+static void
+add_trouble(DirectoryEntry *entry, EntryState state, Position at, const char *code, char *text)
+{
+    entry->state = state;
+    if (!entry->trouble)
+        entry->trouble = diagnostics_new(entry->file);
+    diagnostics_add(entry->trouble, SEVERITY_ERROR, at, code, "%s", text);
+    if (!entry->message)
+        entry->message = diagnostic_format(entry->trouble, entry->trouble->items->pdata[0]);
+    g_free(text);
+}
+
 static void
 judge_entry(DirectoryEntry *entry)
 {
@@ -310,9 +324,8 @@ add_entry(const WalkFile *file, gpointer data)
         g_hash_table_insert(reading->seen, g_strdup(file->path), g_atomic_rc_box_acquire(parsed));
         judge_entry(entry);
     } else {
-        entry->state = ENTRY_UNREADABLE;
-        entry->message = g_strdup_printf("%s: %s", entry->file,
-                                         file->refusal ? file->refusal : g_strerror(code));
+        add_trouble(entry, ENTRY_UNREADABLE, (Position){ 0 }, "unreadable",
+                    g_strdup(file->refusal ? file->refusal : g_strerror(code)));
     }
     name_entry(entry, reading->cache);
 }
@@ -341,24 +354,20 @@ entry_uuid(const DirectoryEntry *entry)
 
 static void
 mark_duplicate(DirectoryEntry *entry, const DirectoryEntry *other, const char *what,
-               const char *value)
+               const char *code)
 {
     Position at = position_map_get(entry->spec->positions, what);
     Position there = position_map_get(other->spec->positions, what);
 
-    if (entry->state != ENTRY_VALID)
-        return;
-    entry->state = ENTRY_DUPLICATE;
-    entry->message = g_strdup_printf("%s:%u:%u: error: %s '%s' also stands in %s:%u; neither acts "
-                                     "[duplicate-%s]",
-                                     entry->file, at.line, at.column, what, value, other->file,
-                                     there.line, what);
+    add_trouble(entry, entry->state == ENTRY_VALID ? ENTRY_DUPLICATE : entry->state, at, code,
+                g_strdup_printf("the same %s stands in %s:%u; neither acts", what, other->file,
+                                there.line));
 }
 
 /* Marks entries whose @get is the same, under @what they call it. */
 static void
 mark_duplicates(DirectoryScan *scan, const char *(*get)(const DirectoryEntry *entry),
-                const char *what)
+                const char *what, const char *code)
 {
     g_autoptr(GHashTable) first = g_hash_table_new(g_str_hash, g_str_equal);
 
@@ -368,8 +377,8 @@ mark_duplicates(DirectoryScan *scan, const char *(*get)(const DirectoryEntry *en
 
         other = value ? g_hash_table_lookup(first, value) : NULL;
         if (other) {
-            mark_duplicate(entry, other, what, value);
-            mark_duplicate(other, entry, what, value);
+            mark_duplicate(entry, other, what, code);
+            mark_duplicate(other, entry, what, code);
         } else if (value) {
             g_hash_table_insert(first, (gpointer) value, entry);
         }
@@ -403,8 +412,8 @@ finish_scan(DirectoryScan *scan, WalkResult *walked)
     scan->ino = walked->root.st_ino;
     scan->is_empty = !scan->is_missing && !scan->problem && scan->entries->len == 0;
     g_ptr_array_sort(scan->entries, compare_entries);
-    mark_duplicates(scan, entry_said_name, "name");
-    mark_duplicates(scan, entry_uuid, "uuid");
+    mark_duplicates(scan, entry_said_name, "name", "duplicate-name");
+    mark_duplicates(scan, entry_uuid, "uuid", "duplicate-uuid");
     for (guint i = 0; i < scan->entries->len; i++) {
         const DirectoryEntry *entry = scan->entries->pdata[i];
 

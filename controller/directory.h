@@ -27,8 +27,10 @@ typedef struct DirectoryEntry {
     char *name;              /* the domain's; NULL when unknown */
     bool is_name_remembered; /* the file does not say it (now): it did before */
     const Spec *spec;        /* NULL when unreadable; lives as long as the scan */
-    char *message;   /* why it does not act, one line with position where there is one; NULL when
-                        valid */
+    char *message;     /* why it does not act, one line with position where there is one; NULL when
+                          valid */
+    Diagnostics *trouble; /* what is wrong beside the file's text (codes unreadable, duplicate-name,
+                             duplicate-uuid); NULL when nothing */
     gpointer parsed; /* private: keeps spec alive */
 } DirectoryEntry;
 

@@ -198,13 +198,10 @@ static gboolean
 dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     Watcher *watcher = ((WatcherSource *) source)->watcher;
-    gint64 ready = g_source_get_ready_time(source);
 
     if (g_source_query_unix_fd(source, watcher->fd_tag))
         drain(watcher);
-    /* As it was before the draining or is now, whichever is later: quiet means quiet. */
-    ready = MAX(ready, g_source_get_ready_time(source));
-    if (watcher->first_hint == NEVER || ready > g_get_monotonic_time())
+    if (watcher->first_hint == NEVER || g_source_get_ready_time(source) > g_get_monotonic_time())
         return G_SOURCE_CONTINUE;
     watcher->first_hint = NEVER;
     g_source_set_ready_time(source, -1);

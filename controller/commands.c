@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The program's commands. A command is one row, defined in its cmd-*.c with its options, its help
+ * and its function; a command that has no row here does not exist. The order is that of the help:
+ * the way a file goes from being written to being looked after.
+ */
+#include "controller/commands.h"
+
+const Command *const commands[] = {
+    &validate_command,
+    &doctor_command,
+    NULL,
+};
