@@ -8,6 +8,10 @@
 
 const Command *const commands[] = {
     &validate_command,
+    &argv_command,
+    &plan_command,
+    &apply_command,
+    &watch_command,
     &doctor_command,
     NULL,
 };

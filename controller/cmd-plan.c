@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * `virtkeep plan`: what `apply` would do, without doing it: no lock, no write. It looks with the
+ * eyes of a pass and plans with the same function; only what a guest does meanwhile can differ.
+ *
+ * A plan is for people on a terminal, for a review as a saved file (`--out`, carried out by `apply
+ * --plan` if nothing has moved), and for scripts by its exit status. With `--observed` it needs
+ * nothing of this host but the files.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "controller/commands.h"
+#include "controller/message.h"
+#include "controller/render-plan.h"
+#include "controller/site.h"
+
+typedef struct PlanOptions {
+    char *out, *observed;
+    bool has_exit_code;
+} PlanOptions;
+
+static const Option plan_options[] = {
+    { .name = "out",
+      .type = OPTION_STRING,
+      .offset = offsetof(PlanOptions, out),
+      .argument = "FILE",
+      .doc = "write the plan as JSON, for `apply --plan FILE`" },
+    { .name = "observed",
+      .type = OPTION_STRING,
+      .offset = offsetof(PlanOptions, observed),
+      .argument = "FILE",
+      .doc = "plan offline: QEMUs and state are what this recording says" },
+    { .name = "exit-code",
+      .type = OPTION_FLAG,
+      .offset = offsetof(PlanOptions, has_exit_code),
+      .doc = "exit with 2 where there is anything to do" },
+    OPTION_END,
+};
+
+static Json *
+plan_json(const Plan *plan, const Site *site)
+{
+    Json *json = plan_to_json(plan), *complaints = site_complaints_json(site);
+
+    json_set(json, "complaints", complaints);
+    return json;
+}
+
+/* Replacing a device or a FIFO by a file is never what is meant. */
+static bool
+check_target(const char *file, GError **error)
+{
+    struct stat status;
+
+    if (stat(file, &status) < 0 || S_ISREG(status.st_mode))
+        return true;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_REGULAR_FILE, "%s: not a regular file", file);
+    return false;
+}
+
+static bool
+save(const Json *json, const char *file)
+{
+    g_autofree char *text = json_format(json, true);
+    g_autofree char *line = g_strconcat(text, g_str_has_suffix(text, "\n") ? "" : "\n", NULL);
+    g_autoptr(GError) error = NULL;
+
+    if (check_target(file, &error) &&
+        g_file_set_contents_full(file, line, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
+        return true;
+    message_error("%s", error->message);
+    return false;
+}
+
+static bool
+print(const Plan *plan, const Json *json, const Invocation *invocation, const Site *site)
+{
+    PlanStyle style = {
+        .root = site->scan->root,
+        .is_colored = terminal_has_color(1, invocation->global.color),
+        .is_complete = invocation->n_args > 0 || invocation->global.verbose,
+    };
+    g_autofree char *text = NULL;
+
+    if (invocation->global.output == OUTPUT_JSON)
+        return message_print_json(json);
+    text = plan_text(plan, &style);
+    return message_print(text);
+}
+
+static bool
+is_anything_to_do(const Plan *plan, const Json *json)
+{
+    return plan_has_changes(plan) || json_length(json_get(json, "complaints")) > 0;
+}
+
+static int
+run_plan(const Invocation *invocation)
+{
+    const PlanOptions *options = invocation->options;
+    g_autoptr(SiteSetup) setup = NULL;
+    g_autoptr(Plan) plan = NULL;
+    g_autoptr(Json) json = NULL;
+    g_autoptr(GError) error = NULL;
+
+    setup = options->observed ? site_open_recorded(invocation, options->observed)
+                              : site_open(invocation, SITE_LOOK);
+    if (!setup || !site_check_names(&setup->site, invocation->args))
+        return EXIT_FAILED;
+    plan = site_plan(&setup->site, invocation->args, &error);
+    if (!plan) {
+        message_error("%s", error->message);
+        return EXIT_FAILED;
+    }
+    site_print_complaints(&setup->site);
+    json = plan_json(plan, &setup->site);
+    if (!print(plan, json, invocation, &setup->site) ||
+        (options->out && !save(json, options->out)))
+        return EXIT_FAILED;
+    return options->has_exit_code && is_anything_to_do(plan, json) ? EXIT_CHANGES : 0;
+}
+
+const Command plan_command = {
+    .name = "plan",
+    .arguments = "[NAME...]",
+    .summary = "Shows what apply would do, and changes nothing",
+    .doc = "Compares the files with what runs and prints, for each domain, the fields that differ\n"
+           "with file and line, and what would be done about them. Symbols: + start, - stop,\n"
+           "-/+ restart, ~ update, ! blocked. Without NAME all domains are looked at.\n\n"
+           "Exit status: 0; with --exit-code 2 where there is anything to do; 1 on failure.",
+    .examples = "  virtkeep plan\n"
+                "  virtkeep plan web-1 --output json\n"
+                "  virtkeep plan --out today.plan && virtkeep apply --plan today.plan\n"
+                "  virtkeep --domains . plan --observed recorded.json --exit-code",
+    .options = plan_options,
+    .options_size = sizeof(PlanOptions),
+    .max_args = G_MAXUINT,
+    .run = run_plan,
+};
