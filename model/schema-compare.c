@@ -73,9 +73,8 @@ add_change(const Comparison *comparison, const Field *field, char *path, char *f
     g_ptr_array_add(comparison->changes, change);
 }
 
-static void
-compare_structs(const Comparison *comparison, const Schema *schema, gconstpointer a,
-                gconstpointer b, const char *path);
+static void compare_structs(const Comparison *comparison, const Schema *schema, gconstpointer a,
+                            gconstpointer b, const char *path);
 
 /* ---- lists ---- */
 

@@ -62,35 +62,6 @@ schema_equal(const Schema *schema, gconstpointer a, gconstpointer b)
     return true;
 }
 
-static gsize
-member_size(FieldType type)
-{
-    switch (type) {
-    case TYPE_STRING:
-    case TYPE_CPUSET:
-    case TYPE_UUID:
-    case TYPE_MAC:
-    case TYPE_RAW:
-    case TYPE_STRUCT:
-    case TYPE_LIST:
-        return sizeof(gpointer);
-    case TYPE_UINT:
-    case TYPE_HEX:
-    case TYPE_SIZE:
-    case TYPE_FRACTION:
-        return sizeof(OptUint);
-    case TYPE_INT:
-        return sizeof(OptInt);
-    case TYPE_ENUM:
-        return sizeof(int);
-    case TYPE_FLAG:
-        return sizeof(bool);
-    case TYPE_NONE:
-        return 0;
-    }
-    g_assert_not_reached();
-}
-
 void
 field_assign(const Field *field, gpointer to, gconstpointer from)
 {
@@ -100,7 +71,7 @@ field_assign(const Field *field, gpointer to, gconstpointer from)
     if (field->type == TYPE_NONE)
         return;
     kind->clear(field, member);
-    memcpy(member, field_member_const(field, from), member_size(field->type));
+    memcpy(member, field_member_const(field, from), kind->size);
     if (kind->copy && kind->is_set(member))
         kind->copy(field, member);
 }

@@ -109,12 +109,23 @@ section_anchor(const Section *section)
 
 /* ---- cells ---- */
 
+/* A cell is one line, and Markdown takes '<name>' for a tag where it isn't code. */
 static void
 append_cell(GString *out, const char *text)
 {
+    bool is_code = false;
+
     g_string_append_c(out, ' ');
-    for (; *text; text++)
-        g_string_append(out, *text == '|' ? "\\|" : *text == '\n' ? " " : (char[]){ *text, 0 });
+    for (; *text; text++) {
+        if (*text == '`')
+            is_code = !is_code;
+        if (*text == '|')
+            g_string_append(out, "\\|");
+        else if (*text == '<' && !is_code)
+            g_string_append(out, "&lt;");
+        else
+            g_string_append_c(out, *text == '\n' ? ' ' : *text);
+    }
     g_string_append(out, " |");
 }
 
@@ -196,8 +207,7 @@ meaning_cell(const Schema *schema, const Field *field)
     if (field->doc)
         g_string_append_printf(out, "%s ", field->doc);
     if (reason)
-        g_string_append_printf(out, "%s%s%s ",
-                               field->type == TYPE_NONE ? "" : "No effect: ", reason,
+        g_string_append_printf(out, "%s: %s%s ", field->refuse ? "Refused" : "No effect", reason,
                                g_str_has_suffix(reason, ".") ? "" : ".");
     if (condition) {
         g_autofree char *names = names_cell(condition, field->when);

@@ -14,8 +14,8 @@
 
 #include <string.h>
 
-static XmlNode *
-format_item(const Schema *schema, const char *name, const char *namespace_, gconstpointer item);
+static XmlNode *format_item(const Schema *schema, const char *name, const char *namespace_,
+                            gconstpointer item);
 
 /* The index of the first row that mentions the element @name below @prefix; -1 when none does. */
 static int

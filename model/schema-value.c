@@ -472,6 +472,12 @@ equal_string(const Field *field, gconstpointer a, gconstpointer b)
 
 /* ---- structs and lists ---- */
 
+static bool
+is_set_struct(gconstpointer member)
+{
+    return is_set_pointer(member);
+}
+
 static char *
 text_struct(const Field *field, gconstpointer member)
 {
@@ -556,30 +562,30 @@ equal_list(const Field *field, gconstpointer a, gconstpointer b)
 /* ---- the table ---- */
 
 #define STRING_MEMBER                                                                              \
-    .is_set = is_set_pointer, .text = text_string, .copy = copy_string, .clear = clear_string,     \
-    .equal = equal_string
-#define UINT_MEMBER .is_set = is_set_uint, .clear = clear_uint, .equal = equal_uint
+    .size = sizeof(char *), .is_set = is_set_pointer, .text = text_string, .copy = copy_string,    \
+    .clear = clear_string, .equal = equal_string
+#define UINT_MEMBER                                                                                \
+    .size = sizeof(OptUint), .is_set = is_set_uint, .clear = clear_uint, .equal = equal_uint
+#define MEMBER(Type, what)                                                                         \
+    .size = sizeof(Type), .is_set = is_set_##what, .text = text_##what, .clear = clear_##what,     \
+    .equal = equal_##what
+#define READ(what) .parse = parse_##what, .expected = expected_##what
 
 static const FieldKind kinds[] = {
-    [TYPE_STRING] = { "text", parse_string, expected_string, STRING_MEMBER },
-    [TYPE_UINT] = { "number", parse_uint, expected_uint, UINT_MEMBER, .text = text_uint },
-    [TYPE_HEX] = { "hexadecimal", parse_hex, expected_hex, UINT_MEMBER, .text = text_hex },
-    [TYPE_INT] = { "integer", parse_int, expected_int, is_set_int, text_int, NULL, clear_int,
-                   equal_int },
-    [TYPE_SIZE] = { "size", parse_size, expected_size, UINT_MEMBER, .text = text_size },
-    [TYPE_FRACTION] = { "decimal", parse_fraction, expected_fraction, UINT_MEMBER,
-                        .text = text_fraction },
-    [TYPE_ENUM] = { "name", parse_enum, expected_enum, is_set_enum, text_enum, NULL, clear_enum,
-                    equal_enum },
-    [TYPE_FLAG] = { "flag", NULL, NULL, is_set_flag, text_flag, NULL, clear_flag, equal_flag },
-    [TYPE_CPUSET] = { "set", parse_cpuset, expected_cpuset, STRING_MEMBER },
-    [TYPE_UUID] = { "UUID", parse_uuid, expected_uuid, STRING_MEMBER },
-    [TYPE_MAC] = { "MAC address", parse_mac, expected_mac, STRING_MEMBER },
-    [TYPE_STRUCT] = { "element", NULL, NULL, is_set_pointer, text_struct, copy_struct, clear_struct,
-                      equal_struct },
-    [TYPE_LIST] = { "elements", NULL, NULL, is_set_list, text_list, copy_list, clear_list,
-                    equal_list },
-    [TYPE_RAW] = { "any XML", NULL, NULL, STRING_MEMBER },
+    [TYPE_STRING] = { "text", STRING_MEMBER, READ(string) },
+    [TYPE_UINT] = { "number", UINT_MEMBER, .text = text_uint, READ(uint) },
+    [TYPE_HEX] = { "hexadecimal", UINT_MEMBER, .text = text_hex, READ(hex) },
+    [TYPE_INT] = { "integer", MEMBER(OptInt, int), READ(int) },
+    [TYPE_SIZE] = { "size", UINT_MEMBER, .text = text_size, READ(size) },
+    [TYPE_FRACTION] = { "decimal", UINT_MEMBER, .text = text_fraction, READ(fraction) },
+    [TYPE_ENUM] = { "name", MEMBER(int, enum), READ(enum) },
+    [TYPE_FLAG] = { "flag", MEMBER(bool, flag) },
+    [TYPE_CPUSET] = { "set", STRING_MEMBER, READ(cpuset) },
+    [TYPE_UUID] = { "UUID", STRING_MEMBER, READ(uuid) },
+    [TYPE_MAC] = { "MAC address", STRING_MEMBER, READ(mac) },
+    [TYPE_STRUCT] = { "element", MEMBER(gpointer, struct), .copy = copy_struct },
+    [TYPE_LIST] = { "elements", MEMBER(GPtrArray *, list), .copy = copy_list },
+    [TYPE_RAW] = { "any XML", STRING_MEMBER },
     [TYPE_NONE] = { "none" },
 };
 

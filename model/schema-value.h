@@ -15,6 +15,7 @@ typedef enum {
 
 typedef struct FieldKind {
     const char *name; /* for the reference page */
+    gsize size;       /* of the member */
     /* NULL for types that are not written as text: flag, struct, list, raw, none. @unit is the
      * number of bytes a size counts in. Writes @member only when VALUE_GOOD. */
     ValueResult (*parse)(const Field *field, const char *text, guint64 unit, gpointer member);
@@ -29,8 +30,7 @@ typedef struct FieldKind {
     bool (*equal)(const Field *field, gconstpointer a, gconstpointer b);
 } FieldKind;
 
-const FieldKind *
-field_kind(const Field *field);
+const FieldKind *field_kind(const Field *field);
 
 static inline gpointer
 field_member(const Field *field, gpointer item)
@@ -45,29 +45,21 @@ field_member_const(const Field *field, gconstpointer item)
 }
 
 /* "from 1 to 16", "at least 1", "at most 16"; NULL when there are no bounds. For numbers. */
-char *
-field_bounds_text(const Field *field);
+char *field_bounds_text(const Field *field);
 
-bool
-field_is_set(const Field *field, gconstpointer item);
+bool field_is_set(const Field *field, gconstpointer item);
 /* False when @field's condition (WHEN) does not hold in @item. */
-bool
-field_condition_holds(const Field *field, gconstpointer item);
+bool field_condition_holds(const Field *field, gconstpointer item);
 /* True unless the condition fails and another row of the same path is there to speak for it: two
  * rows may share path and member, say a bus number that is hexadecimal in a PCI address only. */
-bool
-field_applies(const Schema *schema, const Field *field, gconstpointer item);
+bool field_applies(const Schema *schema, const Field *field, gconstpointer item);
 
 /* "target/block/@unit" is in element "target/block"; "target/block" is in "target"; "@type" and
  * "name" are in "". The length of that part of the path. */
-gsize
-field_parent_length(const char *path);
+gsize field_parent_length(const char *path);
 /* The last part of a path without a namespace's prefix: "policy" of "metadata/vk:policy", "dev" of
  * "target/@dev". */
-const char *
-field_local_name(const char *path);
-bool
-field_is_attribute(const Field *field);
+const char *field_local_name(const char *path);
+bool field_is_attribute(const Field *field);
 /* Whether @field stands for the text of its struct's own element (path "."). */
-bool
-field_is_own_text(const Field *field);
+bool field_is_own_text(const Field *field);

@@ -17,6 +17,12 @@
  * What no row names is refused with its line and column (codes unknown-element,
  * unknown-attribute, unexpected-text).
  *
+ * Path "." is the text of the struct's own element. A namespaced element is written with any
+ * prefix ("metadata/vk:policy") and is known by its row's schema->namespace_. Rows below a
+ * TYPE_RAW row are read by themselves, and the raw text is what is left. Several rows may share a
+ * path where their conditions (WHEN) tell them apart ("@bus" of a PCI and of a drive address),
+ * and then may share a member. The attribute 'unit' of a size needs no row.
+ *
  * C types of members, checked at compile time by the FIELD_* macros:
  *
  *   FIELD_STRING char*      FIELD_UINT, FIELD_HEX, FIELD_SIZE OptUint (sizes: bytes)
@@ -177,7 +183,8 @@ typedef struct Change {
     Position at; /* filled in by the caller from a PositionMap; line 0 = unknown */
     const Field *field; /* the row; static */
     /* For a change within a list item: that item in either document (borrowed from the documents
-     * compared), NULL where it is not there; else both NULL. */
+     * compared), NULL where it is not there; else both NULL. Of lists within lists the outermost
+     * item: the device. */
     gconstpointer from_item, to_item;
     const Schema *item_schema;
 } Change;
@@ -186,7 +193,8 @@ void change_free(Change *change);
 /* Appends every difference between @a (before) and @b (after), in table order, to @changes
  * (Change*). List items are paired by key, then by position among those without one. An item
  * that was added or removed whole is one change with the item's text ("disk vda") as to or
- * from. Fields that are is_output or no_effect do not count. */
+ * from, and so is a struct ("policy"); its class is the list's or struct's row's. Fields that are
+ * is_output or no_effect do not count. */
 void schema_compare(const Schema *schema, gconstpointer a, gconstpointer b, const char *path,
                     GPtrArray *changes);
 

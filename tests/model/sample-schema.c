@@ -78,6 +78,11 @@ static const Field note_fields[] = {
     FIELD_ENUM(SampleNote, importance, importance_names, .path = "@importance", .doc = "How much."),
     FIELD_END,
 };
+static const Field label_fields[] = {
+    FIELD_REFUSED("labels are not printed", .path = ".", .doc = "The label."),
+    FIELD_END,
+};
+static const Schema label_schema = { .element = "label", .size = 1, .fields = label_fields };
 static const Schema note_schema = {
     .element = "note", .size = sizeof(SampleNote), .fields = note_fields, .doc = "A note."
 };
@@ -119,9 +124,12 @@ static const Field sample_fields[] = {
     FIELD_HEX(Sample, port, .path = "clock/@port", .doc = "Port."),
     FIELD_LIST(Sample, cells, &cell_schema, .path = "cpu/cell", .doc = "Cells."),
     FIELD_LIST(Sample, disks, &disk_schema_, .path = "devices/disk", .doc = "Disks."),
+    FIELD_LIST(Sample, labels, &label_schema, .path = "devices/label", .doc = "Labels."),
     FIELD_LIST(Sample, notes, &note_schema, .path = "devices/note", .doc = "Notes."),
+    { .path = "devices/slot", .type = TYPE_NONE, .doc = "Only named." },
     FIELD_REFUSED("no shared memory here", .path = "devices/shmem", .doc = "Shared memory."),
-    FIELD_NO_EFFECT("labels are the host's affair", .path = "seclabel", .doc = "Label."),
+    FIELD_NO_EFFECT("labels are the host's affair, not <sample>'s", .path = "seclabel",
+                    .doc = "Label."),
     FIELD_REFUSED("extensions are not known", .path = "x:extension", .schema = &extension_schema,
                   .doc = "Extension."),
     FIELD_END,

@@ -56,9 +56,10 @@ typedef struct Sample {
     OptUint rate; /* millionths */
     OptInt offset;
     OptUint port;
-    GPtrArray *cells; /* SampleCell */
-    GPtrArray *disks; /* SampleDisk */
-    GPtrArray *notes; /* SampleNote */
+    GPtrArray *cells;  /* SampleCell */
+    GPtrArray *disks;  /* SampleDisk */
+    GPtrArray *labels; /* char: nothing is kept of them */
+    GPtrArray *notes;  /* SampleNote */
 } Sample;
 
 extern const Schema sample_schema;
