@@ -100,6 +100,7 @@ inherit(PortMap *map, const DeviceRef *ref)
     if (given_port(own) >= 0 || port < 0 ||
         (own && own->controller.is_set && own->controller.value != controller))
         return;
+    imply_controller(map->resolution, CONTROLLER_VIRTIO_SERIAL, controller, 0);
     if (reserve(map, controller, port))
         set_port(ref->device, controller, port);
 }
