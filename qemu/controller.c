@@ -212,7 +212,7 @@ controller_properties(const DeviceContext *context, gconstpointer device)
     case CONTROLLER_SATA:
         if (domain_is_q35(context->at.domain) && !controller->index.value)
             return NULL;
-        return plain_properties(context, controller, "ahci");
+        return plain_properties(context, controller, "ich9-ahci");
     case CONTROLLER_VIRTIO_SERIAL:
         return virtio_serial_properties(context, controller);
     case CONTROLLER_CCID:

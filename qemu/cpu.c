@@ -13,24 +13,28 @@
 
 #define DEFAULT_CPU "qemu64"
 
-/* libvirt's names that differ from QEMU's by more than '_' for '-'. */
+/* libvirt's names that differ from QEMU's by more than '_' for '-'. NULL: no switch of QEMU's, for
+ * they are the guest's own to set (osxsave, ospke), the host's (monitoring), or were withdrawn. */
 static const struct {
     const char *name, *qemu_name;
 } feature_names[] = {
-    { "pclmuldq", "pclmulqdq" },
+    { "pclmuldq", "pclmulqdq" }, { "osxsave", NULL },   { "ospke", NULL },   { "cmt", NULL },
+    { "mbm_total", NULL },       { "mbm_local", NULL }, { "pconfig", NULL },
 };
 
 static void
 add_feature(GString *text, const char *name, bool is_on)
 {
-    g_autofree char *qemu_name = g_strdup(name);
+    g_autofree char *qemu_name = g_strdelimit(g_strdup(name), "_", '-');
 
-    for (guint i = 0; i < G_N_ELEMENTS(feature_names); i++)
-        if (g_str_equal(name, feature_names[i].name)) {
-            g_free(qemu_name);
-            qemu_name = g_strdup(feature_names[i].qemu_name);
-        }
-    option_text_add_switch(text, g_strdelimit(qemu_name, "_", '-'), is_on);
+    for (guint i = 0; i < G_N_ELEMENTS(feature_names); i++) {
+        if (strcmp(name, feature_names[i].name))
+            continue;
+        g_free(qemu_name);
+        qemu_name = g_strdup(feature_names[i].qemu_name);
+    }
+    if (qemu_name)
+        option_text_add_switch(text, qemu_name, is_on);
 }
 
 /* The machine's default: its QOM type name less the suffix "-x86_64-cpu". */
