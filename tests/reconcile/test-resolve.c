@@ -23,6 +23,9 @@
 
 #define DISK(name, bus)                                                                            \
     "<disk type='file'><source file='/" name "'/><target dev='" name "' bus='" bus "'/></disk>\n"
+#define DISK_AT(name, bus, address)                                                                \
+    "<disk type='file'><source file='/" name "'/><target dev='" name "' bus='" bus "'/>\n"         \
+    "<address type='drive' " address "/></disk>\n"
 #define NET(extra) "<interface type='user'><model type='virtio'/>" extra "</interface>\n"
 #define RNG "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>\n"
 #define CHANNEL(name) "<channel type='unix'><target type='virtio' name='" name "'/></channel>\n"
@@ -30,7 +33,12 @@
     "<memory model='virtio-mem'><target><size unit='MiB'>" size "</size><node>0</node>"            \
     "<block unit='MiB'>2</block><requested unit='MiB'>" requested "</requested>"                   \
     "</target></memory>\n"
-#define PCI(bus, slot) "<address type='pci' domain='0' bus='" bus "' slot='" slot "' function='0'/>"
+#define PCI(bus, slot) "<address type='pci' domain='0' bus='" bus "' slot='" slot "'/>"
+#define RNG_AT(bus, slot)                                                                          \
+    "<rng model='virtio'><backend model='builtin'/>\n" PCI(bus, slot) "</rng>\n"
+#define TABLET "<input type='tablet' bus='usb'/>\n"
+#define TABLET_AT(port)                                                                            \
+    "<input type='tablet' bus='usb'>\n<address type='usb' port='" port "'/></input>\n"
 
 static void
 assert_address(const Domain *domain, const char *kind, guint index, const char *expected)
@@ -263,10 +271,7 @@ a_given_address_goes_before_an_assigned_one(void **unused)
     g_autoptr(Domain) after = NULL;
 
     assert_string_equal(disk, "pci 0000:02:00.0");
-    second = document_parse(
-        "q35", NULL,
-        DISK("vda", "virtio") "<rng model='virtio'><backend "
-                              "model='random'>/dev/urandom</backend>" PCI("2", "0") "</rng>\n");
+    second = document_parse("q35", NULL, DISK("vda", "virtio") RNG_AT("2", "0"));
     after = document_resolve(second, before);
     assert_address(after, "rng", 0, "pci 0000:02:00.0");
     assert_address(after, "disk", 0, "pci 0000:04:00.0"); /* the rng's port */
@@ -289,9 +294,8 @@ a_channel_keeps_its_port(void **unused)
 static void
 a_usb_device_keeps_its_port(void **unused)
 {
-    g_autoptr(Spec) one = document_parse("q35", NULL, "<input type='tablet' bus='usb'/>\n");
-    g_autoptr(Spec) two =
-        document_parse("q35", NULL, DISK("sdq", "usb") "<input type='tablet' bus='usb'/>\n");
+    g_autoptr(Spec) one = document_parse("q35", NULL, TABLET);
+    g_autoptr(Spec) two = document_parse("q35", NULL, DISK("sdq", "usb") TABLET);
     g_autoptr(Domain) before = document_resolve(one, NULL);
     g_autoptr(Domain) after = document_resolve(two, before);
     g_autoptr(Domain) fresh = document_resolve(two, NULL);
@@ -363,31 +367,21 @@ assert_refused(const char *machine, const char *devices, const char *expected)
 static void
 mistakes_are_told_with_their_line(void **unused)
 {
-    assert_refused(
-        "pc",
-        DISK("vda", "virtio") "<rng model='virtio'><backend model='builtin'/>\n" PCI(
-            "0", "5") "</rng><rng model='virtio'><backend model='builtin'/>\n" PCI("0",
-                                                                                   "5") "</rng>",
-        "web.xml:9:1: error: devices/rng[1]/address: PCI address 0000:00:05.0 is already"
-        " that of devices/rng[0] [address-conflict]");
-    assert_refused("q35",
-                   "<rng model='virtio'><backend model='builtin'/>\n" PCI("0", "0x20") "</rng>",
+    assert_refused("pc", RNG_AT("0", "5") RNG_AT("0", "5"),
+                   "web.xml:9:1: error: devices/rng[1]/address: PCI address 0000:00:05.0 is already"
+                   " that of devices/rng[0] [address-conflict]");
+    assert_refused("q35", RNG_AT("0", "0x20"),
                    "web.xml:7:1: error: devices/rng[0]/address: PCI controller 0, a pcie-root, has "
                    "slots 1 to 31, not 32 [address-invalid]");
     assert_refused("pc", "<controller type='pci' index='0' model='pcie-root'/>\n",
-                   "web.xml:6:44: error: devices/controller[0]/@model: PCI controller 0 must be "
+                   "web.xml:6:34: error: devices/controller[0]/@model: PCI controller 0 must be "
                    "'pci-root' on this machine, not 'pcie-root' [controller-root]");
-    assert_refused("q35",
-                   DISK("sda", "sata") "<disk type='file'><source file='/b'/>"
-                                       "<target dev='sdb' bus='sata'/>\n<address type='drive' "
-                                       "unit='0'/></disk>",
+    assert_refused("q35", DISK("sda", "sata") DISK_AT("sdb", "sata", "unit='0'"),
                    "web.xml:8:1: error: devices/disk[1]/address: disks 'sda' and 'sdb' are both "
                    "controller 0, bus 0, target 0, unit 0 [address-conflict]");
-    assert_refused("q35",
-                   "<disk type='file'><source file='/b'/><target dev='vda'/>\n"
-                   "<address type='drive' unit='0'/></disk>",
-                   "[address-type]");
-    assert_refused("pc", "<controller type='ide' index='0'>\n" PCI("0", "9") "</controller>",
+    assert_refused("q35", DISK_AT("vda", "virtio", "unit='0'"), "web.xml:7:10: error: ");
+    assert_refused("q35", DISK_AT("vda", "virtio", "unit='0'"), "[address-type]");
+    assert_refused("pc", "<controller type='ide' index='0'>\n" PCI("0", "9") "</controller>\n",
                    "ide controller 0 is part of the chipset: its PCI address is 0000:00:01.1");
 }
 
@@ -395,18 +389,12 @@ static void
 all_mistakes_are_told_at_once(void **unused)
 {
     g_autoptr(Spec) spec =
-        document_parse("q35", NULL,
-                       "<rng model='virtio'><backend model='builtin'/>" PCI(
-                           "0", "0x20") "</rng>\n"
-                                        "<rng model='virtio'><backend model='builtin'/>" PCI(
-                                            "0", "0x1f") "</rng>\n"
-                                                         "<input type='tablet' bus='usb'><address "
-                                                         "type='usb' bus='0' port='9'/></input>\n");
+        document_parse("q35", NULL, RNG_AT("0", "0x20") RNG_AT("0", "0x1f") TABLET_AT("9"));
     g_autofree char *text = document_refusal(spec, NULL);
 
-    assert_non_null(strstr(text, "web.xml:6:"));
     assert_non_null(strstr(text, "web.xml:7:"));
-    assert_non_null(strstr(text, "web.xml:8:"));
+    assert_non_null(strstr(text, "web.xml:9:"));
+    assert_non_null(strstr(text, "web.xml:11:"));
 }
 
 static void
