@@ -85,18 +85,6 @@ default_interface(Domain *domain, gpointer device, guint index)
     set_string(&interface->model, "rtl8139");
 }
 
-/* One above the highest port before it. */
-static void
-default_port(const GPtrArray *list, guint index)
-{
-    Chardev *chardev = list->pdata[index];
-    guint64 port = 0;
-
-    for (guint i = 0; i < index; i++)
-        port = MAX(port, 1 + list_at(list, i, Chardev)->target_port.value);
-    set_uint(&chardev->target_port, port);
-}
-
 static void
 default_serial(Domain *domain, gpointer device, guint index)
 {
@@ -114,13 +102,6 @@ default_serial(Domain *domain, gpointer device, guint index)
                                                             : CHARDEV_TARGET_ISA_SERIAL);
     if (serial->target_type < (int) G_N_ELEMENTS(models) && models[serial->target_type])
         set_string(&serial->target_model, models[serial->target_type]);
-    default_port(domain->serials, index);
-}
-
-static void
-default_parallel(Domain *domain, gpointer device, guint index)
-{
-    default_port(domain->parallels, index);
 }
 
 static void
@@ -129,7 +110,6 @@ default_console(Domain *domain, gpointer device, guint index)
     Chardev *console = device;
 
     set_enum(&console->target_type, CHARDEV_TARGET_SERIAL);
-    console->target_port = opt_uint(index);
 }
 
 static void
@@ -186,8 +166,8 @@ static const struct {
 } defaults[] = {
     { &disk_kind, default_disk },           { &controller_kind, default_controller },
     { &interface_kind, default_interface }, { &serial_kind, default_serial },
-    { &parallel_kind, default_parallel },   { &console_kind, default_console },
-    { &input_kind, default_input },         { &video_kind, default_video },
+    { &console_kind, default_console },     { &input_kind, default_input },
+    { &video_kind, default_video },
 };
 
 void

@@ -135,7 +135,6 @@ imply_serial_console(const Resolution *resolution)
         address_free(serial->info.address);
         serial->info = none;
         serial->target_type = 0;
-        serial->target_port = opt_uint(0);
         serial->info.is_address_assigned = true;
         device_insert(&domain->serials, 0, serial);
         g_hash_table_insert(resolution->paths, serial, /* the file says <console> */

@@ -9,7 +9,7 @@
  * a device is.
  *
  *     uuid, sizes ─► order ─► default devices ─► drives ─► needed devices ─► defaults
- *         ─► ancestors (previous) ─► MACs ─► virtio-serial ─► PCI ─► USB ─► aliases
+ *         ─► ancestors (previous) ─► MACs, ports ─► virtio-serial ─► PCI ─► USB ─► aliases
  *
  * Ancestors tie the new domain to the one resolved before it, and are asked by the later steps
  * for what a device had. Nothing is copied from the previous domain except through them, and
@@ -20,6 +20,7 @@
 
 #include "model/controller.h"
 #include "reconcile/alias.h"
+#include "reconcile/chardev-port.h"
 #include "reconcile/defaults.h"
 #include "reconcile/device-match.h"
 #include "reconcile/device-order.h"
@@ -109,6 +110,7 @@ resolve_devices(Resolution *resolution)
         return;
     find_ancestors(resolution);
     resolve_macs(resolution);
+    resolve_chardev_ports(resolution);
     resolve_serial_addresses(resolution);
     find_ancestors(resolution); /* again: that may have added controllers */
     resolve_pci_addresses(resolution);
