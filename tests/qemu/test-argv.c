@@ -26,6 +26,7 @@
 #include "reconcile/resolve.h"
 #include "tests/qemu/paused-qemu.h"
 #include "tests/support/command.h"
+#include "tests/support/deadline.h"
 
 static Capabilities *capabilities;
 static Scratch *scratch;
@@ -346,6 +347,28 @@ test_requested(void **state)
     stop(&running);
 }
 
+static RunState
+run_state(Monitor *monitor)
+{
+    g_autoptr(Observed) observed = observe(monitor, 1, NULL);
+
+    assert_non_null(observed);
+    return observed->run_state;
+}
+
+/* <on_reboot>destroy: the guest's reset leaves QEMU there, in the state of a powered-off guest. */
+static void
+test_reboot_destroys(void **state)
+{
+    Running running = { 0 };
+
+    start("q35", &running);
+    assert_true(monitor_cont(running.monitor, NULL));
+    assert_true(monitor_system_reset(running.monitor, NULL));
+    assert_within(20, run_state(running.monitor) == RUN_STATE_SHUTDOWN);
+    stop(&running);
+}
+
 /* --- hot plug --- */
 
 static void
@@ -414,6 +437,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_q35, setup, teardown),
         cmocka_unit_test_setup_teardown(test_others, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requested, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reboot_destroys, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hot_plug, setup, teardown),
     };
     g_autoptr(GError) error = NULL;
