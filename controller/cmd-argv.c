@@ -70,7 +70,7 @@ run_argv(const Invocation *invocation)
 const Command argv_command = {
     .name = "argv",
     .arguments = "FILE",
-    .summary = "Prints the QEMU command line of a file",
+    .summary = "Print the QEMU command line of a file",
     .doc = "One shell-quoted argument a line, or with --output json an array of strings. No disk,\n"
            "bridge, huge page or KVM that the file names need exist here. Where this host's QEMU\n"
            "lacks something the command line is the newest QEMU's, and warnings say what is\n"

@@ -125,7 +125,7 @@ run_plan(const Invocation *invocation)
 const Command plan_command = {
     .name = "plan",
     .arguments = "[NAME...]",
-    .summary = "Shows what apply would do, and changes nothing",
+    .summary = "Show what apply would do, and change nothing",
     .doc = "Compares the files with what runs and prints, for each domain, the fields that differ\n"
            "with file and line, and what would be done about them. Symbols: + start, - stop,\n"
            "-/+ restart, ~ update, ! blocked. Without NAME all domains are looked at.\n\n"

@@ -12,6 +12,10 @@ const Command *const commands[] = {
     &plan_command,
     &apply_command,
     &watch_command,
+    &status_command,
+    &history_command,
+    &suspend_command,
+    &resume_command,
     &doctor_command,
     NULL,
 };

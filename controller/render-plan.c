@@ -179,6 +179,12 @@ append_reason(GString *out, const DomainPlan *domain, const PlanStyle *style)
     append_styled(out, style, domain->verdict == PLAN_BLOCKED ? STYLE_BAD : STYLE_DIM,
                   domain->reason);
     g_string_append_c(out, '\n');
+    if (domain->verdict == PLAN_UPDATE && domain->is_restart_required) {
+        g_string_append(out, INDENT);
+        append_styled(out, style, STYLE_CAUTION,
+                      "what needs a restart takes effect when the guest next powers off");
+        g_string_append_c(out, '\n');
+    }
 }
 
 static void
