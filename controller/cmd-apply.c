@@ -25,10 +25,6 @@
 #include "controller/terminal.h"
 #include "model/quantity.h"
 
-#define EXIT_CONVERGED 0
-#define EXIT_ERROR 1
-#define EXIT_NOT_CONVERGED 3
-
 typedef struct ApplyOptions {
     char *plan;
     bool no_wait;
@@ -262,7 +258,7 @@ exit_status(Apply *apply)
         const Outcome *outcome = value;
 
         if (outcome->is_failed || outcome->sync == SYNC_INVALID || outcome->sync == SYNC_FAILED)
-            return EXIT_ERROR;
+            return EXIT_FAILED;
         is_all_converged &= outcome->is_converged;
     }
     return is_all_converged ? EXIT_CONVERGED : EXIT_NOT_CONVERGED;
@@ -422,24 +418,24 @@ run_apply(const Invocation *invocation)
     int status;
 
     if (!setup)
-        return EXIT_ERROR;
+        return EXIT_FAILED;
     setup->site.trigger = "apply";
     setup->site.is_named = invocation->n_args > 0;
     if (options->accept_directory && !accept_directory(setup, &error)) {
         message_error("%s", error->message);
-        return EXIT_ERROR;
+        return EXIT_FAILED;
     }
     names = choose_names(invocation, &setup->site, &error);
     if (!names) {
         if (error)
             message_error("%s", error->message);
-        return EXIT_ERROR;
+        return EXIT_FAILED;
     }
     has_complaints = !invocation->n_args && !options->plan && has_nameless(setup->scan);
     if (has_complaints)
         site_print_complaints(&setup->site);
     status = apply_names(invocation, setup, names);
-    return has_complaints && status == EXIT_CONVERGED ? EXIT_ERROR : status;
+    return has_complaints && status == EXIT_CONVERGED ? EXIT_FAILED : status;
 }
 
 const Command apply_command = {

@@ -254,9 +254,9 @@ static const struct {
     [PLAN_ACTION_REAP] = { run_end },
 };
 
-/* A shutdown's row stays open while the guest thinks; whatever ends QEMU ends it too. */
-static void
-end_open_shutdowns(Subject *subject, const Site *site, ActionOutcome outcome, const char *failure)
+void
+effect_end_shutdown(const Subject *subject, const Site *site, ActionOutcome outcome,
+                    const char *failure)
 {
     g_autoptr(GPtrArray) rows = journal_open_rows(site->store, subject->name, NULL);
 
@@ -280,7 +280,7 @@ effect_run(Subject *subject, const Site *site, const PlanAction *action, GError 
     if (!effect_begin(site, subject, kind, NULL, &id, error))
         return EFFECT_FAILED;
     if (action->kind == PLAN_ACTION_DESTROY && subject->input.shutdown_purpose)
-        end_open_shutdowns(subject, site, ACTION_TIMEOUT, "the guest did not power off in time");
+        effect_end_shutdown(subject, site, ACTION_TIMEOUT, "the guest did not power off in time");
     outcome = effects[action->kind].run(subject, site, action, &failure);
     if (outcome == EFFECT_FAILED) {
         effect_end(site, id, ACTION_FAILED, failure->message);
@@ -288,7 +288,7 @@ effect_run(Subject *subject, const Site *site, const PlanAction *action, GError 
     } else if (outcome == EFFECT_DONE) {
         effect_end(site, id, ACTION_DONE, NULL);
         if (action->kind == PLAN_ACTION_REAP)
-            end_open_shutdowns(subject, site, ACTION_DONE, NULL);
+            effect_end_shutdown(subject, site, ACTION_DONE, NULL);
     }
     return outcome;
 }
@@ -301,7 +301,7 @@ effect_note_exit(Subject *subject, const Site *site, GError **error)
     bool was_asked = subject->input.shutdown_purpose != NULL;
     LastExit last_exit = was_asked ? EXIT_STOPPED : EXIT_CRASHED;
 
-    end_open_shutdowns(subject, site, ACTION_DONE, NULL);
+    effect_end_shutdown(subject, site, ACTION_DONE, NULL);
     if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
                                g_get_real_time(), error))
         return false;

@@ -23,6 +23,9 @@ bool effect_begin(const Site *site, const Subject *subject, const char *kind, co
 /* @failure NULL: done. */
 void effect_end(const Site *site, gint64 id, ActionOutcome outcome, const char *failure);
 
+/* Ends the row of a shutdown under way, which stays open while the guest thinks. */
+void effect_end_shutdown(const Subject *subject, const Site *site, ActionOutcome outcome,
+                         const char *failure);
 /* A QEMU that is gone: closes open actions, notes how it ended, clears the run directory. Called by
  * a pass that holds the lock when the state knows a process that is not there. */
 bool effect_note_exit(Subject *subject, const Site *site, GError **error);

@@ -29,7 +29,7 @@ typedef struct Device {
     const MemoryDevice *memory; /* desired */
     char *id;
     guint64 target;
-    guint64 from;       /* current when this pass began */
+    guint64 from;       /* current when the move began, for progress */
     gint64 action;      /* open journal row; 0 = none */
     MemoryDeviceRecord *row;
     guint64 sampled_requested, sampled_current;
@@ -117,8 +117,10 @@ adopt_actions(Mover *mover, GError **error)
                        !g_strcmp0(json_get_string(detail, "device"), device->id) &&
                        json_get_uint(detail, "to", G_MAXUINT64) == device->target &&
                        journal_adopt(mover->site->store, row->id, &owner, NULL);
-            if (is_taken)
+            if (is_taken) {
                 device->action = row->id;
+                device->from = json_get_uint(detail, "from", device->from);
+            }
         }
         if (!is_taken)
             effect_end(mover->site, row->id, ACTION_SUPERSEDED, NULL);

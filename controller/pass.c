@@ -156,6 +156,19 @@ is_steppable(const Subject *subject, const DomainPlan *plan)
             subject->observed->run_state == RUN_STATE_MIGRATING);
 }
 
+/* A guest that did not power off in its time, and needs not any more. */
+static bool
+drop_stale_shutdown(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
+{
+    if (!subject->input.shutdown_purpose || !subject->process ||
+        subject->input.now < subject->input.shutdown_deadline || plan->verdict == PLAN_STOP ||
+        plan->verdict == PLAN_RESTART)
+        return true;
+    effect_end_shutdown(subject, site, ACTION_SUPERSEDED, NULL);
+    subject->input.shutdown_purpose = NULL;
+    return store_domain_put_shutdown(site->store, subject->name, NULL, error);
+}
+
 /* What the running QEMU has of the file once the live part is under way. */
 static bool
 note_live_changes(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
@@ -275,7 +288,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
         return false;
     first = plan_now(subject);
     result->verdict = first->verdict;
-    if (!run_actions(subject, site, first, error))
+    if (!drop_stale_shutdown(subject, site, first, error) ||
+        !run_actions(subject, site, first, error))
         return false;
     if (first->actions->len)
         reload_row(subject, site);

@@ -62,7 +62,9 @@ static void
 plan_stop(DomainPlan *plan, const PlanInput *input, PlanVerdict verdict, bool is_graceful,
           const char *why)
 {
-    bool can_listen = input->observed->run_state == RUN_STATE_RUNNING;
+    /* A paused guest hears nothing, but whoever paused it has the timeout to let it go on. */
+    bool can_listen = input->observed->run_state == RUN_STATE_RUNNING ||
+                      input->observed->run_state == RUN_STATE_PAUSED;
 
     if (is_graceful && is_shutting_down(input) && input->now < input->shutdown_deadline) {
         g_autofree char *left = duration_text(input->shutdown_deadline - input->now);
@@ -88,6 +90,11 @@ plan_orphan(DomainPlan *plan, const PlanInput *input)
 {
     bool is_off = input->observed->run_state == RUN_STATE_OFF;
 
+    if (input->observed->run_state == RUN_STATE_SHUTDOWN) {
+        add_action(plan, PLAN_ACTION_REAP);
+        return conclude(plan, PLAN_STOP, SYNC_ORPHANED, "GuestShutDown",
+                        "its file is gone, and its guest powered off");
+    }
     if (input->prune_held)
         return conclude(plan, PLAN_NONE, SYNC_ORPHANED, "PruneHeld",
                         "its file is gone; pruning is held: %s", input->prune_held);
@@ -97,8 +104,6 @@ plan_orphan(DomainPlan *plan, const PlanInput *input)
                                : "its file is gone; policy prune=keep leaves it running");
     plan_stop(plan, input, PLAN_STOP, input->policy.prune == PRUNE_SHUTDOWN,
               "its file is gone and policy says to prune it");
-    if (input->observed->run_state == RUN_STATE_SHUTDOWN)
-        plan->sync = SYNC_ORPHANED;
 }
 
 /* Whether run-strategy wants a QEMU where there is none. */
@@ -293,8 +298,14 @@ plan_running(DomainPlan *plan, const PlanInput *input)
 {
     if (input->policy.run_strategy == RUN_HALTED)
         return plan_stop(plan, input, PLAN_STOP, true, "run-strategy halted");
-    if (!g_strcmp0(input->shutdown_purpose, "restart"))
-        return plan_stop(plan, input, PLAN_RESTART, true, "restarting");
+    /* Asked to power off for a reason that may be gone by now: see what the guest makes of it. Once
+     * its time is over, what the file says now decides. */
+    if (is_shutting_down(input) && input->now < input->shutdown_deadline) {
+        g_autofree char *left = duration_text(input->shutdown_deadline - input->now);
+
+        return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "ShuttingDown",
+                        "the guest was asked to power off and has %s left", left);
+    }
     if (input->observed->run_state == RUN_STATE_PRELAUNCH) {
         add_action(plan, PLAN_ACTION_CONTINUE);
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Starting",
