@@ -59,6 +59,39 @@ read_policy(Spec *spec, const XmlNode *root)
     g_free(policy); /* its strings moved */
 }
 
+/* Among the first @n_first. */
+static bool
+has_error_at(const Diagnostics *diagnostics, guint n_first, Position at)
+{
+    for (guint i = 0; i < n_first; i++) {
+        const Diagnostic *diagnostic = diagnostics->items->pdata[i];
+
+        if (diagnostic->severity == SEVERITY_ERROR && diagnostic->at.line == at.line &&
+            diagnostic->at.column == at.column)
+            return true;
+    }
+    return false;
+}
+
+/* The rules over several fields. Where a field could not be read, what they would say of it
+ * follows from that, and is left out. */
+static void
+validate(Spec *spec)
+{
+    g_autoptr(Diagnostics) rules = diagnostics_new(spec->file);
+    guint n_read = spec->diagnostics->items->len;
+
+    domain_validate(spec->domain, spec->positions, rules);
+    for (guint i = 0; i < rules->items->len; i++) {
+        const Diagnostic *rule = rules->items->pdata[i];
+
+        if (!has_error_at(spec->diagnostics, n_read, rule->at))
+            diagnostics_add(spec->diagnostics, rule->severity, rule->at, rule->code, "%s",
+                            rule->text);
+    }
+    diagnostics_sort(spec->diagnostics);
+}
+
 Spec *
 spec_parse(const char *file, const char *text, gsize length)
 {
@@ -81,8 +114,7 @@ spec_parse(const char *file, const char *text, gsize length)
     }
     spec->domain = schema_parse(&domain_schema, root, "", spec->positions, spec->diagnostics);
     read_policy(spec, root);
-    domain_validate(spec->domain, spec->positions, spec->diagnostics);
-    diagnostics_sort(spec->diagnostics);
+    validate(spec);
     return spec;
 }
 
