@@ -100,7 +100,10 @@ validate_block(const Validation *v, const MemoryDevice *memory)
     guint64 block = memory->block.value, page = memory_device_page_size(v->domain, memory);
     g_autofree char *block_text = size_text(block), *page_text = size_text(page);
 
-    if (!memory->block.is_set || !is_power_of_two(block))
+    if (!memory->block.is_set)
+        return validation_error(v, "target", "missing-element",
+                                "<block> is missing: the block size, 2 MiB for instance");
+    if (!is_power_of_two(block))
         return validation_error(v, "target/block", "memory-block",
                                 "block must be a power of two, not %s", block_text);
     if (block < (1u << 20))
