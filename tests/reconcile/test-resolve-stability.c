@@ -126,9 +126,12 @@ static void
 edit(GPtrArray *devices, GRand *random, guint *n)
 {
     guint n_new = g_rand_int_range(random, 0, 4);
+    guint victim = devices->len ? g_rand_int_range(random, 0, devices->len) : 0;
 
-    if (devices->len && g_rand_int_range(random, 0, 3) == 0)
-        g_ptr_array_remove_index(devices, g_rand_int_range(random, 0, devices->len));
+    /* Without its controller a disk is rightly elsewhere: controllers stay. */
+    if (devices->len && g_rand_int_range(random, 0, 3) == 0 &&
+        !g_str_has_prefix(devices->pdata[victim], "<controller"))
+        g_ptr_array_remove_index(devices, victim);
     for (guint i = 0; i < n_new && devices->len < MOST_DEVICES; i++) {
         char *device = makers[g_rand_int_range(random, 0, G_N_ELEMENTS(makers))](random, (*n)++);
 
