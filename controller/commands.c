@@ -13,6 +13,7 @@ const Command *const commands[] = {
     &apply_command,
     &watch_command,
     &status_command,
+    &explain_command,
     &history_command,
     &suspend_command,
     &resume_command,

@@ -236,6 +236,7 @@ plan_text(const Plan *plan, const PlanStyle *style)
 {
     g_autoptr(GString) out = g_string_new(NULL);
     g_autofree char *summary = plan_summary_text(plan);
+    guint n = plan->domains->len;
 
     for (guint i = 0; i < plan->domains->len; i++) {
         const DomainPlan *domain = plan->domains->pdata[i];
@@ -248,7 +249,7 @@ plan_text(const Plan *plan, const PlanStyle *style)
     if (plan_has_changes(plan))
         append_styled(out, style, STYLE_BOLD, summary);
     else
-        g_string_append_printf(out, "Nothing to do: %s", summary);
+        g_string_append_printf(out, "Nothing to do; %u domain%s unchanged", n, n == 1 ? "" : "s");
     g_string_append_c(out, '\n');
     return g_strdup(out->str);
 }
