@@ -215,8 +215,8 @@ test_duplicate_uuids(void **state)
         g_autofree char *file = g_strdup_printf("d/%s.xml", name);
         g_autofree char *plain = domain_xml(name);
         g_auto(GStrv) parts = g_strsplit(plain, "</name>\n", 2);
-        g_autofree char *text = g_strjoinv(
-            "</name>\n  <uuid>1b4e28ba-2fa1-11d2-883f-0016d3cca427</uuid>\n", parts);
+        g_autofree char *text =
+            g_strjoinv("</name>\n  <uuid>1b4e28ba-2fa1-11d2-883f-0016d3cca427</uuid>\n", parts);
 
         write_text(scratch, file, text);
     }
