@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Differences by example: which there are, what they take, and where in the file they stand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "model/memory.h"
+#include "reconcile/diff.h"
+#include "resolve-document.h"
+
+#define HEAD "<maxMemory unit='GiB'>4</maxMemory>"
+#define MIB ((guint64) 1 << 20)
+#define DISK(name, bus)                                                                            \
+    "<disk type='file'><source file='/" name "'/><target dev='" name "' bus='" bus "'/></disk>\n"
+#define RNG "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>\n"
+#define MEMORY(size, requested)                                                                    \
+    "<memory model='virtio-mem'><target><size unit='MiB'>" size "</size>\n"                        \
+    "<block unit='MiB'>2</block>\n"                                                                \
+    "<requested unit='MiB'>" requested "</requested></target></memory>\n"
+
+typedef struct Edit {
+    Spec *spec;
+    Domain *applied, *desired;
+    GPtrArray *changes;
+} Edit;
+
+static void
+edit_end(Edit *edit)
+{
+    spec_free(edit->spec);
+    domain_free(edit->applied);
+    domain_free(edit->desired);
+    g_ptr_array_unref(edit->changes);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Edit, edit_end)
+
+/* What editing the file from @before to @after changes; @applied comes out of the state, as text.
+ */
+static Edit
+edit_devices(const char *head, const char *before, const char *new_head, const char *after)
+{
+    g_autoptr(Spec) old = document_parse("q35", head, before);
+    g_autoptr(Domain) resolved = document_resolve(old, NULL);
+    g_autofree char *text = domain_format(resolved);
+    Edit edit = { 0 };
+
+    edit.applied = domain_parse_own(text, NULL);
+    assert_non_null(edit.applied);
+    edit.spec = document_parse("q35", new_head, after);
+    edit.desired = document_resolve(edit.spec, edit.applied);
+    edit.changes = domain_diff(edit.applied, edit.desired, edit.spec->positions);
+    return edit;
+}
+
+static char *
+change_text(const Change *change)
+{
+    return g_strdup_printf("%u: %s %s: %s to %s", change->at.line,
+                           change_class_name(change->class_), change->path,
+                           change->from ? change->from : "-", change->to ? change->to : "-");
+}
+
+/* @expected: one line a change, as change_text() has it. */
+static void
+assert_changes(const Edit *edit, const char *expected)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < edit->changes->len; i++) {
+        g_autofree char *line = change_text(edit->changes->pdata[i]);
+
+        g_string_append_printf(text, "%s\n", line);
+    }
+    assert_string_equal(text->str, expected);
+    g_string_free(text, TRUE);
+}
+
+static void
+the_same_file_differs_in_nothing(void **unused)
+{
+    static const char devices[] = DISK("sda", "sata") DISK("vda", "virtio")
+        RNG MEMORY("128", "64") "<console type='pty'/>\n"
+                                "<graphics type='vnc'/>\n<interface type='user'/>\n<input "
+                                "type='tablet' bus='usb'/>\n";
+    g_auto(Edit) edit = edit_devices(HEAD, devices, HEAD, devices);
+
+    assert_changes(&edit, "");
+}
+
+static void
+saying_what_was_the_case_changes_nothing(void **unused)
+{
+    g_auto(Edit) edit = edit_devices(
+        NULL, DISK("vda", "virtio"),
+        "<vcpu>1</vcpu><currentMemory unit='GiB'>1</currentMemory><on_crash>destroy</on_crash>",
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='/vda'/>"
+        "<target dev='vda'/></disk>\n<memballoon model='virtio'/>\n");
+
+    assert_changes(&edit, "");
+}
+
+static void
+requested_is_live_and_has_its_line(void **unused)
+{
+    g_auto(Edit) edit = edit_devices(HEAD, MEMORY("128", "64"), HEAD, MEMORY("128", "32"));
+    const Change *change = edit.changes->pdata[0];
+
+    assert_changes(&edit, "8: live devices/memory[0]/target/requested: 64 MiB to 32 MiB\n");
+    assert_ptr_equal(change->from_item, edit.applied->memories->pdata[0]);
+    assert_ptr_equal(change->to_item, edit.desired->memories->pdata[0]);
+    assert_true(diff_has(edit.changes, CHANGE_LIVE));
+    assert_false(diff_has(edit.changes, CHANGE_RESTART));
+}
+
+static void
+a_device_in_front_is_one_more_device(void **unused)
+{
+    g_auto(Edit) edit =
+        edit_devices(HEAD, MEMORY("128", "64"), HEAD, MEMORY("256", "0") MEMORY("128", "32"));
+
+    /* The automatic cell is smaller, and boots less memory: the total is what the file says. */
+    assert_true(edit.changes->len >= 2);
+    for (guint i = 0; i < edit.changes->len; i++) {
+        const Change *change = edit.changes->pdata[i];
+        g_autofree char *text = change_text(change);
+
+        if (g_str_has_prefix(change->path, "devices/memory"))
+            assert_true(
+                g_str_equal(text, "6: restart devices/memory[0]: - to memory virtiomem1") ||
+                g_str_equal(text, "11: live devices/memory[1]/target/requested: 64 MiB to 32 MiB"));
+    }
+}
+
+static void
+totals_follow_their_devices(void **unused)
+{
+#define CELL(memory)                                                                               \
+    "<maxMemory unit='GiB'>4</maxMemory><cpu><numa><cell id='0' cpus='0' unit='MiB' "              \
+    "memory='" memory "'/></numa></cpu>"
+#define ON_NODE(size)                                                                              \
+    "<memory model='virtio-mem'><target><size unit='MiB'>" size "</size><node>0</node>"            \
+    "<block unit='MiB'>2</block><requested unit='MiB'>0</requested></target></memory>\n"
+    g_auto(Edit) follows = edit_devices(CELL("512"), ON_NODE("128"), CELL("512"), ON_NODE("256"));
+    g_auto(Edit) boots = edit_devices(CELL("512"), ON_NODE("128"), CELL("640"), ON_NODE("128"));
+
+    assert_changes(&follows, "2: none memory: 640 MiB to 768 MiB\n"
+                             "1: none currentMemory: 640 MiB to 768 MiB\n"
+                             "6: restart devices/memory[0]/target/size: 128 MiB to 256 MiB\n");
+    assert_true(diff_has(boots.changes, CHANGE_RESTART));
+    assert_string_equal(((Change *) boots.changes->pdata[0])->path, "memory");
+    assert_int_equal(((Change *) boots.changes->pdata[0])->class_, CHANGE_RESTART);
+}
+
+static void
+devices_come_and_go_whole(void **unused)
+{
+    g_auto(Edit) edit =
+        edit_devices(NULL, DISK("vda", "virtio") RNG, NULL, DISK("vdb", "virtio") RNG);
+
+    assert_changes(&edit, "6: restart devices/disk[0]: - to disk vdb\n"
+                          "5: restart devices/disk[0]: disk vda to -\n");
+}
+
+static void
+lines_are_the_files_though_lists_are_sorted(void **unused)
+{
+    g_auto(Edit) edit =
+        edit_devices(NULL, DISK("vdb", "virtio") DISK("vda", "virtio"), NULL,
+                     DISK("vdb", "virtio") "<disk type='file'><source file='/new'/>"
+                                           "<target dev='vda' bus='virtio'/></disk>\n");
+
+    assert_changes(&edit, "7: restart devices/disk[0]/source/@file: /vda to /new\n");
+}
+
+static void
+a_name_is_an_identity(void **unused)
+{
+    g_auto(Edit) edit =
+        edit_devices(NULL, "", "<uuid>11111111-2222-4333-8444-555555555555</uuid>", "");
+
+    assert_int_equal(edit.changes->len, 1);
+    assert_true(diff_has(edit.changes, CHANGE_IDENTITY));
+}
+
+static void
+titles_matter_to_nobody(void **unused)
+{
+    g_auto(Edit) edit = edit_devices("<title>a</title>", "", "<title>b</title>", "");
+
+    assert_changes(&edit, "4: none title: a to b\n");
+}
+
+static void
+what_assigns_an_address_is_no_change_and_what_gives_one_is(void **unused)
+{
+#define AT(slot)                                                                                   \
+    "<rng model='virtio'><backend model='builtin'/>\n"                                             \
+    "<address type='pci' bus='0' slot='" slot "'/></rng>\n"
+#define ANYWHERE "<rng model='virtio'><backend model='builtin'/></rng>\n"
+    g_auto(Edit) given = edit_devices(NULL, AT("9"), NULL, AT("10"));
+    g_auto(Edit) freed = edit_devices(NULL, AT("9"), NULL, ANYWHERE);
+    g_auto(Edit) displaced = edit_devices(NULL, ANYWHERE, NULL, ANYWHERE DISK("vda", "virtio"));
+
+    assert_changes(&given, "7: restart devices/rng[0]/address/@slot: 0x09 to 0x0a\n");
+    assert_changes(&freed, "");
+    assert_changes(&displaced, "7: restart devices/disk[0]: - to disk vda\n");
+}
+
+static void
+an_edited_console_is_told_once(void **unused)
+{
+    g_auto(Edit) edit = edit_devices(NULL, "<console type='pty'/>\n", NULL,
+                                     "<console type='file'><source path='/log'/></console>\n");
+
+    assert_true(edit.changes->len > 0);
+    for (guint i = 0; i < edit.changes->len; i++) {
+        const Change *change = edit.changes->pdata[i];
+
+        assert_true(g_str_has_prefix(change->path, "devices/serial[0]/"));
+        assert_int_equal(change->at.line, 6);
+    }
+}
+
+static void
+live_fields_are_applied_and_no_others(void **unused)
+{
+    g_auto(Edit) edit = edit_devices(HEAD "<vcpu>1</vcpu><title>a</title>", MEMORY("128", "64"),
+                                     HEAD "<vcpu>2</vcpu><title>b</title>", MEMORY("128", "32"));
+    g_autoptr(Domain) applied = domain_apply_live(edit.applied, edit.desired);
+    g_autoptr(GPtrArray) rest = domain_diff(applied, edit.desired, edit.spec->positions);
+
+    assert_int_equal(list_at(applied->memories, 0, MemoryDevice)->requested.value, 32 * MIB);
+    assert_string_equal(applied->title, "b");
+    assert_int_equal(applied->vcpus.value, 1);
+    assert_int_equal(list_at(edit.applied->memories, 0, MemoryDevice)->requested.value, 64 * MIB);
+    assert_false(diff_has(rest, CHANGE_LIVE));
+    assert_true(diff_has(rest, CHANGE_RESTART));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_file_differs_in_nothing),
+        cmocka_unit_test(saying_what_was_the_case_changes_nothing),
+        cmocka_unit_test(requested_is_live_and_has_its_line),
+        cmocka_unit_test(a_device_in_front_is_one_more_device),
+        cmocka_unit_test(totals_follow_their_devices),
+        cmocka_unit_test(devices_come_and_go_whole),
+        cmocka_unit_test(lines_are_the_files_though_lists_are_sorted),
+        cmocka_unit_test(a_name_is_an_identity),
+        cmocka_unit_test(titles_matter_to_nobody),
+        cmocka_unit_test(what_assigns_an_address_is_no_change_and_what_gives_one_is),
+        cmocka_unit_test(an_edited_console_is_told_once),
+        cmocka_unit_test(live_fields_are_applied_and_no_others),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
