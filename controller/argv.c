@@ -59,7 +59,9 @@ build(const Site *site, const Domain *domain, const Spec *spec, const Capabiliti
       Diagnostics *diagnostics)
 {
     g_autofree char *run_directory = site_run_directory(site, domain->name);
-    HostFacts facts = host_facts(site->host, run_directory, g_get_real_time());
+    g_autofree char *beside = g_path_get_dirname(site->config->state);
+    g_autofree char *memory = g_build_filename(beside, "memory", NULL); /* as effect.c has it */
+    HostFacts facts = host_facts(site->host, run_directory, memory, g_get_real_time());
     g_autoptr(GArray) huge_pages = list_huge_pages(site->host);
 
     facts.huge_pages = (const HugePageMount *) huge_pages->data;

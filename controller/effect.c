@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+#include "controller/graphics-ports.h"
 #include "qemu/command-line.h"
 #include "qemu/device.h"
 #include "qemu/launch.h"
@@ -63,14 +64,19 @@ effect_note_applied(Subject *subject, const Site *site, const Domain *applied, G
 
 /* ---- start ---- */
 
-static char *
-build_argv(Subject *subject, const Site *site, char ***ret_argv, GError **error)
+/* NULL with @error. Free with g_strfreev(). */
+static char **
+build_argv(Subject *subject, const Site *site, const Domain *domain, GError **error)
 {
-    HostFacts facts = host_facts(site->host, subject->run_directory, g_get_real_time());
+    g_autofree char *memory = site_memory_directory(site);
+    HostFacts facts =
+        host_facts(site->host, subject->run_directory, memory, g_get_real_time());
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
     g_autoptr(CommandLine) line = NULL;
 
-    line = command_line_build(subject->desired, subject->capabilities, &facts,
+    /* One that can't be made is said by the QEMU that needs it. */
+    (void) g_mkdir_with_parents(memory, 0700);
+    line = command_line_build(domain, subject->capabilities, &facts,
                               subject->input.positions, diagnostics);
     if (!line) {
         const Diagnostic *first = diagnostics_first_error(diagnostics);
@@ -80,8 +86,7 @@ build_argv(Subject *subject, const Site *site, char ***ret_argv, GError **error)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
         return NULL;
     }
-    *ret_argv = command_line_argv(line, subject->emulator);
-    return g_strdup(subject->emulator);
+    return command_line_argv(line, subject->emulator);
 }
 
 /* What must be known of a process before it becomes a QEMU. */
@@ -143,7 +148,8 @@ static bool
 launch_domain(Subject *subject, const Site *site, GError **error)
 {
     g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
-    g_autofree char *token = process_token_new(), *emulator = NULL;
+    g_autofree char *token = process_token_new();
+    g_autoptr(Domain) placed = NULL;
     g_auto(GStrv) argv = NULL;
     g_autoptr(Launch) launch = NULL;
     LaunchSpec spec = { .name = subject->name,
@@ -155,8 +161,9 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     if (!launch_check_run_directory(subject->run_directory, error) ||
         !subject_probe(subject, site, error))
         return false;
-    emulator = build_argv(subject, site, &argv, error);
-    if (!emulator)
+    placed = graphics_ports_choose(subject->desired);
+    argv = build_argv(subject, site, placed, error);
+    if (!argv)
         return false;
     spec.argv = (const char *const *) argv;
     launch = launch_prepare(&spec, error);

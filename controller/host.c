@@ -120,14 +120,14 @@ host_free(Host *host)
 }
 
 HostFacts
-host_facts(const Host *host, const char *run_directory, gint64 now)
+host_facts(const Host *host, const char *run_directory, const char *memory_directory, gint64 now)
 {
     return (HostFacts){
         .huge_pages = (const HugePageMount *) host->huge_pages->data,
         .n_huge_pages = host->huge_pages->len,
         .default_huge_page = host->default_huge_page,
         .page_size = host->page_size,
-        .memory_directory = run_directory,
+        .memory_directory = memory_directory,
         .socket_directory = run_directory,
         .now = now,
     };

@@ -22,8 +22,10 @@ Host *host_new(void);
 void host_free(Host *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
 
-/* For one domain's command line; borrows @host and the two paths. */
-HostFacts host_facts(const Host *host, const char *run_directory, gint64 now);
+/* For one domain's command line; borrows @host and the two paths. @memory_directory: where guest
+ * memory goes that is backed by ordinary files: never a tmpfs such as RUN, whose size is a limit. */
+HostFacts host_facts(const Host *host, const char *run_directory, const char *memory_directory,
+                     gint64 now);
 ActionOwner host_owner(const Host *host);
 /* Whether the process that owns an action still lives (@data: Host). */
 gboolean host_owner_is_alive(const ActionOwner *owner, gpointer data);

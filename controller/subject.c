@@ -38,6 +38,14 @@ site_now(const Site *site)
     return site->recording ? recording_now(site->recording) : g_get_real_time();
 }
 
+char *
+site_memory_directory(const Site *site)
+{
+    g_autofree char *beside = g_path_get_dirname(site->config->state);
+
+    return g_build_filename(beside, "memory", NULL);
+}
+
 static void
 connect_monitor(Subject *subject, gint64 timeout)
 {
@@ -208,8 +216,10 @@ resolve_desired(Subject *subject, const Site *site)
     memory_validate_host(entry->spec->domain, entry->spec->positions, site->host->thp_size,
                          subject->diagnostics);
     if (!diagnostics_has_errors(subject->diagnostics))
-        subject->desired = resolve_domain(entry->spec->domain, previous, &context,
-                                          entry->spec->positions, subject->diagnostics);
+        subject->desired =
+            resolve_domain_positions(entry->spec->domain, previous, &context,
+                                     entry->spec->positions, &subject->positions,
+                                     subject->diagnostics);
     if (!subject->desired)
         set_invalid(subject, subject->diagnostics);
 }
@@ -248,8 +258,7 @@ fill_input(Subject *subject, const Site *site)
     input->name = subject->name;
     input->file = subject->entry ? subject->entry->file : NULL;
     input->desired = subject->desired;
-    input->positions = subject->entry && subject->entry->spec ? subject->entry->spec->positions
-                                                              : NULL;
+    input->positions = subject->positions;
     input->invalid = subject->invalid;
     input->applied = subject->applied;
     input->policy = subject->policy;
@@ -308,6 +317,7 @@ subject_free(Subject *subject)
     g_clear_error(&subject->monitor_error);
     observed_free(subject->observed);
     domain_free(subject->desired);
+    position_map_free(subject->positions);
     domain_free(subject->applied);
     capabilities_free(subject->capabilities);
     g_free(subject->emulator);

@@ -44,6 +44,7 @@ typedef struct Subject {
     GError *monitor_error;
     Observed *observed;
     Domain *desired; /* resolved */
+    PositionMap *positions; /* of desired's paths in the file */
     Domain *applied;
     Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */
     char *emulator;
@@ -75,3 +76,5 @@ GPtrArray *site_domain_names(const Site *site, GError **error);
 gint64 site_now(const Site *site);
 /* RUN/NAME; caller frees. */
 char *site_run_directory(const Site *site, const char *name);
+/* Where guest memory in ordinary files goes: beside the state file. Caller frees. */
+char *site_memory_directory(const Site *site);

@@ -55,3 +55,31 @@ position_map_get(const PositionMap *map, const char *path)
         *(slash ? slash : nearest) = '\0';
     }
 }
+
+/* Length of "devices/disk[0]" in "devices/disk[0]/target/@dev"; 0 for other paths. */
+static gsize
+device_length(const char *path)
+{
+    const char *end = g_str_has_prefix(path, "devices/") ? strchr(path, ']') : NULL;
+
+    return end ? (gsize) (end + 1 - path) : 0;
+}
+
+PositionMap *
+position_map_rename(const PositionMap *map, GHashTable *renames)
+{
+    PositionMap *renamed = position_map_new();
+    GHashTableIter iter;
+    gpointer path, at;
+
+    g_hash_table_iter_init(&iter, map->positions);
+    while (g_hash_table_iter_next(&iter, &path, &at)) {
+        g_autofree char *device = g_strndup(path, device_length(path));
+        const char *to = *device ? g_hash_table_lookup(renames, device) : NULL;
+        g_autofree char *moved =
+            to ? g_strconcat(to, (const char *) path + strlen(device), NULL) : g_strdup(path);
+
+        position_map_set(renamed, moved, *(const Position *) at);
+    }
+    return renamed;
+}

@@ -157,6 +157,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(PositionMap, position_map_free)
 void position_map_set(PositionMap *map, const char *path, Position at);
 /* The nearest known ancestor's position where @path itself is not in the document. */
 Position position_map_get(const PositionMap *map, const char *path);
+/* A copy with each device's paths below another one: @renames maps "devices/disk[0]" (char*) to
+ * "devices/disk[1]". For documents whose devices stand in another order than the file's. */
+PositionMap *position_map_rename(const PositionMap *map, GHashTable *renames);
 
 /* A new struct of @schema->size read from @node. Always returns a struct; whether it is good is
  * said by @diagnostics. @path is the node's own path ("" for the root) for @positions (may be

@@ -11,11 +11,13 @@
  * read as untrusted: a number that is out of range or a token that is none makes it malformed,
  * which is an error and not "no process".
  *
- * Clearing takes away only names that virtkeep makes. Whatever else somebody put there stays, and
- * keeps the directory.
+ * Clearing takes away the names that virtkeep makes, and sockets: those of the monitors, and those
+ * that QEMU made for the domain's channels and displays. Whatever else somebody put there stays,
+ * and keeps the directory.
  */
 #include "qemu/process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <gio/gio.h>
@@ -27,10 +29,9 @@
 #define RECORD "process.json"
 #define RECORD_MAX 65536
 
-static const char *const our_files[] = {
-    "control.sock", "events.sock", "debug.sock",      RECORD,
-    RECORD ".tmp",  "applied.xml", "applied.xml.tmp",
-};
+static const char *const our_files[] = { RECORD, RECORD ".tmp", "applied.xml", NULL };
+/* What a writer that was killed leaves of a file it was about to put in place. */
+#define UNFINISHED "applied.xml."
 
 /* The record. */
 
@@ -201,19 +202,32 @@ set_errno(const char *path, GError **error)
     return false;
 }
 
+static bool
+is_ours(int directory, const char *name)
+{
+    struct stat status;
+
+    if (g_strv_contains(our_files, name) || g_str_has_prefix(name, UNFINISHED))
+        return true;
+    return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode);
+}
+
 bool
 run_directory_clear(const char *run_directory, GError **error)
 {
     int fd = open(run_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
+    struct dirent *entry;
     bool is_clear = true;
 
-    if (fd < 0)
+    if (!directory)
         return errno == ENOENT ? true : set_errno(run_directory, error);
-    for (guint i = 0; i < G_N_ELEMENTS(our_files) && is_clear; i++)
-        is_clear = unlinkat(fd, our_files[i], 0) == 0 || errno == ENOENT;
+    while (is_clear && (entry = readdir(directory)))
+        if (is_ours(fd, entry->d_name))
+            is_clear = unlinkat(fd, entry->d_name, 0) == 0 || errno == ENOENT;
     if (!is_clear)
         set_errno(run_directory, error);
-    close(fd);
+    closedir(directory);
     if (is_clear && rmdir(run_directory) < 0 && errno != ENOTEMPTY && errno != EEXIST &&
         errno != ENOENT)
         return set_errno(run_directory, error);

@@ -131,9 +131,35 @@ mark_implied(const Resolution *resolution)
     }
 }
 
+/* Where the file's positions are found by the paths of the result. */
+static PositionMap *
+renamed_positions(const Resolution *resolution)
+{
+    g_autoptr(GHashTable) renames = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
+    g_autoptr(GArray) refs = domain_device_refs(resolution->domain);
+
+    for (guint i = 0; i < refs->len; i++) {
+        const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
+        char *path = g_hash_table_lookup(resolution->paths, ref->device);
+
+        if (path)
+            g_hash_table_insert(renames, path,
+                                g_strdup_printf("devices/%s[%u]", ref->kind->name, ref->index));
+    }
+    return position_map_rename(resolution->positions, renames);
+}
+
 Domain *
 resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext *context,
                const PositionMap *positions, Diagnostics *diagnostics)
+{
+    return resolve_domain_positions(spec, previous, context, positions, NULL, diagnostics);
+}
+
+Domain *
+resolve_domain_positions(const Domain *spec, const Domain *previous, const ResolveContext *context,
+                         const PositionMap *positions, PositionMap **ret_positions,
+                         Diagnostics *diagnostics)
 {
     g_autoptr(Domain) domain = NULL;
     g_autoptr(Resolution) resolution = NULL;
@@ -154,5 +180,9 @@ resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext 
                         "memory-total", "memory: %s", problem);
     resolve_devices(resolution);
     mark_implied(resolution);
-    return diagnostics_has_errors(diagnostics) ? NULL : g_steal_pointer(&domain);
+    if (diagnostics_has_errors(diagnostics))
+        return NULL;
+    if (ret_positions)
+        *ret_positions = positions ? renamed_positions(resolution) : NULL;
+    return g_steal_pointer(&domain);
 }

@@ -27,3 +27,9 @@ typedef struct ResolveContext {
  */
 Domain *resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext *context,
                        const PositionMap *positions, Diagnostics *diagnostics);
+
+/* The same, and in *@ret_positions (NULL with NULL) where the file says what stands at each path of
+ * the result, whose devices may be in another order. Caller frees with position_map_free(). */
+Domain *resolve_domain_positions(const Domain *spec, const Domain *previous,
+                                 const ResolveContext *context, const PositionMap *positions,
+                                 PositionMap **ret_positions, Diagnostics *diagnostics);
