@@ -2,7 +2,7 @@
 /*
  * Noticing that the domains directory may have changed.
  *
- *     inotify event ──► hint ──► quiet for settle_us, or WATCHER_CAP_US since the first hint
+ *     inotify event ──► hint ──► quiet for settle_us, or WATCHER_CAP times that since the first
  *                                   ──► renew the watches ──► changed()
  *
  * What an event says is not used beyond "look again": events can be merged, lost (the queue
@@ -80,8 +80,9 @@ watcher_hint(Watcher *watcher)
 
     if (watcher->first_hint == NEVER)
         watcher->first_hint = now;
-    g_source_set_ready_time(watcher->source,
-                            MIN(now + watcher->settle_us, watcher->first_hint + WATCHER_CAP_US));
+    g_source_set_ready_time(
+        watcher->source,
+        MIN(now + watcher->settle_us, watcher->first_hint + WATCHER_CAP * watcher->settle_us));
 }
 
 /* ---- watches ---- */
@@ -268,5 +269,8 @@ watcher_problem(const Watcher *watcher)
 WatcherStatistics
 watcher_statistics(const Watcher *watcher)
 {
-    return watcher->statistics;
+    WatcherStatistics statistics = watcher->statistics;
+
+    statistics.is_pending = watcher->first_hint != NEVER;
+    return statistics;
 }

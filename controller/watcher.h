@@ -6,12 +6,12 @@
 /*
  * Watcher: says when the domains directory may have changed. Events are only a hint: the answer
  * to each is a full scan, once the directory has been quiet for the settle time (at most
- * WATCHER_CAP_US after the first event). Follows symlinks on the way to the root: a switched link
- * or a replaced, removed or newly made root is a change like any other.
+ * WATCHER_CAP times that after the first event: 5 s by default). Follows symlinks on the way to the
+ * root: a switched link or a replaced, removed or newly made root is a change like any other.
  */
 typedef struct Watcher Watcher;
 
-#define WATCHER_CAP_US (5 * G_USEC_PER_SEC)
+#define WATCHER_CAP 25
 
 /* Runs in @context (NULL: the default one), never in the middle of draining. */
 typedef void (*WatcherCallback)(gpointer data);
@@ -32,5 +32,6 @@ const char *watcher_problem(const Watcher *watcher);
 typedef struct WatcherStatistics {
     guint n_watches;
     guint64 n_events, n_overflows, n_changes;
+    gboolean is_pending; /* changed() is going to be called */
 } WatcherStatistics;
 WatcherStatistics watcher_statistics(const Watcher *watcher);
