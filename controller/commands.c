@@ -15,8 +15,11 @@ const Command *const commands[] = {
     &status_command,
     &explain_command,
     &history_command,
+    &export_command,
+    &wait_command,
     &suspend_command,
     &resume_command,
+    &import_command,
     &doctor_command,
     NULL,
 };

@@ -79,6 +79,13 @@ append_padding(GString *out, const char *text, guint width)
 
 /* ---- changes ---- */
 
+/* What nobody but the file's readers would see (a title, say) is left to the JSON. */
+static bool
+is_shown(const Change *change)
+{
+    return change->class_ != CHANGE_NONE;
+}
+
 /* "web-1.xml:31"; "" where the line isn't known. Caller frees. */
 static char *
 change_place(const DomainPlan *domain, const Change *change, const PlanStyle *style)
@@ -113,6 +120,8 @@ append_changes(GString *out, const DomainPlan *domain, const PlanStyle *style)
         const Change *change = domain->changes->pdata[i];
         g_autofree char *place = change_place(domain, change, style);
 
+        if (!is_shown(change))
+            continue;
         place_width = MAX(place_width, MIN(text_width(place), MAX_ALIGNED));
         path_width = MAX(path_width, MIN(text_width(change->path), MAX_ALIGNED));
     }
@@ -120,6 +129,8 @@ append_changes(GString *out, const DomainPlan *domain, const PlanStyle *style)
         const Change *change = domain->changes->pdata[i];
         g_autofree char *place = change_place(domain, change, style);
 
+        if (!is_shown(change))
+            continue;
         g_string_append(out, INDENT);
         if (place_width) {
             append_styled(out, style, STYLE_DIM, place);

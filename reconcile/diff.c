@@ -46,6 +46,16 @@ without_devices(const Domain *domain)
     return bare;
 }
 
+/* What the balloon is to leave of the boot memory; <currentMemory> at or above it asks for nothing
+ * (qemu/balloon.c). */
+static guint64
+balloon_target(const Domain *domain)
+{
+    guint64 boot = domain_boot_memory(domain);
+
+    return domain->current_memory.is_set ? MIN(domain->current_memory.value, boot) : boot;
+}
+
 /* Sums say again what their summands say; boot memory itself takes a new QEMU. */
 static void
 classify_total(const Diff *diff, Change *change)
@@ -58,7 +68,8 @@ classify_total(const Diff *diff, Change *change)
     if (change->field->offset == offsetof(Domain, memory))
         change->class_ = is_boot_same ? CHANGE_NONE : CHANGE_RESTART;
     if (change->field->offset == offsetof(Domain, current_memory) && is_boot_same &&
-        a->memory.value - a->current_memory.value == b->memory.value - b->current_memory.value)
+        (balloon_target(a) == balloon_target(b) ||
+         a->memory.value - a->current_memory.value == b->memory.value - b->current_memory.value))
         change->class_ = CHANGE_NONE;
 }
 
