@@ -20,6 +20,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -583,13 +584,13 @@ a_million_histories(void **unused)
     bool is_traced = number_from_environment("VIRTKEEP_TRACE", 0);
     guint64 n_passes = 0;
     guint n_broken = 0;
-    gint64 began = g_get_monotonic_time();
+    clock_t began = clock();
 
     for (guint64 i = 0; i < n && n_broken < 3; i++)
         n_broken += !run_history(seed + i, is_traced, &n_passes);
     printf("seed %" G_GUINT64_FORMAT ", %" G_GUINT64_FORMAT " histories, %" G_GUINT64_FORMAT
-           " passes, %.1f s\n",
-           seed, n, n_passes, (g_get_monotonic_time() - began) / 1e6);
+           " passes, %.1f s of CPU time\n",
+           seed, n, n_passes, (double) (clock() - began) / CLOCKS_PER_SEC);
     assert_int_equal(n_broken, 0);
 }
 

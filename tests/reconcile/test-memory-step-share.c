@@ -188,7 +188,7 @@ static void
 devices_share_what_the_guest_can_spare(void **unused)
 {
     guint64 seed = number_from_environment("VIRTKEEP_SEED", 20240229);
-    guint64 n = number_from_environment("VIRTKEEP_HISTORIES", 100000);
+    guint64 n = number_from_environment("VIRTKEEP_HISTORIES", 40000);
     guint n_broken = 0;
 
     for (guint64 i = 0; i < n && n_broken < 3; i++)

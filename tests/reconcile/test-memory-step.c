@@ -337,6 +337,38 @@ a_guest_that_eats_gets_back_what_is_unaccepted(void **unused)
     assert_reason(&rig.out, SYNC_GUARDED, MEMORY_STEP_GUEST_RESERVE);
 }
 
+/* Between two passes far apart an outsider had it grow and shrink: its peak is not seen. */
+static void
+what_was_requested_in_a_gap_may_have_been_the_size(void **unused)
+{
+    Rig rig = rig_new(512 * MIB, GIB);
+
+    rig.policy.step = STEP_ALL;
+    pass(&rig);
+    rig.in.target = 0;
+    rig.in.requested = 512 * MIB;
+    rig.in.now += 2 * SECOND;
+    rig.in.statistics_at = rig.in.now - SECOND; /* taken at 1 GiB, it may be */
+    rig.in.available = 628 * MIB;
+    assert_size(pass(&rig)->requested, 512 * MIB);
+    assert_size(rig.out.floor, 524 * MIB);
+}
+
+static void
+a_lagging_shrink_is_taken_back_to_the_window(void **unused)
+{
+    Rig rig = rig_new(2 * GIB, 0);
+
+    pass(&rig);
+    follow_for(&rig, 8);
+    assert_size(rig.in.current - rig.in.requested, 256 * MIB);
+    for (guint i = 0; i < 10; i++) {
+        pass_after(&rig, 250 * 1000);
+        rig.in.statistics_at = rig.in.now / SECOND * SECOND;
+    }
+    assert_size(rig.in.current - rig.in.requested, 128 * MIB);
+}
+
 static void
 growth_does_not_ask_the_guard(void **unused)
 {
@@ -548,6 +580,22 @@ a_pause_stops_the_stall_clock(void **unused)
 }
 
 static void
+a_paused_guest_is_asked_for_nothing_new(void **unused)
+{
+    Rig rig = rig_new(0, GIB);
+
+    rig.in.is_running = false;
+    assert_reason(pass(&rig), SYNC_PROGRESSING, MEMORY_STEP_GUEST_PAUSED);
+    assert_int_equal(rig.n_sets, 0);
+    rig.in.requested = 2 * GIB; /* but what is wrong is put right */
+    assert_size(pass_after(&rig, SECOND)->requested, GIB);
+    rig.in.target = 0;
+    rig.in.current = 512 * MIB;
+    rig.in.requested = 512 * MIB;
+    assert_int_equal(pass_after(&rig, SECOND)->verb, MEMORY_STEP_VERB_NONE);
+}
+
+static void
 hours_without_a_pass_are_no_stall(void **unused)
 {
     Rig rig = rig_new(0, GIB);
@@ -618,18 +666,25 @@ a_stall_ends_with_an_edited_target(void **unused)
     assert_reason(pass_after(&rig, SECOND), SYNC_PROGRESSING, MEMORY_STEP_GROWING);
 }
 
+/* Shrinks in vain until it is stalled, the statistics fresh all the time. */
+static void
+stall_shrinking(Rig *rig)
+{
+    rig->policy.stall_timeout = 3 * SECOND;
+    for (guint i = 0; i < 40; i++) {
+        pass_after(rig, 250 * 1000);
+        rig->in.statistics_at = rig->in.now / SECOND * SECOND;
+    }
+    assert_reason(&rig->out, SYNC_STALLED, MEMORY_STEP_UNMOVABLE);
+}
+
 static void
 a_stalled_shrink_is_poked_when_the_guest_frees_memory(void **unused)
 {
     Rig rig = rig_new(GIB, 0);
     guint n_pokes;
 
-    rig.policy.stall_timeout = 3 * SECOND;
-    for (guint i = 0; i < 40; i++) {
-        pass_after(&rig, 250 * 1000);
-        rig.in.statistics_at = rig.in.now / SECOND * SECOND;
-    }
-    assert_reason(&rig.out, SYNC_STALLED, MEMORY_STEP_UNMOVABLE);
+    stall_shrinking(&rig);
     assert_true(rig.in.current - rig.in.requested <= 128 * MIB);
     n_pokes = rig.n_pokes;
     rig.in.available += 64 * MIB;
@@ -637,6 +692,44 @@ a_stalled_shrink_is_poked_when_the_guest_frees_memory(void **unused)
     assert_int_equal(rig.n_pokes, n_pokes + 1);
     assert_int_equal(rig.out.condition, SYNC_STALLED);
     assert_int_equal(pass_after(&rig, 250 * 1000)->verb, MEMORY_STEP_VERB_NONE);
+}
+
+static void
+a_stalled_guest_that_was_asked_for_enough_is_asked_for_no_more(void **unused)
+{
+    Rig rig = rig_new(GIB, 0);
+
+    rig.policy.step = STEP_ALL;
+    rig.in.available = 428 * MIB;
+    stall_shrinking(&rig);
+    assert_size(rig.in.requested, GIB - 300 * MIB);
+    rig.in.available = 628 * MIB;
+    assert_int_equal(pass_after(&rig, 250 * 1000)->condition, SYNC_STALLED);
+    assert_size(rig.in.requested, GIB - 300 * MIB);
+}
+
+static void
+a_stalled_guest_that_was_asked_for_little_is_asked_again(void **unused)
+{
+    Rig rig = rig_new(GIB, 0);
+
+    rig.in.available = 148 * MIB;
+    stall_shrinking(&rig);
+    assert_size(rig.in.requested, GIB - 20 * MIB);
+    rig.in.available = 628 * MIB;
+    assert_reason(pass_after(&rig, 250 * 1000), SYNC_PROGRESSING, MEMORY_STEP_SHRINKING);
+    assert_size(rig.in.requested, GIB - 128 * MIB);
+}
+
+static void
+a_stalled_guest_that_eats_is_guarded(void **unused)
+{
+    Rig rig = rig_new(GIB, 0);
+
+    stall_shrinking(&rig);
+    rig.in.available = 50 * MIB;
+    assert_reason(pass_after(&rig, 250 * 1000), SYNC_GUARDED, MEMORY_STEP_GUEST_RESERVE);
+    assert_size(rig.in.requested, GIB);
 }
 
 static void
@@ -858,6 +951,8 @@ main(void)
         cmocka_unit_test(the_guard_does_not_nibble),
         cmocka_unit_test(an_old_sample_counts_for_the_size_of_its_time),
         cmocka_unit_test(a_guest_that_eats_gets_back_what_is_unaccepted),
+        cmocka_unit_test(what_was_requested_in_a_gap_may_have_been_the_size),
+        cmocka_unit_test(a_lagging_shrink_is_taken_back_to_the_window),
         cmocka_unit_test(growth_does_not_ask_the_guard),
         cmocka_unit_test(statistics_are_waited_for_before_policy_decides),
         cmocka_unit_test(statistics_that_come_end_the_waiting),
@@ -872,12 +967,16 @@ main(void)
         cmocka_unit_test(a_reboot_while_shrinking_grows_to_the_target),
         cmocka_unit_test(nothing_is_written_while_migrating),
         cmocka_unit_test(a_pause_stops_the_stall_clock),
+        cmocka_unit_test(a_paused_guest_is_asked_for_nothing_new),
         cmocka_unit_test(hours_without_a_pass_are_no_stall),
         cmocka_unit_test(pokes_come_at_growing_intervals),
         cmocka_unit_test(a_short_stall_timeout_pokes_sooner),
         cmocka_unit_test(a_stall_is_latched_until_the_guest_moves),
         cmocka_unit_test(a_stall_ends_with_an_edited_target),
         cmocka_unit_test(a_stalled_shrink_is_poked_when_the_guest_frees_memory),
+        cmocka_unit_test(a_stalled_guest_that_was_asked_for_enough_is_asked_for_no_more),
+        cmocka_unit_test(a_stalled_guest_that_was_asked_for_little_is_asked_again),
+        cmocka_unit_test(a_stalled_guest_that_eats_is_guarded),
         cmocka_unit_test(a_stop_near_a_gibibyte_is_a_guest_that_does_not_online),
         cmocka_unit_test(the_grant_bounds_growth_and_says_so),
         cmocka_unit_test(two_devices_share_one_available_memory),
