@@ -9,6 +9,8 @@
  */
 #include "model/chardev.h"
 
+#include "model/default.h"
+
 static const char *const type_names[] = {
     [CHARDEV_NULL] = "null", [CHARDEV_VC] = "vc", [CHARDEV_PTY] = "pty", [CHARDEV_DEV] = "dev",
     [CHARDEV_FILE] = "file", [CHARDEV_PIPE] = "pipe", [CHARDEV_STDIO] = "stdio",
@@ -222,11 +224,40 @@ virtio_serial_bus(const Domain *domain, gconstpointer item)
                                                                           : BUS_NONE;
 }
 
+static void
+serial_fill_defaults(const Domain *domain, gpointer device)
+{
+    static const char *const models[] = {
+        [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial",
+        [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
+        [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial",
+        [CHARDEV_TARGET_ISA_DEBUG] = "isa-debugcon",
+    };
+    Chardev *serial = device;
+    int address = serial->info.address ? serial->info.address->type : ADDRESS_ABSENT;
+
+    if (address == ADDRESS_PCI || address == ADDRESS_USB)
+        default_enum(&serial->target_type, address == ADDRESS_PCI ? CHARDEV_TARGET_PCI_SERIAL
+                                                                  : CHARDEV_TARGET_USB_SERIAL);
+    default_enum(&serial->target_type, CHARDEV_TARGET_ISA_SERIAL);
+    if (serial->target_type < (int) G_N_ELEMENTS(models) && models[serial->target_type])
+        default_string(&serial->target_model, models[serial->target_type]);
+}
+
+static void
+console_fill_defaults(const Domain *domain, gpointer device)
+{
+    Chardev *console = device;
+
+    default_enum(&console->target_type, CHARDEV_TARGET_SERIAL);
+}
+
 const DeviceKind serial_kind = {
     .name = "serial",
     .list_offset = offsetof(Domain, serials),
     .schema = &serial_schema,
     .validate = serial_validate,
+    .fill_defaults = serial_fill_defaults,
     .bus = serial_bus,
     .pci_rank = 14,
     .alias_prefix = "serial",
@@ -243,6 +274,7 @@ const DeviceKind console_kind = {
     .list_offset = offsetof(Domain, consoles),
     .schema = &console_schema,
     .validate = console_validate,
+    .fill_defaults = console_fill_defaults,
     .bus = virtio_serial_bus,
     .alias_prefix = "console",
 };

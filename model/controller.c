@@ -6,6 +6,8 @@
  */
 #include "model/controller.h"
 
+#include "model/default.h"
+
 const char *const controller_type_names[] = {
     [CONTROLLER_IDE] = "ide",   [CONTROLLER_FDC] = "fdc",   [CONTROLLER_SCSI] = "scsi",
     [CONTROLLER_SATA] = "sata", [CONTROLLER_VIRTIO_SERIAL] = "virtio-serial",
@@ -273,11 +275,26 @@ controller_alias(const Domain *domain, gconstpointer item, guint index)
     return g_strdup_printf("%s%u", controller_type_names[controller->type], number);
 }
 
+static void
+controller_fill_defaults(const Domain *domain, gpointer device)
+{
+    Controller *controller = device;
+
+    if (controller->type == CONTROLLER_USB)
+        default_enum(&controller->model, CONTROLLER_MODEL_PIIX3_UHCI);
+    if (controller->type != CONTROLLER_SCSI)
+        return;
+    if (controller->model == CONTROLLER_MODEL_AUTO)
+        controller->model = 0;
+    default_enum(&controller->model, CONTROLLER_MODEL_LSILOGIC);
+}
+
 const DeviceKind controller_kind = {
     .name = "controller",
     .list_offset = offsetof(Domain, controllers),
     .schema = &controller_schema,
     .validate = controller_validate,
+    .fill_defaults = controller_fill_defaults,
     .bus = controller_bus,
     .pci_rank = 5,
     .alias_prefix = "controller",

@@ -82,6 +82,10 @@ typedef struct DeviceKind {
     const Schema *schema;
     /* Rules beyond single fields. May be NULL. */
     void (*validate)(const Validation *validation, gconstpointer device);
+    /* Writes out what libvirt's QEMU driver makes of absent members, so that saying it in the file
+     * changes nothing (model/default.h). What QEMU's own defaults decide stays absent. May be
+     * NULL. */
+    void (*fill_defaults)(const Domain *domain, gpointer device);
     /* Where @device sits; NULL = BUS_NONE. Model and machine of @domain may decide. */
     DeviceBus (*bus)(const Domain *domain, gconstpointer device);
     /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in

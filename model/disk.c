@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "model/default.h"
+
 static const char *const type_names[] = {
     [DISK_FILE] = "file",     [DISK_BLOCK] = "block",   [DISK_DIR] = "dir",
     [DISK_NETWORK] = "network", [DISK_VOLUME] = "volume", [DISK_NVME] = "nvme",
@@ -292,11 +294,25 @@ disk_alias(const Domain *domain, gconstpointer item, guint index)
                            (guint) address->bus.value, (guint) address->unit.value);
 }
 
+static void
+disk_fill_defaults(const Domain *domain, gpointer device)
+{
+    Disk *disk = device;
+
+    default_enum(&disk->bus, disk_bus(disk));
+    default_enum(&disk->device, disk->bus == DISK_BUS_FDC ? DISK_DEVICE_FLOPPY : DISK_DEVICE_DISK);
+    default_string(&disk->driver_name, "qemu");
+    default_enum(&disk->format, DISK_FORMAT_RAW);
+    if (disk->device == DISK_DEVICE_CDROM)
+        disk->is_read_only = true;
+}
+
 const DeviceKind disk_kind = {
     .name = "disk",
     .list_offset = offsetof(Domain, disks),
     .schema = &disk_schema,
     .validate = disk_validate,
+    .fill_defaults = disk_fill_defaults,
     .bus = disk_device_bus,
     .pci_rank = 6,
     .alias_prefix = "disk",

@@ -5,6 +5,8 @@
  */
 #include "model/input.h"
 
+#include "model/default.h"
+
 static const char *const type_names[] = {
     [INPUT_MOUSE] = "mouse", [INPUT_TABLET] = "tablet", [INPUT_KEYBOARD] = "keyboard",
     [INPUT_PASSTHROUGH] = "passthrough", [INPUT_EVDEV] = "evdev", NULL,
@@ -77,11 +79,20 @@ input_device_bus(const Domain *domain, gconstpointer item)
     return BUS_NONE;
 }
 
+static void
+input_fill_defaults(const Domain *domain, gpointer device)
+{
+    Input *input = device;
+
+    default_enum(&input->bus, input_bus(input));
+}
+
 const DeviceKind input_kind = {
     .name = "input",
     .list_offset = offsetof(Domain, inputs),
     .schema = &input_schema,
     .validate = input_validate,
+    .fill_defaults = input_fill_defaults,
     .bus = input_device_bus,
     .pci_rank = 13,
     .alias_prefix = "input",

@@ -5,6 +5,8 @@
  */
 #include "model/interface.h"
 
+#include "model/default.h"
+
 static const char *const type_names[] = {
     [INTERFACE_USER] = "user", [INTERFACE_BRIDGE] = "bridge", [INTERFACE_NETWORK] = "network",
     [INTERFACE_ETHERNET] = "ethernet", [INTERFACE_DIRECT] = "direct",
@@ -113,11 +115,20 @@ interface_bus(const Domain *domain, gconstpointer item)
     return interface->model && g_strv_contains(express, interface->model) ? BUS_PCIE : BUS_PCI;
 }
 
+static void
+interface_fill_defaults(const Domain *domain, gpointer device)
+{
+    Interface *interface = device;
+
+    default_string(&interface->model, "rtl8139");
+}
+
 const DeviceKind interface_kind = {
     .name = "interface",
     .list_offset = offsetof(Domain, interfaces),
     .schema = &interface_schema,
     .validate = interface_validate,
+    .fill_defaults = interface_fill_defaults,
     .bus = interface_bus,
     .pci_rank = 3,
     .alias_prefix = "net",

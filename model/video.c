@@ -5,6 +5,8 @@
  */
 #include "model/video.h"
 
+#include "model/default.h"
+
 static const char *const model_names[] = {
     [VIDEO_VGA] = "vga", [VIDEO_CIRRUS] = "cirrus", [VIDEO_VMVGA] = "vmvga", [VIDEO_QXL] = "qxl",
     [VIDEO_VIRTIO] = "virtio", [VIDEO_BOCHS] = "bochs", [VIDEO_RAMFB] = "ramfb",
@@ -73,11 +75,52 @@ video_bus(const Domain *domain, gconstpointer item)
     return BUS_PCI;
 }
 
+#define MIB ((guint64) 1 << 20)
+
+static void
+round_to_power_of_two(OptUint *size)
+{
+    guint64 power = 1;
+
+    if (!size->value || size->value > G_MAXINT64)
+        return;
+    while (power < size->value)
+        power *= 2;
+    size->value = power;
+}
+
+static void
+video_fill_defaults(const Domain *domain, gpointer device)
+{
+    static const guint vram[] = { [VIDEO_VGA] = 16,
+                                  [VIDEO_CIRRUS] = 16,
+                                  [VIDEO_VMVGA] = 16,
+                                  [VIDEO_QXL] = 64,
+                                  [VIDEO_BOCHS] = 16 };
+    Video *video = device;
+
+    default_enum(&video->model, VIDEO_CIRRUS);
+    if (list_at(domain->videos, 0, Video) == video && video->model != VIDEO_NONE)
+        default_enum(&video->primary, TRISTATE_ON);
+    if (video->model != VIDEO_NONE)
+        default_uint(&video->heads, 1);
+    if (video->model < (int) G_N_ELEMENTS(vram) && vram[video->model])
+        default_uint(&video->vram, vram[video->model] * MIB);
+    if (video->model != VIDEO_QXL)
+        return;
+    default_uint(&video->ram, 64 * MIB);
+    default_uint(&video->vgamem, 16 * MIB);
+    round_to_power_of_two(&video->ram);
+    round_to_power_of_two(&video->vram);
+    round_to_power_of_two(&video->vgamem);
+}
+
 const DeviceKind video_kind = {
     .name = "video",
     .list_offset = offsetof(Domain, videos),
     .schema = &video_schema,
     .validate = video_validate,
+    .fill_defaults = video_fill_defaults,
     .bus = video_bus,
     .pci_rank = 11,
     .alias_prefix = "video",

@@ -3,7 +3,7 @@
 
 #include "model/domain.h"
 
-/* Fills in what the file leaves open and libvirt's QEMU driver gives a fixed value: machine,
- * lifecycle actions, disk device and format, controller and network models, serial ports, video
- * memory. Values that QEMU's own defaults decide stay absent. */
+/* Writes out what the file leaves open and libvirt's QEMU driver gives a fixed value: machine,
+ * lifecycle actions, and of the devices what their kinds say (DeviceKind.fill_defaults). Values
+ * that QEMU's own defaults decide stay absent. */
 void resolve_defaults(Domain *domain);

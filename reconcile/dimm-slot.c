@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Slots of memory modules: numbers below <maxMemory slots='…'>, given ones first, then what was
- * theirs before, then the lowest free. virtio-mem sits on PCI and takes none.
+ * Slots of memory modules: numbers below <maxMemory slots='…'>. As with every bus, given ones are
+ * taken first, then what was a device's before, and at last the lowest free ones by list order.
+ * Their alias is the slot, so keeping the slot keeps the id. virtio-mem sits on PCI and takes
+ * none, which is why a domain with only such devices needs no slots at all.
  */
 #include "reconcile/dimm-slot.h"
 

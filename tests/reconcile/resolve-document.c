@@ -3,7 +3,7 @@
  * Small documents in, resolved domains out: what the tests of resolve and diff share. Whatever is
  * wrong with a document is printed, and fails the test.
  */
-#include "resolve-document.h"
+#include "tests/reconcile/resolve-document.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Differences by example: which there are, what they take, and where in the file they stand. */
+/*
+ * Differences by example: an edit of the file is made, and the changes that come of it are listed
+ * as text: which there are, what they take, and where in the file they stand. What was applied
+ * comes out of its XML text, as it does from the state.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +14,7 @@
 
 #include "model/memory.h"
 #include "reconcile/diff.h"
-#include "resolve-document.h"
+#include "tests/reconcile/resolve-document.h"
 
 #define HEAD "<maxMemory unit='GiB'>4</maxMemory>"
 #define MIB ((guint64) 1 << 20)

@@ -23,7 +23,7 @@
 #include "model/memory.h"
 #include "model/rng.h"
 #include "reconcile/resolve.h"
-#include "resolve-document.h"
+#include "tests/reconcile/resolve-document.h"
 
 #define N_HISTORIES 60
 #define N_EDITS 25

@@ -17,7 +17,7 @@
 #include "model/memory.h"
 #include "reconcile/identity.h"
 #include "reconcile/resolve.h"
-#include "resolve-document.h"
+#include "tests/reconcile/resolve-document.h"
 
 #define MIB ((guint64) 1 << 20)
 
