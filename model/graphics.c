@@ -62,7 +62,7 @@ static const Field graphics_fields[] = {
     FIELD_STRING(Graphics, keymap, .path = "@keymap", EITHER, .doc = "Keyboard layout."),
     FIELD_ENUM(Graphics, share_policy, share_names, .path = "@sharePolicy", VNC,
                .doc = "What a second viewer does to the first."),
-    FIELD_STRING(Graphics, password, .path = "@passwd", EITHER,
+    FIELD_STRING(Graphics, password, .path = "@passwd", EITHER, .is_secret = true,
                  .doc = "Password; set through the monitor, never on the command line."),
     FIELD_LIST(Graphics, listens, &listen_schema, .path = "listen", .doc = "Where it listens."),
     FIELD_ENUM(Graphics, image_compression, image_compression_names, .path = "image/@compression",

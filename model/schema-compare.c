@@ -188,6 +188,13 @@ compare_members(const Comparison *comparison, const Field *field, gconstpointer 
                    struct_text(field->schema, right));
 }
 
+/* Plans and history are for more eyes than the file. */
+static char *
+shown_value(const Field *field, gconstpointer item)
+{
+    return field->is_secret ? g_strdup("(hidden)") : field_value_text(field, item);
+}
+
 static void
 compare_values(const Comparison *comparison, const Schema *schema, const Field *field,
                gconstpointer a, gconstpointer b, const char *path)
@@ -200,8 +207,8 @@ compare_values(const Comparison *comparison, const Schema *schema, const Field *
     if (is_in_a && is_in_b &&
         field_kind(field)->equal(field, field_member_const(field, a), field_member_const(field, b)))
         return;
-    add_change(comparison, field, g_strdup(path), is_in_a ? field_value_text(field, a) : NULL,
-               is_in_b ? field_value_text(field, b) : NULL);
+    add_change(comparison, field, g_strdup(path), is_in_a ? shown_value(field, a) : NULL,
+               is_in_b ? shown_value(field, b) : NULL);
 }
 
 static void
