@@ -208,8 +208,12 @@ carry_out(Mover *mover, GError **error)
         mover->states[i] = decision->state;
         if (decision->verb == MEMORY_STEP_VERB_NONE)
             continue;
-        if (!begin_action(mover, device, mover->inputs[i].current, error) ||
-            !verb_set_requested(monitor, device->id, decision->requested, error))
+        /* A poke asks for nothing new: a guest that reboots, or one that is stalled for days, adds
+         * no row to the journal. */
+        if (decision->verb == MEMORY_STEP_VERB_SET &&
+            !begin_action(mover, device, mover->inputs[i].current, error))
+            return false;
+        if (!verb_set_requested(monitor, device->id, decision->requested, error))
             return false;
         mover->is_written |= decision->verb == MEMORY_STEP_VERB_SET;
     }
