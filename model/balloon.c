@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The memory balloon. One is there unless the file says `none`; its statistics are what the shrink
- * guard of virtio-mem stands on, so a guest that is to be shrunk safely has one.
+ * The memory balloon. One is there unless the file says `none`.
+ *
+ * For virtkeep it is an instrument more than a device: its statistics are what the shrink guard of
+ * virtio-mem stands on, so a guest that is to be shrunk safely has one. How often the guest reports
+ * while nothing moves is the file's to say (stats/@period); while memory moves the controller asks by
+ * itself.
  */
 #include "model/balloon.h"
 

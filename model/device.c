@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The table of device kinds, and how a semantic check reports. Everything that walks "all devices
- * of a domain" (addresses, aliases, validation, the command line) walks this table.
+ * of a domain" (addresses, aliases, validation, the command line) walks this table, in its order.
+ *
+ * A check names a path below its own device ("target/requested"); the report turns it into the path
+ * in the document and that into a position, so a kind's rules know neither lines nor indexes.
  */
 #include "model/device.h"
 

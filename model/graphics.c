@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Displays that people connect to: VNC and SPICE. A port of -1 (or autoport) is chosen at every
- * start, so it is not part of what the running QEMU is compared by.
+ * Displays that people connect to: VNC and SPICE.
+ *
+ * A port of -1 (or autoport) is chosen at every start and is no part of the document, so it is not
+ * what a running QEMU is compared by. Passwords are part of it, but are never printed: they go to
+ * QEMU through the monitor before the guest runs, not on a command line that every user of the host
+ * can read.
  */
 #include "model/graphics.h"
 

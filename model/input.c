@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Keyboards, mice and tablets. PS/2 ones are part of the machine: they are in the document, since
- * libvirt lists them, and never on QEMU's command line.
+ * Keyboards, mice and tablets.
+ *
+ * PS/2 ones are part of the machine: they are in the document, since libvirt lists them and counts
+ * them when it numbers inputs, and never on QEMU's command line. Only USB and virtio ones are devices
+ * that have an address.
  */
 #include "model/input.h"
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Network interfaces. The MAC address is the identity; one is derived and kept where the file
- * gives none. User networking and bridges are done; the other kinds are named and refused.
+ * Network interfaces. The MAC address is the identity: it pairs an interface of the file with one of
+ * the running guest, and one is derived and kept where the file gives none.
+ *
+ * User networking and bridges are done; the other kinds are named, so that a file that has them is
+ * refused by name and not as unknown.
  */
 #include "model/interface.h"
 

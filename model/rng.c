@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Random number generators: a virtio device fed from the host.
+ * Random number generators: a virtio device fed from a source of the host.
+ *
+ * The rate is libvirt's pair of bytes and period; QEMU's own defaults hold where the file is silent.
+ * The shortest of the kinds: docs/adding-a-device.md takes it as its example.
  */
 #include "model/rng.h"
 

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Video cards. The first (or the one marked primary) has a chipset place of its own, which is
- * reconcile/pci's to know. Memory sizes are bare KiB in the XML.
+ * reconcile/pci's to know.
+ *
+ * Memory sizes are bare KiB in the XML and bytes in the struct, like every size. What a model does
+ * not have is refused at its attribute; what the file leaves open is filled in as libvirt does it,
+ * so that the guest sees the same card.
  */
 #include "model/video.h"
 

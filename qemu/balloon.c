@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The memory balloon. The polling of its statistics is no property of the command line: it is set
- * over QMP when it is needed (qemu/verbs.h).
+ * The memory balloon: a virtio device without a host side.
+ *
+ * The polling of its statistics is no property of the command line: it is set over QMP before the
+ * guest runs, and again whenever memory moves (qemu/verbs.h). A currentMemory below the boot memory
+ * is the balloon's first target.
  */
 #include "model/balloon.h"
 

@@ -7,8 +7,9 @@
  * UNIX socket that has no path gets one in the domain's run directory, named by the device. QEMU is
  * never asked to wait for a client (wait=off): a guest starts whether or not anyone listens.
  */
-#include "model/chardev.h"
+#include "qemu/chardev.h"
 
+#include "model/chardev.h"
 #include "qemu/device.h"
 
 static const char *const backend_types[] = {

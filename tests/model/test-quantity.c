@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Sizes, CPU sets, durations and times: what is read, what is refused, what is written.
+ *
+ * Each function has a table of texts and what they mean, and a table of texts that mean nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -6,7 +6,7 @@
  * or a pause nothing moves; the balloon samples once a second, and its time stamp is whole seconds.
  * What it leaves out: how long a block takes. A test chooses the time between two looks.
  */
-#include "simulated-guest.h"
+#include "tests/reconcile/simulated-guest.h"
 
 #define SECOND ((gint64) G_USEC_PER_SEC)
 #define RETRY (50 * SECOND)

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Back-off by example: the delays of a name that keeps failing, and what ends them. */
+/*
+ * Back-off by example: the delays of a name that keeps failing, and what ends them.
+ *
+ * Delays are values of a failure count, a seed and a time, so nothing here waits.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "simulated-guest.h"
+#include "tests/reconcile/simulated-guest.h"
 
 #define MIB ((guint64) 1 << 20)
 #define SECOND ((gint64) G_USEC_PER_SEC)
