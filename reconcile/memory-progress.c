@@ -126,8 +126,6 @@ put_in_range(MemoryPass *pass)
     guint64 block = pass->in.block;
 
     next->begun_at = MIN(next->begun_at, now);
-    next->seen_at = MIN(next->seen_at, now);
-    next->mark_at = MIN(next->mark_at, now);
     next->reset_at = CLAMP(next->reset_at, 0, now);
     next->statistics_since = CLAMP(next->statistics_since, 0, now);
     next->pause_until = MIN(next->pause_until, now + MEMORY_GUARD_PAUSE);

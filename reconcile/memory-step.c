@@ -157,7 +157,7 @@ reconsider_stall(MemoryPass *pass)
     guint64 asked = distance(CLAMP(in->requested, pass->lo, pass->hi), in->current);
     guint64 worth = pass->guard.is_fresh && pass->goal != in->target ? NIBBLE : 0;
 
-    if (!pass->next.is_stalled || pass->next.stall_reason == MEMORY_STEP_NO_DRIVER)
+    if (!pass->next.is_stalled)
         return;
     anew.next.is_stalled = false;
     anew.is_poking = false;

@@ -692,6 +692,17 @@ a_stalled_shrink_is_poked_when_the_guest_frees_memory(void **unused)
     assert_int_equal(rig.n_pokes, n_pokes + 1);
     assert_int_equal(rig.out.condition, SYNC_STALLED);
     assert_int_equal(pass_after(&rig, 250 * 1000)->verb, MEMORY_STEP_VERB_NONE);
+    for (guint i = 0; i < 24; i++) { /* no news for 6 s */
+        pass_after(&rig, 250 * 1000);
+        rig.in.statistics_at = rig.in.now / SECOND * SECOND;
+    }
+    assert_int_equal(rig.n_pokes, n_pokes + 1);
+    for (guint i = 0; i < 16; i++) { /* news all the time, for 4 s */
+        rig.in.available += 64 * MIB;
+        pass_after(&rig, 250 * 1000);
+        rig.in.statistics_at = rig.in.now / SECOND * SECOND;
+    }
+    assert_int_equal(rig.n_pokes, n_pokes + 2);
 }
 
 static void
@@ -764,6 +775,50 @@ the_grant_bounds_growth_and_says_so(void **unused)
     rig.in.grant = GIB; /* the budget was cut: what is unaccepted is taken back, no more */
     pass_after(&rig, SECOND);
     assert_size(rig.in.requested, rig.in.current);
+}
+
+static void
+the_grant_takes_back_whole_blocks(void **unused)
+{
+    Rig rig = rig_new(GIB, 3 * GIB);
+
+    rig.in.requested = 2 * GIB;
+    rig.in.grant = GIB + 511 * MIB;
+    assert_size(pass(&rig)->requested, GIB + 510 * MIB);
+    assert_size(rig.out.requested % rig.in.block, 0);
+}
+
+static void
+waiting_for_the_budget_is_not_lagging(void **unused)
+{
+    Rig rig = rig_new(GIB, 3 * GIB);
+    guint64 window;
+
+    rig.in.grant = GIB + 512 * MIB;
+    pass(&rig);
+    follow_for(&rig, 30);
+    window = rig.state.window;
+    pass_after(&rig, 10 * SECOND);
+    rig.in.grant = MEMORY_STEP_UNLIMITED;
+    pass_after(&rig, SECOND);
+    follow_for(&rig, 1);
+    assert_size(rig.state.window, MIN(window * 2, 512 * MIB));
+}
+
+static void
+the_target_is_taken_in_whole_blocks_up_to_the_maximum(void **unused)
+{
+    Rig rig = rig_new(GIB, GIB + 3 * MIB);
+
+    pass(&rig);
+    follow_for(&rig, 5);
+    assert_reason(&rig.out, SYNC_SYNCED, MEMORY_STEP_CONVERGED);
+    assert_size(rig.in.current, GIB + 2 * MIB);
+    rig.in.target = 100 * GIB;
+    pass(&rig);
+    follow_for(&rig, 40);
+    assert_reason(&rig.out, SYNC_SYNCED, MEMORY_STEP_CONVERGED);
+    assert_size(rig.in.current, 4 * GIB);
 }
 
 static void
@@ -899,6 +954,19 @@ a_state_of_another_clock_does_no_harm(void **unused)
     rig.in.statistics_at = 5 * SECOND;
     rig.in.requested = rig.in.current;
     assert_reason(follow_for(&rig, 30), SYNC_SYNCED, MEMORY_STEP_CONVERGED);
+
+    /* Nor do the sizes and the beginning that it remembers hold a shrink back. */
+    rig = rig_new(2 * GIB, 2 * GIB);
+    pass(&rig);
+    rig.in.now = 5 * SECOND;
+    rig.in.current = rig.in.requested = 256 * MIB;
+    rig.in.available = 400 * MIB;
+    rig.in.target = 0;
+    rig.in.statistics_at = 5 * SECOND;
+    pass(&rig);
+    rig.in.now = rig.in.statistics_at = 12 * SECOND;
+    assert_reason(pass(&rig), SYNC_PROGRESSING, MEMORY_STEP_SHRINKING);
+    assert_size(rig.out.floor, 0);
 }
 
 static void
@@ -979,6 +1047,9 @@ main(void)
         cmocka_unit_test(a_stalled_guest_that_eats_is_guarded),
         cmocka_unit_test(a_stop_near_a_gibibyte_is_a_guest_that_does_not_online),
         cmocka_unit_test(the_grant_bounds_growth_and_says_so),
+        cmocka_unit_test(the_grant_takes_back_whole_blocks),
+        cmocka_unit_test(waiting_for_the_budget_is_not_lagging),
+        cmocka_unit_test(the_target_is_taken_in_whole_blocks_up_to_the_maximum),
         cmocka_unit_test(two_devices_share_one_available_memory),
         cmocka_unit_test(two_devices_take_turns_without_statistics),
         cmocka_unit_test(another_qemu_is_another_state),
