@@ -81,3 +81,21 @@ validation_warning(const Validation *validation, const char *field, const char *
     report(validation, SEVERITY_WARNING, field, code, format, args);
     va_end(args);
 }
+
+void
+validate_no_virtio_options(const Validation *validation, const VirtioOptions *options)
+{
+    const struct {
+        const char *path;
+        int value;
+    } rows[] = {
+        { "driver/@iommu", options->iommu },
+        { "driver/@ats", options->ats },
+        { "driver/@packed", options->packed },
+        { "driver/@page_per_vq", options->page_per_vq },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].value)
+            validation_error(validation, rows[i].path, "virtio-only", "is for virtio devices");
+}

@@ -42,6 +42,20 @@ typedef struct DeviceInfo {
     FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,                  \
                .doc = "ACPI index: the name the guest gives the device (`eno1`).")
 
+/* What every virtio device's <driver> can say; all on/off. */
+typedef struct VirtioOptions {
+    int iommu, ats, packed, page_per_vq;
+} VirtioOptions;
+
+/* Rows for a struct with a member `VirtioOptions virtio`. */
+#define DEVICE_VIRTIO_FIELDS(S)                                                                    \
+    FIELD_ON_OFF(S, virtio.iommu, .path = "driver/@iommu",                                         \
+                 .doc = "virtio: DMA goes through the guest's IOMMU."),                            \
+    FIELD_ON_OFF(S, virtio.ats, .path = "driver/@ats", .doc = "virtio: address translation."),     \
+    FIELD_ON_OFF(S, virtio.packed, .path = "driver/@packed", .doc = "virtio: packed virtqueues."), \
+    FIELD_ON_OFF(S, virtio.page_per_vq, .path = "driver/@page_per_vq",                             \
+                 .doc = "virtio: a page of notifications for each virtqueue.")
+
 typedef struct Domain Domain;
 
 /* The context of a semantic check: reports at a path below the device's own. */
@@ -57,6 +71,8 @@ void validation_error(const Validation *validation, const char *field, const cha
                       const char *format, ...) G_GNUC_PRINTF(4, 5);
 void validation_warning(const Validation *validation, const char *field, const char *code,
                         const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* Refuses the VirtioOptions of a device that is no virtio one. */
+void validate_no_virtio_options(const Validation *validation, const VirtioOptions *options);
 
 /* The bus a device needs, for address assignment (address-assignment.md 2.1). */
 typedef enum {

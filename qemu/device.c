@@ -255,6 +255,15 @@ device_tree_add_uint(Json *tree, const char *name, const OptUint *value)
         json_set_uint(tree, name, value->value);
 }
 
+void
+device_tree_add_virtio(Json *tree, const VirtioOptions *options)
+{
+    device_tree_add_tristate(tree, "iommu_platform", options->iommu);
+    device_tree_add_tristate(tree, "ats", options->ats);
+    device_tree_add_tristate(tree, "packed", options->packed);
+    device_tree_add_tristate(tree, "page-per-vq", options->page_per_vq);
+}
+
 char *
 virtio_driver(const char *prefix, int virtio_model)
 {

@@ -111,6 +111,7 @@ void device_tree_add_info(const DeviceContext *context, Json *tree, const Device
 /* Sets a bool where the Tristate is not absent. */
 void device_tree_add_tristate(Json *tree, const char *name, int value);
 void device_tree_add_uint(Json *tree, const char *name, const OptUint *value);
+void device_tree_add_virtio(Json *tree, const VirtioOptions *options);
 /* "virtio-net" with VIRTIO_MODEL_TRANSITIONAL: "virtio-net-pci-transitional". Caller frees. */
 char *virtio_driver(const char *prefix, int virtio_model);
 /* The id of a controller, which is also the first part of its bus's name; NULL when the domain has
