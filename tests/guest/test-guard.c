@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The shrink guard. A guest that uses 700 MiB is asked, by an edit, to give all it was given: done
+ * in one jump that ends in the guest's panic. Held back by the balloon's statistics it must end
+ * alive and Guarded, say with which figures, and go on by itself when the memory is free again.
+ * A second guest has no balloon, so that there are no statistics: there policy decides.
+ */
+#include "tests/support/deadline.h"
+#include "tests/support/guest.h"
+#include "tests/support/qemus.h"
+#include "tests/support/views.h"
+#include "tests/support/virtkeep.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MIB ((guint64) 1 << 20)
+#define USED_MIB 700
+#define RESERVE_MIB 128 /* guest-reserve's least */
+#define USER_MIB 768    /* what the user of the memory is given, beside 512 MiB at boot */
+#define PLAIN_MIB 384   /* and the one without balloon */
+#define SECTION_MIB 128
+#define NIBBLE_MIB 24 /* less than 16 MiB are not worth a step; and the guest lives */
+
+static Scratch *scratch;
+static Command *watch;
+
+static void
+request_user(unsigned mib)
+{
+    guest_write_domain(scratch, &(Guest){ .name = "user", .requested_mib = mib });
+}
+
+static void
+request_plain(unsigned mib, const char *policy)
+{
+    guest_write_domain(scratch, &(Guest){ .name = "plain",
+                                          .requested_mib = mib,
+                                          .has_no_balloon = true,
+                                          .policy = policy });
+}
+
+static int
+begin(void **state)
+{
+    scratch = scratch_new();
+    request_user(USER_MIB);
+    request_plain(PLAIN_MIB, "memory-shrink-unguarded='refuse'");
+    watch = virtkeep_start(scratch, "watch");
+    return 0;
+}
+
+static int
+end(void **state)
+{
+    g_clear_pointer(&watch, command_free);
+    g_clear_pointer(&scratch, scratch_free);
+    return 0;
+}
+
+static void
+assert_alive(const char *name)
+{
+    GuestInfo info = { 0 };
+
+    assert_false(guest_has_panicked(scratch, name));
+    guest_run(scratch, name, 30, "info", &info);
+    assert_int_equal(info.n_oom_kills, 0);
+    assert_int_equal(guest_n_boots(scratch, name), 1);
+}
+
+static void
+wait_converged(const char *name, unsigned mib)
+{
+    assert_within(120, view_int(scratch, "SELECT current FROM memory_devices WHERE domain = '%s'",
+                                name) == mib * MIB);
+    view_wait_domain(scratch, 30, name, "Synced", "Synced");
+    assert_alive(name);
+    assert_int_equal(view_n_open_actions(scratch), 0);
+}
+
+static void
+test_boot(void **state)
+{
+    assert_within(90, guest_is_ready(scratch, "user") && guest_is_ready(scratch, "plain"));
+    wait_converged("user", USER_MIB);
+    wait_converged("plain", PLAIN_MIB);
+}
+
+/* What the domain's sentence says, in MiB; false where it says something else. */
+static bool
+read_figures(unsigned *ret_held, unsigned *ret_available, unsigned *ret_reserve)
+{
+    g_autofree char *message =
+        view_text(scratch, "SELECT message FROM domains WHERE name = 'user'");
+
+    return message &&
+           sscanf(message,
+                  "held at %u MiB of 0 B: guest has %u MiB available, %u MiB are kept back",
+                  ret_held, ret_available, ret_reserve) == 3;
+}
+
+/* Held back, and not only until the next statistics: there is no step's worth left to give. */
+static bool
+is_at_rest(void)
+{
+    unsigned held, available, reserve;
+
+    return view_domain_is(scratch, "user", "Guarded", "GuestReserve") &&
+           read_figures(&held, &available, &reserve) && available < reserve + NIBBLE_MIB;
+}
+
+static void
+assert_figures(void)
+{
+    g_autofree char *status = virtkeep_expect(scratch, 20, 0, "status", "user");
+    g_autofree char *explained = virtkeep_expect(scratch, 20, 0, "explain", "user");
+    unsigned held, available, reserve;
+
+    assert_true(read_figures(&held, &available, &reserve));
+    print_message("held at %u MiB, %u available, %u kept back\n", held, available, reserve);
+    assert_int_equal(held * MIB, qemu_current(scratch, "user"));
+    assert_int_equal(held * MIB, qemu_requested(scratch, "user"));
+    assert_in_range(held, 256, USER_MIB - 64);
+    assert_int_equal(reserve, RESERVE_MIB);
+    assert_true(available >= RESERVE_MIB - NIBBLE_MIB);
+    assert_non_null(strstr(status, "Guarded"));
+    assert_non_null(strstr(explained, "MiB available"));
+}
+
+static void
+test_memory_in_use_is_left(void **state)
+{
+    g_autofree char *fill = g_strdup_printf("fill %u", USED_MIB);
+
+    guest_run(scratch, "user", 60, fill, NULL);
+    request_user(0);
+    assert_within(120, is_at_rest());
+    assert_figures();
+    assert_alive("user");
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "user"));
+    assert_alive("user");
+}
+
+static void
+test_freed_memory_is_given(void **state)
+{
+    guest_run(scratch, "user", 60, "empty", NULL);
+    wait_converged("user", 0);
+}
+
+static void
+test_unguarded_refuse(void **state)
+{
+    request_plain(0, "memory-shrink-unguarded='refuse'");
+    view_wait_domain(scratch, 60, "plain", "Guarded", "NoStatistics");
+    assert_int_equal(qemu_requested(scratch, "plain"), PLAIN_MIB * MIB);
+    assert_int_equal(qemu_current(scratch, "plain"), PLAIN_MIB * MIB);
+}
+
+/* The most that was unaccepted at any instant that the state has a sample of. */
+static gint64
+largest_shrink(void)
+{
+    return view_int(scratch, "SELECT max(current - requested) FROM samples WHERE domain = 'plain'"
+                             " AND target = 0");
+}
+
+static void
+test_unguarded_small_steps(void **state)
+{
+    request_plain(0, "memory-shrink-unguarded='small-steps'");
+    wait_converged("plain", 0);
+    assert_in_range(largest_shrink(), 1, SECTION_MIB * MIB);
+}
+
+static void
+test_unguarded_allow(void **state)
+{
+    request_plain(PLAIN_MIB, "memory-shrink-unguarded='allow'");
+    wait_converged("plain", PLAIN_MIB);
+    request_plain(0, "memory-shrink-unguarded='allow' memory-step='all'");
+    wait_converged("plain", 0);
+    assert_true(largest_shrink() > SECTION_MIB * MIB);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_memory_in_use_is_left),
+        cmocka_unit_test(test_unguarded_refuse),
+        cmocka_unit_test(test_freed_memory_is_given),
+        cmocka_unit_test(test_unguarded_small_steps),
+        cmocka_unit_test(test_unguarded_allow),
+    };
+
+    guest_require_image();
+    return cmocka_run_group_tests_name("guest-guard", tests, begin, end);
+}
