@@ -394,17 +394,21 @@ apply_names(const Invocation *invocation, SiteSetup *setup, GPtrArray *names)
     return status;
 }
 
+/* The operator may vouch for the directory; what is accepted now is what later ones are held to. */
 static bool
-accept_directory(SiteSetup *setup, GError **error)
+settle_directory(SiteSetup *setup, bool is_accepted, GError **error)
 {
-    PruneDecision *prune = site_decide_prune(setup->config, setup->store, setup->scan, true, error);
+    if (is_accepted) {
+        PruneDecision *prune =
+            site_decide_prune(setup->config, setup->store, setup->scan, true, error);
 
-    if (!prune)
-        return false;
-    prune_decision_free(setup->prune);
-    setup->prune = prune;
-    setup->site.prune = prune;
-    return site_record_directory(setup->store, setup->scan, prune, error);
+        if (!prune)
+            return false;
+        prune_decision_free(setup->prune);
+        setup->prune = prune;
+        setup->site.prune = prune;
+    }
+    return site_record_directory(setup->store, setup->scan, setup->prune, error);
 }
 
 static int
@@ -421,7 +425,7 @@ run_apply(const Invocation *invocation)
         return EXIT_FAILED;
     setup->site.trigger = "apply";
     setup->site.is_named = invocation->n_args > 0;
-    if (options->accept_directory && !accept_directory(setup, &error)) {
+    if (!settle_directory(setup, options->accept_directory, &error)) {
         message_error("%s", error->message);
         return EXIT_FAILED;
     }
