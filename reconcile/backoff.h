@@ -21,20 +21,14 @@ typedef struct {
 #define BACKOFF_FORGET ((gint64) 600 * G_USEC_PER_SEC)
 
 /* The delay after the @n_failures-th failure in a row (0 gives 0). @seed chooses the jitter. */
-gint64
-backoff_delay(guint n_failures, guint64 seed);
+gint64 backoff_delay(guint n_failures, guint64 seed);
 /* A seed from a name: the same on every run and host. */
-guint64
-backoff_seed(const char *name);
+guint64 backoff_seed(const char *name);
 
 /* After a failure at @now. */
-Backoff
-backoff_failed(Backoff backoff, gint64 now, guint64 seed);
+Backoff backoff_failed(Backoff backoff, gint64 now, guint64 seed);
 /* After a success, or when what failed has changed (another spec, an operator's retry). */
-Backoff
-backoff_reset(void);
+Backoff backoff_reset(void);
 /* Whether it may be tried at @now, and how long not yet (0 when it may). */
-bool
-backoff_is_due(const Backoff *backoff, gint64 now);
-gint64
-backoff_remaining(const Backoff *backoff, gint64 now);
+bool backoff_is_due(const Backoff *backoff, gint64 now);
+gint64 backoff_remaining(const Backoff *backoff, gint64 now);

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "memory-rig.h"
+#include "tests/reconcile/memory-rig.h"
 
 Rig
 rig_new(guint64 current, guint64 target)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "memory-rig.h"
+#include "tests/reconcile/memory-rig.h"
 
 static void
 a_shrink_walks_in_windows(void **unused)

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "memory-rig.h"
+#include "tests/reconcile/memory-rig.h"
 
 static void
 at_target_nothing_is_done(void **unused)
