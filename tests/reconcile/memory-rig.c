@@ -4,14 +4,14 @@
  * QEMU does at once, takes over what is asked; the guest moves only where a test moves it, and
  * time passes only where a test lets it.
  */
+#include "tests/reconcile/memory-rig.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-
-#include "tests/reconcile/memory-rig.h"
 
 Rig
 rig_new(guint64 current, guint64 target)
