@@ -2,6 +2,8 @@
 /*
  * Conditions are drawn from a fresh look (the subject and its plan) and, where only time tells, from
  * what passes have noted: that a guest stalls, or is guarded, is not to be seen in one moment.
+ *
+ * `status` and `explain` therefore never contradict a pass: what they add is only newer.
  */
 #include "controller/conditions.h"
 

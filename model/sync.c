@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// The public words of a domain's sync state, and the way back from them.
-//
-// They travel as text through the state file, JSON output and people's scripts, and as an
-// enum through the code. This table is the one place where the two meet; it is indexed by
-// the enum, and a test walks it both ways, so that a value without a word cannot be added.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The public words of a domain's sync state, and the way back from them.
+ *
+ * They travel as text through the state file, JSON output and people's scripts, and as an
+ * enum through the code. This table is the one place where the two meet; it is indexed by
+ * the enum, and a test walks it both ways, so that a value without a word cannot be added.
+ */
 #include "model/sync.h"
 
 static const char *const names[] = {

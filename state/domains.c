@@ -1,17 +1,18 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// One row a domain.
-//
-// Different hands write one row: the pass (process, sync), the file scan (desired), the operator's
-// `suspend`, the shutdown's deadline. Each put names a group of columns and leaves the others
-// alone, so that no read-modify-write spans two transactions and nobody undoes another's word.
-//
-// Rules that are about the old value live in the statement, under the write lock: the uuid is
-// pinned at first sight, `since` moves only with sync or reason, starts are counted, the first
-// suspension's time stays.
-//
-// What concerns identity and intent is durable. Sync, message and back-off are relaxed: power loss
-// ends every guest anyway, and the next pass works them out again.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One row a domain.
+ *
+ * Different hands write one row: the pass (process, sync), the file scan (desired), the operator's
+ * `suspend`, the shutdown's deadline. Each put names a group of columns and leaves the others
+ * alone, so that no read-modify-write spans two transactions and nobody undoes another's word.
+ *
+ * Rules that are about the old value live in the statement, under the write lock: the uuid is
+ * pinned at first sight, `since` moves only with sync or reason, starts are counted, the first
+ * suspension's time stays.
+ *
+ * What concerns identity and intent is durable. Sync, message and back-off are relaxed: power loss
+ * ends every guest anyway, and the next pass works them out again.
+ */
 #include "state/domains.h"
 #include "state/store_private.h"
 
@@ -43,7 +44,7 @@ parse_sync(const char *text)
 
 #define DOMAIN(member, column, ...) COLUMN(DomainRecord, member, column, __VA_ARGS__)
 
-// clang-format off
+/* clang-format off */
 static const Column domain_columns[] = {
     DOMAIN(name, "name", .is_key = TRUE),
     DOMAIN(desired.uuid, "uuid", .groups = GROUP_DESIRED, .set = "coalesce(uuid, excluded.uuid)"),
@@ -90,7 +91,7 @@ static const Column domain_columns[] = {
     DOMAIN(memory_target, "memory_target"),
     DOMAIN(memory_max, "memory_max"),
 };
-// clang-format on
+/* clang-format on */
 
 static void
 free_domain(gpointer record)
@@ -127,7 +128,7 @@ store_domain_list(Store *store, GError **error)
     return record_select(store_sqlite(store), &domain_type, "ORDER BY name", NULL, 0, error);
 }
 
-// Writes the group's members of `record`, whose strings are only borrowed.
+/* Writes the group's members of `record`, whose strings are only borrowed. */
 static gboolean
 put(Store *store, const char *name, DomainRecord record, guint group, SqliteDurability durability,
     GError **error)

@@ -1,12 +1,13 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// Small facts worth keeping.
-//
-// A fact is something virtkeep once saw of its host and compares with later: which directory the
-// files came from (an unmounted one looks empty, and emptiness must not prune), which version
-// wrote last. The capability cache saves asking an emulator binary what it can do (a second of
-// start and QMP) as long as path, size and mtime say that it's the same binary; when
-// they don't, the entry isn't found, and the next put replaces it.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Small facts worth keeping.
+ *
+ * A fact is something virtkeep once saw of its host and compares with later: which directory the
+ * files came from (an unmounted one looks empty, and emptiness must not prune), which version
+ * wrote last. The capability cache saves asking an emulator binary what it can do (a second of
+ * start and QMP) as long as path, size and mtime say that it's the same binary; when
+ * they don't, the entry isn't found, and the next put replaces it.
+ */
 #include "state/facts.h"
 #include "state/store_private.h"
 

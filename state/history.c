@@ -1,19 +1,20 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// What happened, and how much of it is kept.
-//
-// Four tables grow with time: actions, changes, events and samples. All are read the same way
-// (newest first, of one domain or all, since a time, so many) and bounded the same way (by age and
-// by number of rows), so one row of `histories` describes each.
-//
-// Samples come about once a second a device while memory moves. They are thinned with age: in a
-// zone, time is cut into buckets that start at multiples of the zone's width since the epoch, and
-// the last sample of each bucket and device is kept. Each zone's width divides the next one's, so
-// a sample kept by a wider zone is always one that the narrower zone kept too, and thinning
-// twice does nothing more. An open action is never removed, however old.
-//
-//     now        10 min          1 h             1 day            30 days
-//      |  every one  |  one per 10 s  |  one per minute  |  one per 15 min  |  gone
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What happened, and how much of it is kept.
+ *
+ * Four tables grow with time: actions, changes, events and samples. All are read the same way
+ * (newest first, of one domain or all, since a time, so many) and bounded the same way (by age and
+ * by number of rows), so one row of `histories` describes each.
+ *
+ * Samples come about once a second a device while memory moves. They are thinned with age: in a
+ * zone, time is cut into buckets that start at multiples of the zone's width since the epoch, and
+ * the last sample of each bucket and device is kept. Each zone's width divides the next one's, so
+ * a sample kept by a wider zone is always one that the narrower zone kept too, and thinning
+ * twice does nothing more. An open action is never removed, however old.
+ *
+ *     now        10 min          1 h             1 day            30 days
+ *      |  every one  |  one per 10 s  |  one per minute  |  one per 15 min  |  gone
+ */
 #include "state/history.h"
 #include "state/store_private.h"
 
@@ -154,7 +155,7 @@ store_sample_list(Store *store, const HistoryFilter *filter, GError **error)
     return list(store, &sample_type, "at", filter, error);
 }
 
-// ?1 is now. The width of a sample's bucket is worked out once and is part of the bucket's name.
+/* ?1 is now. The width of a sample's bucket is worked out once and is part of the bucket's name. */
 static const char thin_samples[] =
     "DELETE FROM t_sample WHERE at < ?1 - 30 * 86400000000 OR id IN ("
     "  SELECT id FROM ("
@@ -167,7 +168,8 @@ static const char thin_samples[] =
     "      FROM t_sample WHERE at < ?1 - 600000000)"
     "  ) WHERE nth > 1)";
 
-// What bounds each table. `too_old` takes the oldest time to keep, `too_many` the number of rows.
+/* What bounds each table. `too_old` takes the oldest time to keep, `too_many` the number of rows.
+ */
 static const struct {
     const char *too_old;
     const char *too_many;

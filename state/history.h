@@ -1,19 +1,20 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// What happened: changes of files, events, memory samples; reading them and the actions back;
-// bounding them. History names domains by text: it outlives their rows.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What happened: changes of files, events, memory samples; reading them and the actions back;
+ * bounding them. History names domains by text: it outlives their rows.
+ */
 #pragma once
 
 #include "state/journal.h"
 #include "state/store.h"
 
-// A field of a file that changed.
+/* A field of a file that changed. */
 typedef struct {
     char *domain;
-    char *path;         // XML path, "devices/memory[0]/target/requested"
-    char *from;         // NULL: was absent
-    char *to;           // NULL: is absent
-    char *change_class; // "live" | "restart" | "identity"
+    char *path;         /* XML path, "devices/memory[0]/target/requested" */
+    char *from;         /* NULL: was absent */
+    char *to;           /* NULL: is absent */
+    char *change_class; /* "live" | "restart" | "identity" */
     char *file;
     guint line;
     char *commit;
@@ -21,9 +22,9 @@ typedef struct {
 } ChangeRecord;
 
 typedef struct {
-    char *domain; // NULL: of the host
-    char *kind;   // QMP event name or a word of watch's own
-    char *detail; // text or JSON, may be NULL
+    char *domain; /* NULL: of the host */
+    char *kind;   /* QMP event name or a word of watch's own */
+    char *detail; /* text or JSON, may be NULL */
     gint64 at_us;
 } EventRecord;
 
@@ -44,26 +45,26 @@ void sample_record_free(SampleRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(SampleRecord, sample_record_free)
 
 gboolean store_change_add(Store *store, const ChangeRecord *change, GError **error);
-// Relaxed.
+/* Relaxed. */
 gboolean store_event_add(Store *store, const EventRecord *event, GError **error);
-// Relaxed.
+/* Relaxed. */
 gboolean store_sample_add(Store *store, const SampleRecord *sample, GError **error);
 
-// Which rows to read; {0} is everything.
+/* Which rows to read; {0} is everything. */
 typedef struct {
-    const char *domain; // NULL: all
-    gint64 since_us;    // 0: from the start; otherwise rows at or after it
-    guint limit;        // 0: no limit; otherwise the newest so many
+    const char *domain; /* NULL: all */
+    gint64 since_us;    /* 0: from the start; otherwise rows at or after it */
+    guint limit;        /* 0: no limit; otherwise the newest so many */
 } HistoryFilter;
 
-// Newest first. `filter` NULL: everything.
+/* Newest first. `filter` NULL: everything. */
 GPtrArray *store_action_list(Store *store, const HistoryFilter *filter, GError **error);
 GPtrArray *store_change_list(Store *store, const HistoryFilter *filter, GError **error);
 GPtrArray *store_event_list(Store *store, const HistoryFilter *filter, GError **error);
 GPtrArray *store_sample_list(Store *store, const HistoryFilter *filter, GError **error);
 
-// Bounds of history: per table, both hold; 0: unbounded. Samples are thinned with age besides:
-// every one for 10 min, one each 10 s for 1 h, each minute for a day, each 15 min for 30 days.
+/* Bounds of history: per table, both hold; 0: unbounded. Samples are thinned with age besides:
+ * every one for 10 min, one each 10 s for 1 h, each minute for a day, each 15 min for 30 days. */
 typedef struct {
     gint64 max_age_us;
     guint max_rows;
@@ -72,6 +73,6 @@ typedef struct {
 #define HISTORY_LIMITS_DEFAULT                                                                     \
     ((HistoryLimits){ .max_age_us = 90 * G_TIME_SPAN_DAY, .max_rows = 50000 })
 
-// Thin and bound now; call every few minutes. Open actions are never removed. Relaxed.
+/* Thin and bound now; call every few minutes. Open actions are never removed. Relaxed. */
 gboolean store_prune_history(Store *store, gint64 now_us, const HistoryLimits *limits,
                              GError **error);

@@ -1,20 +1,21 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// The journal of actions.
-//
-//     journal_begin ──> open ──journal_end──────────────> done | failed | superseded | timeout
-//        (FULL)          │ ^
-//                        │ └─journal_adopt (a new owner goes on with it)
-//                        └──journal_close_interrupted──> interrupted  (its owner is dead)
-//
-// The intent is on disk before the effect, so that after a kill -9 at any instant the rows that
-// are still open name everything that may have happened half. What did happen is not read from
-// here but observed by the next pass; the journal only tells the story, and never has an action
-// without an end once a controller looked at it again.
-//
-// Who is dead is not for this file to find out (state/ knows no processes): the caller answers
-// for an owner by pid, start time and boot id. It is asked outside any transaction, and a row
-// is closed only if it is still open and still that owner's, so that an adoption in between wins.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The journal of actions.
+ *
+ *     journal_begin ──> open ──journal_end──────────────> done | failed | superseded | timeout
+ *        (FULL)          │ ^
+ *                        │ └─journal_adopt (a new owner goes on with it)
+ *                        └──journal_close_interrupted──> interrupted  (its owner is dead)
+ *
+ * The intent is on disk before the effect, so that after a kill -9 at any instant the rows that
+ * are still open name everything that may have happened half. What did happen is not read from
+ * here but observed by the next pass; the journal only tells the story, and never has an action
+ * without an end once a controller looked at it again.
+ *
+ * Who is dead is not for this file to find out (state/ knows no processes): the caller answers
+ * for an owner by pid, start time and boot id. It is asked outside any transaction, and a row
+ * is closed only if it is still open and still that owner's, so that an adoption in between wins.
+ */
 #include "state/journal.h"
 #include "state/store_private.h"
 
@@ -50,7 +51,7 @@ parse_outcome(const char *text)
 
 #define ACTION(member, column, ...) COLUMN(ActionRecord, member, column, __VA_ARGS__)
 
-// clang-format off
+/* clang-format off */
 static const Column action_columns[] = {
     ACTION(id, "id"),
     ACTION(domain, "domain"),
@@ -68,7 +69,7 @@ static const Column action_columns[] = {
     ACTION(owner_start_time, "owner_start_time"),
     ACTION(owner_boot_id, "owner_boot_id"),
 };
-// clang-format on
+/* clang-format on */
 
 static void
 free_action(gpointer record)
@@ -118,7 +119,7 @@ journal_begin(Store *store, const char *domain, const char *kind, const char *de
         SQLITE_VALUE_OF_TEXT(owner->boot_id),
     };
     Sqlite *db = store_sqlite(store);
-    // json() refuses what is not JSON; json_patch() leaves out the members that are null.
+    /* json() refuses what is not JSON; json_patch() leaves out the members that are null. */
     if (!sqlite_write(db, SQLITE_DURABLE,
                       "INSERT INTO t_action(domain, kind, detail, cause, started_at,"
                       "  owner_pid, owner_start_time, owner_boot_id)"

@@ -1,13 +1,14 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// One row a virtio-mem device.
-//
-// Two readers want different things of it: people and tools read the figures and the state word in
-// the view; the next pass, perhaps of another process, reads `stepping` and goes on where the last
-// pass stopped. state/ doesn't look into that text.
-//
-// A device may show before its domain was recorded (a QEMU adopted after the file was moved
-// away), so put makes the domain's row in the same transaction.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One row a virtio-mem device.
+ *
+ * Two readers want different things of it: people and tools read the figures and the state word in
+ * the view; the next pass, perhaps of another process, reads `stepping` and goes on where the last
+ * pass stopped. state/ doesn't look into that text.
+ *
+ * A device may show before its domain was recorded (a QEMU adopted after the file was moved
+ * away), so put makes the domain's row in the same transaction.
+ */
 #include "state/memory_devices.h"
 #include "state/store_private.h"
 
@@ -15,7 +16,7 @@
 #define DEVICE(member, column, ...)                                                                \
     COLUMN(MemoryDeviceRecord, member, column, .groups = GROUP_ALL, __VA_ARGS__)
 
-// clang-format off
+/* clang-format off */
 static const Column device_columns[] = {
     COLUMN(MemoryDeviceRecord, domain, "domain", .is_key = TRUE),
     COLUMN(MemoryDeviceRecord, device, "device", .is_key = TRUE),
@@ -32,7 +33,7 @@ static const Column device_columns[] = {
     DEVICE(message, "message"),
     DEVICE(stepping, "stepping"),
 };
-// clang-format on
+/* clang-format on */
 
 static void
 free_device(gpointer record)
@@ -96,7 +97,7 @@ store_memory_device_put(Store *store, const MemoryDeviceRecord *record, gint64 n
 gboolean
 store_memory_device_keep(Store *store, const char *domain, const char *const *keep, GError **error)
 {
-    // The ids travel as one bound value, a JSON array would need quoting: char(31) separates.
+    /* The ids travel as one bound value, a JSON array would need quoting: char(31) separates. */
     g_autofree char *joined = keep ? g_strjoinv("\x1f", (char **) keep) : g_strdup("");
     g_autofree char *list = g_strdup_printf("\x1f%s\x1f", joined);
     SqliteValue values[] = { SQLITE_VALUE_OF_TEXT(domain), SQLITE_VALUE_OF_TEXT(list) };

@@ -1,27 +1,28 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// The schema of the state file and its history.
-//
-// PRAGMA user_version counts the migrations a file has been through. The array below only ever
-// grows: a released entry is never edited, since files out there were made by it, and
-// tests/state/fixtures keeps one file of every version to prove that it still comes up. Each step
-// is one transaction that ends in the new user_version, so that a crash leaves the file at one
-// version or the next. A file of a version we don't know is refused untouched: an older program
-// must not write into what it doesn't understand.
-//
-// PRAGMA application_id tells our files from any other program's SQLite file, which `--state` by
-// mistake might name, and which we'd otherwise fill with tables.
-//
-// Tables (t_...) are ours and may change with any version. The views are the interface
-// (docs/state.md, checked against the file by a test): they keep their names and columns. Times are
-// integers, microseconds since the epoch, in tables; RFC 3339 UTC text in views. Sizes are bytes.
-// History tables name a domain by text, not by foreign key: history outlives the domain's row.
-//
-// Views and constraints use no JSON function: SQLite 3.40 refuses those to a reader who opened
-// the file with an untrusted schema.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The schema of the state file and its history.
+ *
+ * PRAGMA user_version counts the migrations a file has been through. The array below only ever
+ * grows: a released entry is never edited, since files out there were made by it, and
+ * tests/state/fixtures keeps one file of every version to prove that it still comes up. Each step
+ * is one transaction that ends in the new user_version, so that a crash leaves the file at one
+ * version or the next. A file of a version we don't know is refused untouched: an older program
+ * must not write into what it doesn't understand.
+ *
+ * PRAGMA application_id tells our files from any other program's SQLite file, which `--state` by
+ * mistake might name, and which we'd otherwise fill with tables.
+ *
+ * Tables (t_...) are ours and may change with any version. The views are the interface
+ * (docs/state.md, checked against the file by a test): they keep their names and columns. Times are
+ * integers, microseconds since the epoch, in tables; RFC 3339 UTC text in views. Sizes are bytes.
+ * History tables name a domain by text, not by foreign key: history outlives the domain's row.
+ *
+ * Views and constraints use no JSON function: SQLite 3.40 refuses those to a reader who opened
+ * the file with an untrusted schema.
+ */
 #include "state/migrations.h"
 
-// A time column as text, NULL staying NULL.
+/* A time column as text, NULL staying NULL. */
 #define RFC3339(column)                                                                            \
     "strftime('%Y-%m-%dT%H:%M:%S', " column " / 1000000, 'unixepoch')"                             \
     " || printf('.%06dZ', " column " % 1000000)"
@@ -94,8 +95,8 @@ static const char version_1[] =
     "CREATE TABLE t_fact(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL)"
     " STRICT, WITHOUT ROWID;"
 
-    // The whole guest's figures: boot memory plus all virtio-mem devices. Internal, shared by the
-    // view and by the reader of domain rows.
+    /* The whole guest's figures: boot memory plus all virtio-mem devices. Internal, shared by the
+     * view and by the reader of domain rows. */
     "CREATE VIEW v_domain_memory AS SELECT"
     "  d.name AS name,"
     "  iif(d.pid IS NULL, d.desired_boot, d.running_boot) AS memory_boot,"
@@ -165,7 +166,7 @@ read_identity(SqliteRow *row, gpointer user_data)
 gboolean
 state_migrations_identify(Sqlite *db, guint n_known, guint *ret_version, GError **error)
 {
-    // One statement, hence one snapshot: somebody else may be migrating right now.
+    /* One statement, hence one snapshot: somebody else may be migrating right now. */
     Identity is = { 0 };
     if (!sqlite_read(db,
                      "SELECT user_version, application_id, (SELECT count(*) FROM sqlite_schema)"
@@ -197,7 +198,7 @@ typedef struct {
     guint version;
 } Migration;
 
-// One step. The version is read again under the write lock: someone else may have been faster.
+/* One step. The version is read again under the write lock: someone else may have been faster. */
 static gboolean
 migrate_once(Sqlite *db, gpointer user_data, GError **error)
 {

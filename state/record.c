@@ -1,18 +1,19 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// Structs as rows.
-//
-// A record's table of columns is the one source of its SQL: the select list, the insert, the
-// upsert and what to free are read off it, so that a member can't be written and not read back,
-// or leak. A column belongs to the groups (bits) of the puts that write it; a put shares one
-// struct type with the reader and touches only its own group's columns.
-//
-//     INSERT INTO t(key, a, b) VALUES(?, ?, ?) ON CONFLICT(key) DO UPDATE
-//     SET a = excluded.a, b = excluded.b WHERE a IS NOT excluded.a OR b IS NOT excluded.b
-//
-// The WHERE makes an unchanged put write no page at all, which is what lets every pass put what
-// it sees without wearing the disk. A column with `set` computes its new value from the old one
-// (pinned uuid, `since`); old values are the bare names, new ones are excluded.NAME.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Structs as rows.
+ *
+ * A record's table of columns is the one source of its SQL: the select list, the insert, the
+ * upsert and what to free are read off it, so that a member can't be written and not read back,
+ * or leak. A column belongs to the groups (bits) of the puts that write it; a put shares one
+ * struct type with the reader and touches only its own group's columns.
+ *
+ *     INSERT INTO t(key, a, b) VALUES(?, ?, ?) ON CONFLICT(key) DO UPDATE
+ *     SET a = excluded.a, b = excluded.b WHERE a IS NOT excluded.a OR b IS NOT excluded.b
+ *
+ * The WHERE makes an unchanged put write no page at all, which is what lets every pass put what
+ * it sees without wearing the disk. A column with `set` computes its new value from the old one
+ * (pinned uuid, `since`); old values are the bare names, new ones are excluded.NAME.
+ */
 #include "state/record.h"
 
 static gpointer
@@ -128,7 +129,7 @@ is_written(const Column *column, guint group)
     return column->is_key || (column->groups & group);
 }
 
-// INSERT INTO table(...) VALUES(...), and the values to bind.
+/* INSERT INTO table(...) VALUES(...), and the values to bind. */
 static GArray *
 append_insert(GString *sql, const RecordType *type, gconstpointer record, guint group)
 {

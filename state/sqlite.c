@@ -1,27 +1,28 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// SQLite behind a small border.
-//
-// The rest of state/ thinks in nouns and rows; what is SQLite's alone stays here: result codes,
-// locks, the write-ahead log, prepared statements.
-//
-// Several processes and threads write one file. In WAL mode readers never wait, and writers wait
-// for one another in SQLite's busy handler, 5 s at most. That handler is not asked in two cases,
-// which are kept from arising: a read transaction that turns into a writing one (every
-// transaction here begins IMMEDIATE, every lone write is one statement), and the switch to WAL
-// mode (retried here).
-//
-// Durability is a property of a connection in SQLite (PRAGMA synchronous) and can't change inside a
-// transaction. It is switched before a write when the last one was of the other kind; the pragma
-// costs microseconds and no I/O.
-//
-// A full disk shows as SQLITE_FULL from the write-ahead log, or as an I/O error whose errno says
-// ENOSPC, EDQUOT or EFBIG; SQLite rolls back, so that what was committed before is intact and a
-// later write succeeds once there is room. A transaction of several writes that lost one of them
-// so is marked failed: later writes inside must not slip out as transactions of their own.
-//
-// Statements are cached by their text for the life of the connection; the texts are constants or
-// generated from constant tables, so the cache is bounded by the program.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * SQLite behind a small border.
+ *
+ * The rest of state/ thinks in nouns and rows; what is SQLite's alone stays here: result codes,
+ * locks, the write-ahead log, prepared statements.
+ *
+ * Several processes and threads write one file. In WAL mode readers never wait, and writers wait
+ * for one another in SQLite's busy handler, 5 s at most. That handler is not asked in two cases,
+ * which are kept from arising: a read transaction that turns into a writing one (every
+ * transaction here begins IMMEDIATE, every lone write is one statement), and the switch to WAL
+ * mode (retried here).
+ *
+ * Durability is a property of a connection in SQLite (PRAGMA synchronous) and can't change inside a
+ * transaction. It is switched before a write when the last one was of the other kind; the pragma
+ * costs microseconds and no I/O.
+ *
+ * A full disk shows as SQLITE_FULL from the write-ahead log, or as an I/O error whose errno says
+ * ENOSPC, EDQUOT or EFBIG; SQLite rolls back, so that what was committed before is intact and a
+ * later write succeeds once there is room. A transaction of several writes that lost one of them
+ * so is marked failed: later writes inside must not slip out as transactions of their own.
+ *
+ * Statements are cached by their text for the life of the connection; the texts are constants or
+ * generated from constant tables, so the cache is bounded by the program.
+ */
 #include "state/sqlite.h"
 
 #include <errno.h>
@@ -33,17 +34,17 @@
 
 struct Sqlite {
     sqlite3 *handle;
-    char *path;             // for messages
-    GHashTable *statements; // SQL text -> sqlite3_stmt
+    char *path;             /* for messages */
+    GHashTable *statements; /* SQL text -> sqlite3_stmt */
     SqliteDurability durability;
     gboolean is_durability_known;
     gboolean is_in_transaction;
-    gboolean is_failed; // the open transaction has lost a write
+    gboolean is_failed; /* the open transaction has lost a write */
 };
 
 G_DEFINE_QUARK(virtkeep - state - error, state_error)
 
-// By primary result code: what a caller may branch on, and what the user can do.
+/* By primary result code: what a caller may branch on, and what the user can do. */
 static const struct {
     int code;
     StateError error;
@@ -66,7 +67,7 @@ set_error(Sqlite *db, int code, GError **error)
 {
     StateError kind = STATE_ERROR_FAILED;
     const char *advice = NULL;
-    // SQLite notes errno where a statement fails, but not where its commit does (3.40).
+    /* SQLite notes errno where a statement fails, but not where its commit does (3.40). */
     int os_errno = errno ? errno : sqlite3_system_errno(db->handle);
     for (guint i = 0; i < G_N_ELEMENTS(refusals); i++)
         if (refusals[i].code == (code & 0xff)) {
@@ -82,7 +83,7 @@ set_error(Sqlite *db, int code, GError **error)
                 advice ? "; " : "", advice ? advice : "");
 }
 
-// A statement that failed inside a transaction takes the transaction with it.
+/* A statement that failed inside a transaction takes the transaction with it. */
 static gboolean
 fail(Sqlite *db, int code, GError **error)
 {
@@ -106,7 +107,7 @@ sqlite_open(const char *path, gboolean is_read_only, GError **error)
         set_error(db, code, error);
         return NULL;
     }
-    // SQLite opens a write-protected file for reading without a word.
+    /* SQLite opens a write-protected file for reading without a word. */
     if (!is_read_only && sqlite3_db_readonly(db->handle, "main") == 1) {
         g_set_error(error, STATE_ERROR, STATE_ERROR_READONLY, "state file %s: is not writable",
                     db->path);
@@ -162,8 +163,8 @@ read_text(SqliteRow *row, gpointer user_data)
 gboolean
 sqlite_set_wal(Sqlite *db, GError **error)
 {
-    // SQLite answers BUSY here at once, without its busy handler, when another connection is
-    // switching or has a transaction open on a file that is not yet in WAL mode.
+    /* SQLite answers BUSY here at once, without its busy handler, when another connection is
+     * switching or has a transaction open on a file that is not yet in WAL mode. */
     gint64 deadline = g_get_monotonic_time() + BUSY_TIMEOUT_MS * G_TIME_SPAN_MILLISECOND;
     for (;;) {
         g_autofree char *mode = NULL;
@@ -212,7 +213,8 @@ lookup_statement(Sqlite *db, const char *sql, GError **error)
 {
     sqlite3_stmt *statement = g_hash_table_lookup(db->statements, sql);
     if (statement) {
-        g_assert(!sqlite3_stmt_busy(statement)); // one thread at a time, no reading inside reading
+        g_assert(
+            !sqlite3_stmt_busy(statement)); /* one thread at a time, no reading inside reading */
         return statement;
     }
     errno = 0;
@@ -361,7 +363,7 @@ sqlite_rollback(Sqlite *db)
 {
     if (!db->is_in_transaction)
         return;
-    // SQLite may have rolled back by itself (a full disk): then there is nothing to undo.
+    /* SQLite may have rolled back by itself (a full disk): then there is nothing to undo. */
     if (!sqlite3_get_autocommit(db->handle))
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
     db->is_in_transaction = FALSE;

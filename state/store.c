@@ -1,22 +1,23 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// Opening the state file.
-//
-// Two promises are kept here. A file that isn't certainly ours and of a version we know is left
-// byte for byte as it was: until it is identified nothing is written, not even the checkpoint
-// that SQLite would do on close. And the reading commands (`plan`, `status`) work with whatever
-// there is and change nothing: no file reads as an empty one, an older file is copied into memory
-// and migrated there.
-//
-//     READ_WRITE  create (0600) -> open -> identify -> WAL -> migrate
-//     READ_ONLY   missing: memory -> migrate ...................... query-only
-//                 older:   open -> identify -> copy to memory -> migrate .. query-only
-//                 current: open -> identify ....................... query-only
-//
-// The file is created under another name, closed, and linked into place. Creating it in place
-// would mean to close a descriptor of a file that another thread may have opened in
-// the meantime, and closing any descriptor drops all POSIX locks which this process holds on
-// the file, SQLite's among them.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Opening the state file.
+ *
+ * Two promises are kept here. A file that isn't certainly ours and of a version we know is left
+ * byte for byte as it was: until it is identified nothing is written, not even the checkpoint
+ * that SQLite would do on close. And the reading commands (`plan`, `status`) work with whatever
+ * there is and change nothing: no file reads as an empty one, an older file is copied into memory
+ * and migrated there.
+ *
+ *     READ_WRITE  create (0600) -> open -> identify -> WAL -> migrate
+ *     READ_ONLY   missing: memory -> migrate ...................... query-only
+ *                 older:   open -> identify -> copy to memory -> migrate .. query-only
+ *                 current: open -> identify ....................... query-only
+ *
+ * The file is created under another name, closed, and linked into place. Creating it in place
+ * would mean to close a descriptor of a file that another thread may have opened in
+ * the meantime, and closing any descriptor drops all POSIX locks which this process holds on
+ * the file, SQLite's among them.
+ */
 #include "state/store.h"
 #include "state/migrations.h"
 #include "state/store_private.h"
@@ -57,9 +58,9 @@ create_file(const char *path, GError **error)
     return !number || number == EEXIST || fail_system(path, "create it", number, error);
 }
 
-// Damage that SQLite takes for a new file: a single byte (it allows for a quirk of a file system),
-// and no or an empty database beside a log that has something in it, which it would delete. A
-// database never is empty while it has a log: it gets its first page before the first log.
+/* Damage that SQLite takes for a new file: a single byte (it allows for a quirk of a file system),
+ * and no or an empty database beside a log that has something in it, which it would delete. A
+ * database never is empty while it has a log: it gets its first page before the first log. */
 static gboolean
 check_cut_off(const char *path, GError **error)
 {
@@ -127,7 +128,8 @@ open_read_only(const char *path, GError **error)
 Store *
 store_open(const char *path, StoreMode mode, GError **error)
 {
-    // Absolute, so that neither chdir nor SQLite's special names (":memory:") change its meaning.
+    /* Absolute, so that neither chdir nor SQLite's special names (":memory:") change its meaning.
+     */
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
     g_autoptr(Sqlite) db = mode == STORE_READ_WRITE  ? open_read_write(absolute, error)
                            : mode == STORE_READ_ONLY ? open_read_only(absolute, error)

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// The public words of the sync state: each value has one, each word leads back, and they are the
-// ones the contract names.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The public words of the sync state: each value has one, each word leads back, and they are the
+ * ones the contract names.
+ */
 #include "model/sync.h"
 
 #include <setjmp.h>

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// A state file in a directory of its own, for one test; and the few things that tests of state/
-// do from outside: look at bytes, ask SQL, run other processes beside.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A state file in a directory of its own, for one test; and the few things that tests of state/
+ * do from outside: look at bytes, ask SQL, run other processes beside.
+ */
 #include "tests/state/state-file.h"
 #include "state/sqlite.h"
 

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// Several processes and threads write one file at once while others read it: nothing is lost,
-// nobody is told BUSY, readers see whole transactions and never wait for a writer.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Several processes and threads write one file at once while others read it: nothing is lost,
+ * nobody is told BUSY, readers see whole transactions and never wait for a writer.
+ */
 #include "state/domains.h"
 #include "state/history.h"
 #include "state/memory_devices.h"
@@ -14,7 +15,7 @@
 #define N_WRITERS 4
 #define N_ROUNDS 60
 
-// What a controller does, over and over: an intent, figures, a sample, an outcome.
+/* What a controller does, over and over: an intent, figures, a sample, an outcome. */
 static gboolean
 write_rounds(Store *store, guint index, GError **error)
 {
@@ -89,7 +90,7 @@ processes_and_threads_write_at_once(void **state)
     assert_nothing_lost(file, 2 * N_WRITERS);
 }
 
-// The sqlite3 tool as a user runs it; what it prints, without the last newline.
+/* The sqlite3 tool as a user runs it; what it prints, without the last newline. */
 static char *
 run_sqlite3(const char *path, const char *sql)
 {
@@ -116,26 +117,26 @@ sqlite3_reads_while_others_write(void **state)
     g_autoptr(Store) store = state_file_open(file, STORE_READ_WRITE);
     assert_ok(store_domain_put_run_state(store, "held", "before", &error));
 
-    // In the middle of a transaction: the last committed state is read, at once.
+    /* In the middle of a transaction: the last committed state is read, at once. */
     assert_ok(store_begin(store, &error));
     assert_ok(store_domain_put_run_state(store, "held", "after", &error));
     gint64 start = g_get_monotonic_time();
     g_autofree char *before = run_sqlite3(file->path, "SELECT run_state FROM domains");
-    assert_true(g_get_monotonic_time() - start < 4 * SECOND); // less than any busy timeout
+    assert_true(g_get_monotonic_time() - start < 4 * SECOND); /* less than any busy timeout */
     assert_string_equal(before, "before");
     assert_ok(store_commit(store, &error));
     g_autofree char *after = run_sqlite3(file->path, "SELECT run_state FROM domains");
     assert_string_equal(after, "after");
-    g_clear_pointer(&store, store_close); // not across fork
+    g_clear_pointer(&store, store_close); /* not across fork */
 
-    // As beside `watch`, which holds the file open. (Where nobody does, the tool may meet the first
-    // one who opens or the last one who closes it, and needs a timeout.)
+    /* As beside `watch`, which holds the file open. (Where nobody does, the tool may meet the first
+     * one who opens or the last one who closes it, and needs a timeout.) */
     pid_t pid = state_file_fork(file, open_and_write, 0);
     store = state_file_open(file, STORE_READ_WRITE);
     guint n_reads = 0;
     int status = 0;
     while (waitpid(pid, &status, WNOHANG) == 0) {
-        // A device is never seen without its domain's row, nor a sample ahead of its device.
+        /* A device is never seen without its domain's row, nor a sample ahead of its device. */
         g_autofree char *orphans = run_sqlite3(
             file->path, "SELECT (SELECT count(*) FROM memory_devices WHERE domain NOT IN"
                         " (SELECT name FROM domains)) + (SELECT count(*) FROM samples s JOIN"
@@ -147,7 +148,7 @@ sqlite3_reads_while_others_write(void **state)
     assert_true(n_reads > 0);
 }
 
-// A reader that holds a snapshot open doesn't hold up a writer, and keeps seeing its moment.
+/* A reader that holds a snapshot open doesn't hold up a writer, and keeps seeing its moment. */
 static void
 a_held_snapshot_holds_nobody_up(void **state)
 {

@@ -1,11 +1,12 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// docs/state.md against the file: every view and column that exists is documented and the other
-// way round, in the same order, and every ready query runs.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * docs/state.md against the file: every view and column that exists is documented and the other
+ * way round, in the same order, and every ready query runs.
+ */
 #include "state/sqlite.h"
 #include "tests/state/state-file.h"
 
-// "view.column" per line, as the page documents them: "### `view`", then "| `column` | ...".
+/* "view.column" per line, as the page documents them: "### `view`", then "| `column` | ...". */
 static char *
 documented_columns(const char *page)
 {
@@ -36,7 +37,7 @@ read_page(void)
 static int
 compare_lines(gconstpointer a, gconstpointer b)
 {
-    // By view only: g_ptr_array_sort is stable, so columns keep their order.
+    /* By view only: g_ptr_array_sort is stable, so columns keep their order. */
     const char *left = *(const char *const *) a, *right = *(const char *const *) b;
     g_autofree char *left_view = g_strndup(left, strcspn(left, "."));
     g_autofree char *right_view = g_strndup(right, strcspn(right, "."));

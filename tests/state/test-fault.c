@@ -1,10 +1,11 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// Trouble from outside: kill -9 between intent and outcome, in the middle of writing, and a disk
-// that is full. What was committed stays, what was under way is found, and writing goes on.
-//
-// The full disk is a tmpfs of a few hundred KiB in a mount namespace of the child's own, so that
-// nothing is left mounted whatever happens; where that isn't allowed, a limit on the file size.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Trouble from outside: kill -9 between intent and outcome, in the middle of writing, and a disk
+ * that is full. What was committed stays, what was under way is found, and writing goes on.
+ *
+ * The full disk is a tmpfs of a few hundred KiB in a mount namespace of the child's own, so that
+ * nothing is left mounted whatever happens; where that isn't allowed, a limit on the file size.
+ */
 #include "state/domains.h"
 #include "state/history.h"
 #include "tests/state/state-file.h"
@@ -67,7 +68,7 @@ a_killed_controllers_intent_is_found(void **state)
     assert_int_equal(((ActionRecord *) actions->pdata[0])->finished_at_us, NOON + 1);
 }
 
-// Writes without end; each row's number goes to the pipe once its commit returned.
+/* Writes without end; each row's number goes to the pipe once its commit returned. */
 static int commit_pipe[2];
 
 static gboolean
@@ -108,13 +109,13 @@ killed_while_writing_loses_nothing_committed(void **state)
         assert_ok(store_check(store, &error));
         g_autoptr(GPtrArray) changes = store_change_list(store, NULL, &error);
         assert_ok(changes);
-        // The last commit may have happened without its word getting through.
+        /* The last commit may have happened without its word getting through. */
         assert_in_range(changes->len, n_committed, n_committed + 1);
         n_committed = changes->len;
     }
 }
 
-// Adds actions until refused; the number committed, or -1 if it was another refusal than FULL.
+/* Adds actions until refused; the number committed, or -1 if it was another refusal than FULL. */
 static int
 fill(Store *store, int limit)
 {
@@ -135,7 +136,7 @@ fill(Store *store, int limit)
     return -1;
 }
 
-// What both ways of a full disk have in common. `make_room` undoes the shortage.
+/* What both ways of a full disk have in common. `make_room` undoes the shortage. */
 static gboolean
 check_full(const char *path, gboolean (*make_room)(const char *path))
 {
@@ -145,7 +146,7 @@ check_full(const char *path, gboolean (*make_room)(const char *path))
     CHECK(store_domain_put_run_state(store, "web-1", "running", &error));
     int n = fill(store, 10000);
     CHECK(n > 0);
-    // What was committed is there, for this connection and for a new one, and all of it whole.
+    /* What was committed is there, for this connection and for a new one, and all of it whole. */
     CHECK(store_check(store, &error));
     g_autoptr(GPtrArray) actions = store_action_list(store, NULL, &error);
     CHECK(actions && actions->len == (guint) n);
@@ -154,7 +155,7 @@ check_full(const char *path, gboolean (*make_room)(const char *path))
     g_autoptr(GPtrArray) domains = store_domain_list(other, &error);
     CHECK(domains && domains->len == 1);
     g_clear_pointer(&other, store_close);
-    // Room again: the same connection goes on.
+    /* Room again: the same connection goes on. */
     CHECK(make_room(path));
     CHECK(journal_end(store, 1, ACTION_DONE, NULL, NOON, &error));
     ActionOwner owner = { getpid(), 1, NULL };
@@ -171,8 +172,8 @@ remove_ballast(const char *path)
     return g_unlink(ballast) == 0;
 }
 
-// A tmpfs of 1 MiB at the state file's directory, `n_taken` bytes of it used up. Ends the child
-// with status 77 where mounting isn't allowed.
+/* A tmpfs of 1 MiB at the state file's directory, `n_taken` bytes of it used up. Ends the child
+ * with status 77 where mounting isn't allowed. */
 static gboolean
 mount_tmpfs(const StateFile *file, gsize n_taken)
 {
@@ -234,7 +235,7 @@ a_file_size_limit_loses_nothing(void **state)
     assert_child_succeeds(*state, limited_file_size);
 }
 
-// No room from the start: no file can be made, and one is made once there is room.
+/* No room from the start: no file can be made, and one is made once there is room. */
 static gboolean
 full_from_the_start(const StateFile *file, guint index)
 {
@@ -258,7 +259,7 @@ a_disk_full_from_the_start_heals(void **state)
     assert_child_succeeds(*state, full_from_the_start);
 }
 
-// A file system that can't be written to is said so when opening, not at the first write.
+/* A file system that can't be written to is said so when opening, not at the first write. */
 static gboolean
 write_protected(const StateFile *file, guint index)
 {
@@ -280,7 +281,7 @@ a_write_protected_file_is_refused(void **state)
     assert_child_succeeds(*state, write_protected);
 }
 
-// Past 5 seconds a caller is told BUSY, and may try again.
+/* Past 5 seconds a caller is told BUSY, and may try again. */
 static void
 a_lock_held_too_long_is_busy(void **state)
 {

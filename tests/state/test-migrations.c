@@ -1,11 +1,12 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// A file of every released version comes up with its data; a file that is newer, damaged or
-// somebody else's is refused with its bytes untouched; a migration that fails or meets another one
-// leaves a whole file.
-//
-// fixtures/version-N.sql is a dump of a file as version N wrote it. It is never edited: a new
-// version adds a new one (`sqlite3 state.db .dump`, with the two pragmas in front).
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A file of every released version comes up with its data; a file that is newer, damaged or
+ * somebody else's is refused with its bytes untouched; a migration that fails or meets another one
+ * leaves a whole file.
+ *
+ * fixtures/version-N.sql is a dump of a file as version N wrote it. It is never edited: a new
+ * version adds a new one (`sqlite3 state.db .dump`, with the two pragmas in front).
+ */
 #include "state/domains.h"
 #include "state/history.h"
 #include "state/memory_devices.h"
@@ -33,7 +34,7 @@ remove_file(const StateFile *file)
     }
 }
 
-// Makes the state file by running `sql` in it.
+/* Makes the state file by running `sql` in it. */
 static void
 make_file(const StateFile *file, const char *sql)
 {
@@ -92,7 +93,7 @@ every_released_version_comes_up(void **state)
         make_file(file, sql);
         g_autofree char *stamp = state_file_query(file->path, "PRAGMA user_version");
         assert_int_equal(atoi(stamp), version);
-        // Reading alone changes nothing, whatever the version.
+        /* Reading alone changes nothing, whatever the version. */
         g_autoptr(GBytes) before = state_file_bytes(file->path);
         g_autoptr(Store) reader = state_file_open(file, STORE_READ_ONLY);
         assert_fixture_data(reader);
@@ -115,7 +116,7 @@ reading_an_older_file_migrates_in_memory(void **state)
     StateFile *file = *state;
     g_autoptr(GError) error = NULL;
     make_parent(file);
-    assert_ok(g_file_set_contents(file->path, "", 0, &error)); // version 0
+    assert_ok(g_file_set_contents(file->path, "", 0, &error)); /* version 0 */
     g_autoptr(Store) reader = state_file_open(file, STORE_READ_ONLY);
     g_autoptr(GPtrArray) domains = store_domain_list(reader, &error);
     assert_ok(domains);
@@ -126,7 +127,7 @@ reading_an_older_file_migrates_in_memory(void **state)
     assert_int_equal(size, 0);
 }
 
-// What a released migration makes must never change: its fixture was made by it.
+/* What a released migration makes must never change: its fixture was made by it. */
 static void
 released_migrations_are_not_edited(void **state)
 {
@@ -149,7 +150,7 @@ released_migrations_are_not_edited(void **state)
     }
 }
 
-// Both modes refuse `file` with `code`; the message names the file; no byte changes.
+/* Both modes refuse `file` with `code`; the message names the file; no byte changes. */
 static void
 assert_refused_untouched(const StateFile *file, StateError code, const char *words)
 {
@@ -176,7 +177,7 @@ refuses_a_newer_version(void **state)
     assert_refused_untouched(file, STATE_ERROR_NEWER, "newer virtkeep");
 }
 
-// Left by a newer virtkeep that was killed: its log isn't folded into the file either.
+/* Left by a newer virtkeep that was killed: its log isn't folded into the file either. */
 static void
 refuses_a_newer_version_with_its_log(void **state)
 {
@@ -227,13 +228,13 @@ refuses_a_cut_off_file(void **state)
         assert_int_equal(truncate(file->path, size), 0);
         assert_refused_untouched(file, STATE_ERROR_DAMAGED, "move it away");
     }
-    // To nothing, with a log beside it that SQLite would delete.
+    /* To nothing, with a log beside it that SQLite would delete. */
     g_autoptr(GError) error = NULL;
     g_autofree char *log_path = g_strconcat(file->path, "-wal", NULL);
     assert_int_equal(truncate(file->path, 0), 0);
     assert_ok(g_file_set_contents(log_path, "what was committed last", -1, &error));
     assert_refused_untouched(file, STATE_ERROR_DAMAGED, "move it away");
-    // Likewise where only the log is left: nothing is put in the database's place.
+    /* Likewise where only the log is left: nothing is put in the database's place. */
     g_unlink(file->path);
     assert_null(store_open(file->path, STORE_READ_WRITE, &error));
     assert_state_error(error, STATE_ERROR_DAMAGED);
@@ -251,7 +252,7 @@ refuses_another_programs_file(void **state)
     assert_refused_untouched(file, STATE_ERROR_DAMAGED, "not virtkeep's");
 }
 
-// Damage inside a page that opening doesn't read is found by the check, and by who reads it.
+/* Damage inside a page that opening doesn't read is found by the check, and by who reads it. */
 static void
 check_finds_inner_damage(void **state)
 {
@@ -326,7 +327,7 @@ open_and_write(const StateFile *file, guint index)
     return FALSE;
 }
 
-// Everybody finds no file at once: it is made once, migrated once, and nobody's write is lost.
+/* Everybody finds no file at once: it is made once, migrated once, and nobody's write is lost. */
 static void
 many_create_at_once(void **state)
 {

@@ -1,7 +1,8 @@
-// SPDX-License-Identifier: LGPL-2.1-or-later
-//
-// What goes into the state file comes out again, and the rules about old values hold: since,
-// pinned uuid, counted starts, suspension, open actions, thinning.
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What goes into the state file comes out again, and the rules about old values hold: since,
+ * pinned uuid, counted starts, suspension, open actions, thinning.
+ */
 #include "state/domains.h"
 #include "state/facts.h"
 #include "state/history.h"
@@ -55,7 +56,7 @@ creates_private_file(void **state)
     g_autofree char *log_path = g_strconcat(file->path, "-wal", NULL);
     assert_int_equal(g_stat(log_path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
-    // Nothing of the making is left beside it.
+    /* Nothing of the making is left beside it. */
     guint n_files = 0;
     g_autoptr(GDir) directory = g_dir_open(parent, 0, NULL);
     while (g_dir_read_name(directory))
@@ -91,7 +92,7 @@ read_only_sees_and_refuses(void **state)
     assert_string_equal(record->run_state, "running");
     assert_false(store_domain_put_run_state(reader, "web-1", "paused", &error));
     assert_state_error(error, STATE_ERROR_READONLY);
-    // Also without a writer, whose -wal and -shm are gone then.
+    /* Also without a writer, whose -wal and -shm are gone then. */
     g_clear_pointer(&writer, store_close);
     g_clear_pointer(&reader, store_close);
     reader = state_file_open(file, STORE_READ_ONLY);
@@ -164,7 +165,7 @@ keeps_a_domain(void **state)
     assert_int_equal(record->suspended_since_us, NOON);
     assert_int_equal(record->memory_boot, 256 * MIB);
 
-    // Adopted: no start is counted. NULLs clear.
+    /* Adopted: no start is counted. NULLs clear. */
     assert_ok(store_domain_put_process(store, "web-1", &process, FALSE, &error));
     assert_ok(store_domain_put_failure(store, "web-1", NULL, 0, 0, &error));
     assert_ok(store_domain_put_shutdown(store, "web-1", NULL, &error));
@@ -221,7 +222,7 @@ since_moves_with_sync_and_reason(void **state)
         assert_int_equal(record->since_us, steps[i].since_us);
         assert_int_equal(g_strcmp0(record->message, steps[i].message), 0);
     }
-    // A memory device likewise, by its state word; a row made without sync starts at its first.
+    /* A memory device likewise, by its state word; a row made without sync starts at its first. */
     put_memory(store, "b", "vm0", GIB, 0, 0, "progressing", 10);
     put_memory(store, "b", "vm0", GIB, MIB, MIB, "progressing", 20);
     g_autoptr(MemoryDeviceRecord) device = NULL;
@@ -387,10 +388,10 @@ journals_actions(void **state)
         journal_close_interrupted(store, "a", is_pid_100, &n_asked, NOON + 9, &n_closed, &error));
     assert_int_equal(n_asked, 2);
     assert_int_equal(n_closed, 1);
-    // The first outcome stays.
+    /* The first outcome stays. */
     assert_ok(journal_end(store, first, ACTION_DONE, NULL, NOON + 10, &error));
     assert_ok(journal_end(store, second, ACTION_FAILED, "QEMU's words", NOON + 11, &error));
-    // Taken over in time: not interrupted.
+    /* Taken over in time: not interrupted. */
     assert_ok(journal_adopt(store, third, &alive, &error));
     assert_ok(
         journal_close_interrupted(store, NULL, is_pid_100, &n_asked, NOON + 12, &n_closed, &error));
@@ -467,7 +468,7 @@ add_sample(Store *store, const char *device, gint64 at_us)
     assert_ok(store_sample_add(store, &sample, &error));
 }
 
-// The number of samples of device vm0 whose age is in [from, to).
+/* The number of samples of device vm0 whose age is in [from, to). */
 static guint
 count_samples(Store *store, gint64 from_us, gint64 to_us)
 {
@@ -505,18 +506,18 @@ thins_samples(void **state)
     assert_in_range(count_samples(store, hour, day), 23 * 60, 23 * 60 + 2);
     assert_in_range(count_samples(store, day, 30 * day), 29 * 96, 29 * 96 + 2);
     assert_int_equal(count_samples(store, 30 * day + SECOND, 40 * day), 0);
-    // Another device is thinned for itself: it was coarse enough.
+    /* Another device is thinned for itself: it was coarse enough. */
     g_autofree char *n_other =
         state_file_query(file->path, "SELECT count(*) FROM samples WHERE device = 'vm1'");
     assert_string_equal(n_other, "60");
-    // The last of each bucket is what is kept.
+    /* The last of each bucket is what is kept. */
     g_autofree char *kept = state_file_query(
         file->path,
         "SELECT DISTINCT at % 10000000 FROM t_sample WHERE device = 'vm0'"
         " AND at BETWEEN 1782907200000000 - 3000000000 AND 1782907200000000 - 700000000");
     assert_string_equal(kept, "9000000");
 
-    // Twice does nothing more; a day later all but what a day leaves is gone.
+    /* Twice does nothing more; a day later all but what a day leaves is gone. */
     guint n = count_samples(store, 0, 40 * day);
     assert_ok(store_prune_history(store, NOON, &limits, &error));
     assert_int_equal(count_samples(store, 0, 40 * day), n);
@@ -613,7 +614,7 @@ transactions_are_whole(void **state)
     store_rollback(store);
     assert_null(get(store, "a"));
 
-    // After a failed write nothing of it stays, nor of what would follow.
+    /* After a failed write nothing of it stays, nor of what would follow. */
     ActionOwner owner = { 1, 2, NULL };
     gint64 id;
     assert_ok(store_begin(store, &error));
