@@ -40,24 +40,25 @@ tables(void)
 static char *
 renew_page(const char *page)
 {
+    g_autofree char *now = tables();
     const char *begin = strstr(page, BEGIN), *end = begin ? strstr(begin, END) : NULL;
-    g_autofree char *text = tables();
 
     if (!end)
         g_error("the page has no place for the tables:\n" BEGIN END);
-    return g_strdup_printf("%.*s\n%s\n%s", (int) (begin + strlen(BEGIN) - page), page, text, end);
+    return g_strdup_printf("%.*s\n%s\n%s", (int) (begin + strlen(BEGIN) - page), page, now, end);
 }
 
 /* The first line that differs, for the message. */
 static void
 print_difference(const char *page, const char *renewed)
 {
-    const char *line = renewed;
+    gsize line = 0;
 
-    for (; *page && *page == *renewed; page++, renewed++)
-        if (*renewed == '\n')
-            line = renewed + 1;
-    fprintf(stderr, "the tables now say: %.*s\n", (int) strcspn(line, "\n"), line);
+    for (gsize i = 0; page[i] && page[i] == renewed[i]; i++)
+        if (page[i] == '\n')
+            line = i + 1;
+    fprintf(stderr, "the tables now say: %.*s\n", (int) strcspn(renewed + line, "\n"),
+            renewed + line);
 }
 
 int
