@@ -445,7 +445,7 @@ run_apply(const Invocation *invocation)
 const Command apply_command = {
     .name = "apply",
     .arguments = "[NAME...]",
-    .summary = "make domains as their files say",
+    .summary = "Make domains as their files say",
     .doc = "Starts, stops and changes what `virtkeep plan` shows, and waits until memory has\n"
            "moved. Exit status: 0 converged, 1 error, 3 not converged in time.",
     .examples = "  virtkeep apply\n"

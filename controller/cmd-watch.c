@@ -414,7 +414,7 @@ run_watch(const Invocation *invocation)
 const Command watch_command = {
     .name = "watch",
     .arguments = "",
-    .summary = "keep domains as their files say",
+    .summary = "Keep domains as their files say",
     .doc = "The service: follows the domains directory, the running QEMUs and the clock, and\n"
            "applies what is missing. SIGHUP reads the configuration again; SIGTERM ends it and\n"
            "leaves every QEMU running.",
