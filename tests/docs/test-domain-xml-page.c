@@ -15,17 +15,6 @@
 #define END "<!-- end of elements -->\n"
 
 static char *
-read_file(const char *path)
-{
-    g_autoptr(GError) error = NULL;
-    char *text = NULL;
-
-    if (!g_file_get_contents(path, &text, NULL, &error))
-        g_error("%s", error->message);
-    return text;
-}
-
-static char *
 tables(void)
 {
     GString *out = g_string_new(NULL);
@@ -68,8 +57,8 @@ main(int argc, char **argv)
     g_autofree char *renewed = NULL;
     g_autoptr(GError) error = NULL;
 
-    g_assert(argc >= 2);
-    page = read_file(argv[1]);
+    if (!g_file_get_contents(argv[1], &page, NULL, &error))
+        g_error("%s", error->message);
     renewed = renew_page(page);
     if (!strcmp(page, renewed))
         return 0;
