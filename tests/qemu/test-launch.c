@@ -420,11 +420,16 @@ test_clear_keeps_others_files(void **state)
 {
     g_autofree char *run = scratch_path(scratch, "run/kept");
     g_autofree char *file = scratch_write(scratch, "run/kept/notes.txt", "mine\n");
-    g_autofree char *socket = scratch_write(scratch, "run/kept/control.sock", "");
+    g_autofree char *record = scratch_write(scratch, "run/kept/process.json", "");
+    g_autofree char *unfinished = scratch_write(scratch, "run/kept/applied.xml.X1Y2Z3", "");
+    g_autofree char *socket = scratch_path(scratch, "run/kept/channel0.sock");
     g_autoptr(GError) error = NULL;
 
+    assert_int_equal(mknod(socket, S_IFSOCK | 0600, 0), 0);
     assert_true(run_directory_clear(run, &error));
     assert_int_equal(g_access(file, F_OK), 0);
+    assert_int_equal(g_access(record, F_OK), -1);
+    assert_int_equal(g_access(unfinished, F_OK), -1);
     assert_int_equal(g_access(socket, F_OK), -1);
 }
 
