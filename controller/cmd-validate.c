@@ -83,12 +83,15 @@ add_verdict(ValidateRun *run, const char *file, const char *name, bool is_valid)
     g_ptr_array_add(run->verdicts, verdict);
 }
 
-/* A path that can't be read at all. */
+/* A path that can't be read at all, and the error that says so, which may name it again. */
 static void
 add_failure(ValidateRun *run, const char *path, const char *text)
 {
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(path);
+    g_autofree char *prefix = g_strconcat(path, ": ", NULL);
 
+    if (g_str_has_prefix(text, prefix))
+        text += strlen(prefix);
     diagnostics_add(diagnostics, SEVERITY_ERROR, (Position){ 0 }, "unreadable", "%s", text);
     add_diagnostics(run, diagnostics);
     add_verdict(run, path, NULL, false);
@@ -120,16 +123,11 @@ validate_file(ValidateRun *run, const char *path)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(Spec) spec = spec_load(path, &error);
-    g_autofree char *prefix = g_strconcat(path, ": ", NULL);
-    const char *text;
 
-    if (spec) {
+    if (spec)
         validate_spec(run, spec);
-        return;
-    }
-    text =
-        g_str_has_prefix(error->message, prefix) ? error->message + strlen(prefix) : error->message;
-    add_failure(run, path, text);
+    else
+        add_failure(run, path, error->message);
 }
 
 static void

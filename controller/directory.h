@@ -41,7 +41,8 @@ typedef struct DirectoryScan {
     bool is_missing;
     bool is_empty;      /* readable, and holds no *.xml */
     char *problem;      /* the root (or a directory below) can't be read or is refused; else NULL */
-    bool is_changing;   /* files kept vanishing while it was read */
+    bool is_changing;   /* files kept vanishing while it was read, or git is at work: scan again soon
+                           (watcher_hint()), since the end of that may be no event */
     GPtrArray *entries; /* DirectoryEntry*, by path */
     guint n_valid, n_invalid; /* n_invalid: all that aren't valid */
     char *digest;             /* of the set: paths and contents; hex */

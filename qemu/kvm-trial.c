@@ -70,8 +70,8 @@ end_process(pid_t pid)
 
 extern const char kvm_trial_code[], kvm_trial_end[];
 
-/* Real mode, protected mode, 64-bit mode with paging; a million writes to memory; CPUID. After each
- * a byte on PORT. The page tables at 0x1000 are made by the host. */
+/* Real mode, protected mode, 64-bit mode with paging; ten thousand writes to memory; CPUID. After
+ * each a byte on PORT. The page tables at 0x1000 are made by the host. */
 __asm__(".pushsection .rodata\n"
         ".globl kvm_trial_code, kvm_trial_end\n"
         ".code16\n"
@@ -108,7 +108,7 @@ __asm__(".pushsection .rodata\n"
         ".code64\n"
         "1:  mov $0x33, %al\n"
         "    out %al, $0x10\n"
-        "    mov $1000000, %ecx\n"
+        "    mov $10000, %ecx\n"
         "2:  incl 0x9000\n"
         "    loop 2b\n"
         "    xor %eax, %eax\n"

@@ -406,11 +406,12 @@ test_writable_by_others(void **state)
 static void
 test_unreadable_directory(void **state)
 {
-    g_autoptr(Scratch) scratch = scratch_new();
+    g_autoptr(Scratch) scratch = NULL;
     g_autoptr(DirectoryScan) scan = NULL;
 
     if (geteuid() == 0)
         skip(); /* root reads everything */
+    scratch = scratch_new();
     write_domain(scratch, "d/a.xml", "a");
     write_domain(scratch, "d/sub/b.xml", "b");
     chmod_in(scratch, "d/sub", 0);

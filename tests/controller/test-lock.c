@@ -80,13 +80,14 @@ test_bad_directory(void **state)
 {
     g_autoptr(Scratch) scratch = scratch_new();
     g_autofree char *file = scratch_write(scratch, "file", "");
+    g_autofree char *link = scratch_path(scratch, "a.lock");
     g_autoptr(GError) error = NULL;
 
     assert_null(lock_acquire(file, "a", 0, NULL, &error));
     assert_non_null(strstr(error->message, file));
     g_clear_error(&error);
     /* Something of somebody else's under the lock's name is not opened through a link. */
-    assert_int_equal(symlink(file, scratch_path(scratch, "a.lock")), 0);
+    assert_int_equal(symlink(file, link), 0);
     assert_null(lock_acquire(scratch_dir(scratch), "a", 0, NULL, &error));
     assert_non_null(error);
 }
