@@ -41,8 +41,7 @@ print(const Invocation *invocation, const Subject *subject, const char *xml, boo
     return message_print_json(json);
 }
 
-static bool
-export(const Invocation *invocation, const Subject *subject, GError **error)
+static bool export(const Invocation *invocation, const Subject *subject, GError **error)
 {
     bool is_live, is_answering = subject->observed->run_state != RUN_STATE_UNREACHABLE;
     g_autoptr(Domain) domain = choose_domain(subject, &is_live, error);

@@ -126,8 +126,9 @@ const Command history_command = {
     .name = "history",
     .arguments = "[NAME]",
     .summary = "Show what was done, and why",
-    .doc = "One line an action: when it began, how long it took, what became of it, and its cause:\n"
-           "the file and line, the commit, and what set it off. The newest is the last.",
+    .doc =
+        "One line an action: when it began, how long it took, what became of it, and its cause:\n"
+        "the file and line, the commit, and what set it off. The newest is the last.",
     .examples = "  virtkeep history web-1\n"
                 "  virtkeep history --since 1h --changes --events\n"
                 "  virtkeep history --output json --limit 0 | jq '.actions[] | select(.error)'",

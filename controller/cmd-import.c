@@ -190,8 +190,7 @@ import_text(Import *import, const char *path, const char *text, gsize length)
     g_autofree char *base = NULL, *target = NULL;
     g_autoptr(GError) error = NULL;
 
-    message_diagnostics(spec->diagnostics,
-                        terminal_has_color(2, import->invocation->global.color));
+    message_diagnostics(spec->diagnostics, terminal_has_color(2, import->invocation->global.color));
     if (!spec_is_valid(spec))
         return refuse(import, path, domain->name, "not imported");
     base = g_strconcat(domain->name, ".xml", NULL);
@@ -283,10 +282,11 @@ const Command import_command = {
     .name = "import",
     .arguments = "PATH...",
     .summary = "Check libvirt's domain XML and copy it into the domains directory",
-    .doc = "PATH is a file or a directory of *.xml. Each is copied as NAME.xml, byte for byte, if\n"
-           "virtkeep honours all of it; what is not supported is said with its line, and the file\n"
-           "is left out. Existing files are never replaced without --force. A running watch starts\n"
-           "what is imported: shut it down in libvirt first.",
+    .doc =
+        "PATH is a file or a directory of *.xml. Each is copied as NAME.xml, byte for byte, if\n"
+        "virtkeep honours all of it; what is not supported is said with its line, and the file\n"
+        "is left out. Existing files are never replaced without --force. A running watch starts\n"
+        "what is imported: shut it down in libvirt first.",
     .examples = "  virtkeep import --dry-run /etc/libvirt/qemu\n"
                 "  virsh dumpxml --inactive web-1 > web-1.xml && virtkeep import web-1.xml",
     .options = import_options,

@@ -36,9 +36,9 @@ static void
 note_gone(DomainRecord *row)
 {
     g_free(row->message);
-    row->message = g_strdup_printf("its QEMU (pid %" G_GINT64_FORMAT
-                                   ") is gone; the next pass will see to it",
-                                   row->process.pid);
+    row->message =
+        g_strdup_printf("its QEMU (pid %" G_GINT64_FORMAT ") is gone; the next pass will see to it",
+                        row->process.pid);
     g_free(row->run_state);
     row->run_state = g_strdup("off");
     g_free(row->reason);

@@ -68,8 +68,7 @@ wait_for_pass(const SiteSetup *setup, const char *name)
 }
 
 static bool
-print_outcome(const Invocation *invocation, const char *name, bool is_suspended,
-              const char *reason)
+print_outcome(const Invocation *invocation, const char *name, bool is_suspended, const char *reason)
 {
     g_autoptr(Json) json = message_json_new();
 
@@ -124,9 +123,10 @@ const Command suspend_command = {
     .name = "suspend",
     .arguments = "NAME",
     .summary = "Take a domain out of reconciliation",
-    .doc = "The domain is left as it is, running or not, whatever becomes of its file, until it is\n"
-           "resumed. Its guest is not paused. When the command returns, nothing more is done to\n"
-           "the domain.",
+    .doc =
+        "The domain is left as it is, running or not, whatever becomes of its file, until it is\n"
+        "resumed. Its guest is not paused. When the command returns, nothing more is done to\n"
+        "the domain.",
     .examples = "  virtkeep suspend web-1 --reason 'looking into its disk'\n"
                 "  virtkeep resume web-1",
     .options = suspend_options,
@@ -140,8 +140,9 @@ const Command resume_command = {
     .name = "resume",
     .arguments = "NAME",
     .summary = "Put a suspended domain back into reconciliation",
-    .doc = "The next pass makes it as its file says; 'virtkeep plan NAME' shows what that will be,\n"
-           "'virtkeep apply NAME' does it now.",
+    .doc =
+        "The next pass makes it as its file says; 'virtkeep plan NAME' shows what that will be,\n"
+        "'virtkeep apply NAME' does it now.",
     .examples = "  virtkeep plan web-1\n"
                 "  virtkeep resume web-1",
     .min_args = 1,

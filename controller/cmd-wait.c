@@ -180,10 +180,9 @@ look_now(Waiting *waiting, Look *look, GError **error)
     g_autoptr(DirectoryScan) scan =
         site_scan(waiting->config, waiting->store, waiting->cache, error);
     g_autoptr(Subject) subject = NULL;
-    Site site = { .config = waiting->config,
-                  .host = waiting->host,
-                  .store = waiting->store,
-                  .scan = scan };
+    Site site = {
+        .config = waiting->config, .host = waiting->host, .store = waiting->store, .scan = scan
+    };
 
     if (!scan)
         return false;
@@ -204,9 +203,9 @@ row_mark(const Waiting *waiting)
 
     if (!store_domain_get(waiting->store, waiting->name, &row, NULL) || !row)
         return g_strdup("");
-    return g_strdup_printf("%s %d %s %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %s",
-                           row->run_state, row->sync, row->message, row->process.pid,
-                           row->memory_current, row->desired.digest);
+    return g_strdup_printf("%s %d %s %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %s", row->run_state,
+                           row->sync, row->message, row->process.pid, row->memory_current,
+                           row->desired.digest);
 }
 
 static void
@@ -276,8 +275,7 @@ run_on_site(const Invocation *invocation, SiteSetup *setup)
 {
     const WaitOptions *options = invocation->options;
     g_autoptr(DirectoryCache) cache = directory_cache_new();
-    g_autoptr(Progress) progress =
-        progress_new(2, terminal_has_color(2, invocation->global.color));
+    g_autoptr(Progress) progress = progress_new(2, terminal_has_color(2, invocation->global.color));
     g_autoptr(GHashTable) starts = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(GError) error = NULL;
     g_auto(Look) look = { 0 };
@@ -324,11 +322,12 @@ const Command wait_command = {
     .name = "wait",
     .arguments = "NAME",
     .summary = "Wait until a domain is synced, running, stopped, or has its memory",
-    .doc = "synced: as its file says now. running, stopped: its guest runs; it has no QEMU.\n"
-           "memory: each virtio-mem device has exactly what the file asks for. Nothing is done\n"
-           "about it: that is for watch, apply and the guest.\n\n"
-           "Exit status: 0 when it has come about; 3 when the time is over; 1 on failure, and when\n"
-           "it can't come about without an operator: the file is not valid, the domain suspended.",
+    .doc =
+        "synced: as its file says now. running, stopped: its guest runs; it has no QEMU.\n"
+        "memory: each virtio-mem device has exactly what the file asks for. Nothing is done\n"
+        "about it: that is for watch, apply and the guest.\n\n"
+        "Exit status: 0 when it has come about; 3 when the time is over; 1 on failure, and when\n"
+        "it can't come about without an operator: the file is not valid, the domain suspended.",
     .examples = "  virtkeep wait web-1 --for=synced --timeout 2m\n"
                 "  virtkeep suspend web-1 && virtkeep wait web-1 --for=stopped",
     .options = wait_options,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Conditions are drawn from a fresh look (the subject and its plan) and, where only time tells, from
- * what passes have noted: that a guest stalls, or is guarded, is not to be seen in one moment.
+ * Conditions are drawn from a fresh look (the subject and its plan) and, where only time tells,
+ * from what passes have noted: that a guest stalls, or is guarded, is not to be seen in one moment.
  *
  * `status` and `explain` therefore never contradict a pass: what they add is only newer.
  */

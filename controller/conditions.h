@@ -10,7 +10,7 @@
 typedef struct Condition {
     const char *type; /* static */
     bool is_true;
-    bool is_good; /* as one would want it */
+    bool is_good;  /* as one would want it */
     char *reason;  /* CamelCase word; may be NULL */
     char *message; /* sentence; may be NULL */
     gint64 since;  /* us; 0: unknown */

@@ -78,8 +78,7 @@ put_memory(XmlNode *devices, const Domain *domain, const Observed *observed)
 
         if (strcmp(node->name, "memory"))
             continue;
-        memory = observed_memory(observed,
-                                 list_at(domain->memories, n, MemoryDevice)->info.alias);
+        memory = observed_memory(observed, list_at(domain->memories, n, MemoryDevice)->info.alias);
         n++;
         target = (XmlNode *) xml_node_child(node, "target");
         if (memory && target)

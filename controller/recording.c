@@ -171,8 +171,7 @@ read_replies(RecordedDomain *domain, const Json *json, GError **error)
                refuse(error, "neither 'qmp' nor 'run_state' says what its QEMU is");
     monitor = monitor_new_recorded(replies, error);
     domain->replies = json_copy(replies);
-    return monitor && (domain->has_run_state ||
-                       monitor_query_status(monitor, NULL, NULL, error));
+    return monitor && (domain->has_run_state || monitor_query_status(monitor, NULL, NULL, error));
 }
 
 static bool
@@ -198,9 +197,9 @@ read_memory_of_state(RecordedDomain *domain, const Json *json, GError **error)
 static bool
 check_members(const Json *json, GError **error)
 {
-    static const char *const known[] = { "name",       "applied",  "resolved",  "qmp",
-                                         "run_state",  "pid",      "started_at", "n_starts",
-                                         "last_exit",  "suspended", "shutdown",  NULL };
+    static const char *const known[] = { "name",      "applied",   "resolved",   "qmp",
+                                         "run_state", "pid",       "started_at", "n_starts",
+                                         "last_exit", "suspended", "shutdown",   NULL };
 
     for (guint i = 0; i < json_length(json); i++)
         if (!g_strv_contains(known, json_name_at(json, i)))

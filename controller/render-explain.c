@@ -159,11 +159,10 @@ append_conditions(Page *page)
         const Condition *condition = conditions->pdata[i];
         g_autofree char *age = age_text(condition->since, page->now);
         const char *separator = condition->reason && condition->message ? ": " : "";
-        g_autofree char *text =
-            g_strdup_printf("%s%s%s%s%s%s", condition->reason ? condition->reason : "", separator,
-                            condition->message ? condition->message : "",
-                            condition->since ? " (for " : "", condition->since ? age : "",
-                            condition->since ? ")" : "");
+        g_autofree char *text = g_strdup_printf(
+            "%s%s%s%s%s%s", condition->reason ? condition->reason : "", separator,
+            condition->message ? condition->message : "", condition->since ? " (for " : "",
+            condition->since ? age : "", condition->since ? ")" : "");
 
         table_add(table, STYLE_PLAIN, condition->type);
         table_add(table, condition->is_good ? STYLE_GOOD : STYLE_CAUTION,

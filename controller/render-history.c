@@ -24,8 +24,7 @@ history_clear(History *history)
 
 /* ---- parts of a line ---- */
 
-static void
-add_part(GString *text, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void add_part(GString *text, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static void
 add_part(GString *text, const char *format, ...)
 {
@@ -111,8 +110,7 @@ change_record_text(const ChangeRecord *change)
     g_autofree char *values = values_text(change);
     g_autofree char *cause = cause_text(change->file, change->line, change->commit, NULL);
 
-    return g_strdup_printf("%s  (%s%s%s)", values, change->change_class,
-                           *cause ? "; " : "", cause);
+    return g_strdup_printf("%s  (%s%s%s)", values, change->change_class, *cause ? "; " : "", cause);
 }
 
 /* ---- the lines ---- */

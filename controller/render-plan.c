@@ -203,8 +203,8 @@ append_domain(GString *out, const DomainPlan *domain, const PlanStyle *style)
 {
     Style how = verdicts[domain->verdict].style;
     const char *sync = sync_state_name(domain->sync);
-    const char *word = domain->verdict == PLAN_NONE && sync ? sync
-                                                            : plan_verdict_name(domain->verdict);
+    const char *word =
+        domain->verdict == PLAN_NONE && sync ? sync : plan_verdict_name(domain->verdict);
 
     append_styled(out, style, how, verdicts[domain->verdict].symbol);
     g_string_append_c(out, ' ');

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Rows of the state file as people and programs read them. The table says as much as fits a
- * terminal: a word for each question; the reason's sentence stands below it, and only where a domain
- * is not as its file says. The JSON says all of it, under the names that the views have.
+ * terminal: a word for each question; the reason's sentence stands below it, and only where a
+ * domain is not as its file says. The JSON says all of it, under the names that the views have.
  */
 #include "controller/render-status.h"
 
@@ -137,8 +137,9 @@ append_sentence(GString *out, const DomainRecord *row)
 char *
 status_text(const GPtrArray *rows, gint64 now, bool is_colored)
 {
-    static const char *const headings[] = { "NAME", "RUN", "MEMORY", "SYNC", "REASON", "AGE",
-                                            NULL };
+    static const char *const headings[] = {
+        "NAME", "RUN", "MEMORY", "SYNC", "REASON", "AGE", NULL
+    };
     g_autoptr(Table) table = table_new(headings);
     g_autoptr(GString) sentences = g_string_new(NULL);
     g_autofree char *text = NULL;

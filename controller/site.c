@@ -186,8 +186,7 @@ collect_complaints(const DirectoryScan *scan, const PruneDecision *prune)
     Json *array = json_new_array();
 
     if (scan->is_missing && (!prune || !prune->reason)) {
-        g_autofree char *text =
-            g_strdup_printf("the domains directory %s is missing", scan->root);
+        g_autofree char *text = g_strdup_printf("the domains directory %s is missing", scan->root);
 
         add_complaint(array, NULL, text);
     }
