@@ -107,6 +107,7 @@ commit_process(Subject *subject, const Site *site, const ProcessRecord *record, 
     if (!store_begin(site->store, error))
         return false;
     if (store_domain_put_process(site->store, subject->name, &process, is_start, error) &&
+        store_domain_put_resolved(site->store, subject->name, xml, error) &&
         store_domain_put_applied(site->store, subject->name, xml, error) &&
         store_commit(site->store, error))
         return true;
@@ -144,6 +145,19 @@ bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
            monitor_cont(subject->monitor, error);
 }
 
+/* Writes out which version of "q35" or "pc" this QEMU means; resolve keeps it from here on. */
+static void
+pin_machine(Subject *subject)
+{
+    const CapabilitiesMachine *machine =
+        capabilities_machine(subject->capabilities, subject->desired->machine);
+
+    if (!machine || !machine->name || !g_strcmp0(machine->name, subject->desired->machine))
+        return;
+    g_free(subject->desired->machine);
+    subject->desired->machine = g_strdup(machine->name);
+}
+
 static bool
 launch_domain(Subject *subject, const Site *site, GError **error)
 {
@@ -161,6 +175,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     if (!launch_check_run_directory(subject->run_directory, error) ||
         !subject_probe(subject, site, error))
         return false;
+    pin_machine(subject);
     placed = graphics_ports_choose(subject->desired);
     argv = build_argv(subject, site, placed, error);
     if (!argv)

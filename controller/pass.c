@@ -16,7 +16,8 @@
 #include "controller/memory-move.h"
 #include "reconcile/diff.h"
 
-#define LOCK_TIMEOUT_US (15 * G_USEC_PER_SEC)
+/* Longer than a start may take: whoever holds it is at work. */
+#define LOCK_TIMEOUT_US (60 * G_USEC_PER_SEC)
 #define MONITOR_TIMEOUT_US (5 * G_USEC_PER_SEC)
 /* How often a guest that was asked to power off is looked at, should no event say so. */
 #define SHUTDOWN_POLL_US (250 * 1000)

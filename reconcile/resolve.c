@@ -149,6 +149,27 @@ renamed_positions(const Resolution *resolution)
     return position_map_rename(resolution->positions, renames);
 }
 
+/* "q35" means a newer machine with every QEMU. Once a domain has run, the version it ran with is
+ * its own, so that an upgrade of QEMU does not change the guest's hardware under it; a file that
+ * names a version says otherwise. */
+static void
+keep_machine(Domain *domain, const Domain *previous)
+{
+    static const struct {
+        const char *alias, *versions;
+    } families[] = { { "q35", "pc-q35-" }, { "pc", "pc-i440fx-" } };
+
+    const char *machine = domain->machine ? domain->machine : "pc";
+
+    for (guint i = 0; previous && previous->machine && i < G_N_ELEMENTS(families); i++)
+        if (g_str_equal(machine, families[i].alias) &&
+            g_str_has_prefix(previous->machine, families[i].versions)) {
+            g_free(domain->machine);
+            domain->machine = g_strdup(previous->machine);
+            return;
+        }
+}
+
 Domain *
 resolve_domain(const Domain *spec, const Domain *previous, const ResolveContext *context,
                const PositionMap *positions, Diagnostics *diagnostics)
@@ -169,6 +190,7 @@ resolve_domain_positions(const Domain *spec, const Domain *previous, const Resol
         return NULL;
     domain = domain_copy(spec);
     drop_generated_aliases(domain);
+    keep_machine(domain, previous);
     resolution = resolution_new(domain, positions, diagnostics);
     resolution->previous = previous;
     resolution->keeps_places = previous && domain_is_q35(previous) == domain_is_q35(domain);

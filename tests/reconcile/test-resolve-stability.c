@@ -285,10 +285,34 @@ nothing_moves_on_pc(void **unused)
         live_through("pc", seed);
 }
 
+/* "q35" of a domain that ran as pc-q35-7.2 stays that; another family or a named version does not
+ * inherit. */
+static void
+machine_version_stays(void **unused)
+{
+    static const struct {
+        const char *file, *ran_with, *expected;
+    } rows[] = {
+        { "q35", "pc-q35-7.2", "pc-q35-7.2" },       { "pc", "pc-i440fx-7.2", "pc-i440fx-7.2" },
+        { "q35", "pc-i440fx-7.2", "q35" },           { "q35", "q35", "q35" },
+        { "pc-q35-6.2", "pc-q35-7.2", "pc-q35-6.2" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Spec) spec = document_parse(rows[i].file, NULL, "");
+        g_autoptr(Spec) ran = document_parse(rows[i].ran_with, NULL, "");
+        g_autoptr(Domain) previous = document_resolve(ran, NULL);
+        g_autoptr(Domain) domain = document_resolve(spec, previous);
+
+        assert_string_equal(domain->machine, rows[i].expected);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(machine_version_stays),
         cmocka_unit_test(nothing_moves_on_q35),
         cmocka_unit_test(nothing_moves_on_pc),
     };
