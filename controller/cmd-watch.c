@@ -191,6 +191,9 @@ on_changed(gpointer data)
     }
     digests = digest_table(watch->setup->scan);
     enqueue_changed(watch, digests);
+    /* What ends the commotion may cause no event of its own. */
+    if (watch->setup->scan->is_changing)
+        watcher_hint(watch->watcher);
     g_hash_table_unref(watch->digests);
     watch->digests = digests;
     site_print_complaints(&watch->setup->site);
