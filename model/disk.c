@@ -2,33 +2,25 @@
 /*
  * Disks, CD-ROMs and floppies. A disk's identity is its target name ("vda"): it says the bus when
  * none is given, the drive address when none is given, and which disk of the running guest a disk
- * of the file is. Sources are files and block devices here; the other source types are named and
- * refused.
+ * of the file is. Where the bytes are is model/storage-source.h's matter, the rules are
+ * disk-check.c's.
  */
 #include "model/disk.h"
 
 #include <string.h>
 
+#include "model/iothread.h"
+
 #include "model/default.h"
 
-static const char *const type_names[] = {
-    [DISK_FILE] = "file",     [DISK_BLOCK] = "block",   [DISK_DIR] = "dir",
-    [DISK_NETWORK] = "network", [DISK_VOLUME] = "volume", [DISK_NVME] = "nvme",
-    [DISK_VHOST_USER] = "vhostuser", [DISK_VHOST_VDPA] = "vhostvdpa", NULL,
-};
 static const char *const device_names[] = {
     [DISK_DEVICE_DISK] = "disk", [DISK_DEVICE_CDROM] = "cdrom",
     [DISK_DEVICE_FLOPPY] = "floppy", [DISK_DEVICE_LUN] = "lun", NULL,
 };
-static const char *const bus_names[] = {
+const char *const disk_bus_names[] = {
     [DISK_BUS_IDE] = "ide", [DISK_BUS_SATA] = "sata", [DISK_BUS_SCSI] = "scsi",
     [DISK_BUS_VIRTIO] = "virtio", [DISK_BUS_USB] = "usb", [DISK_BUS_FDC] = "fdc",
     [DISK_BUS_SD] = "sd", NULL,
-};
-static const char *const format_names[] = {
-    [DISK_FORMAT_RAW] = "raw", [DISK_FORMAT_QCOW2] = "qcow2", [DISK_FORMAT_QED] = "qed",
-    [DISK_FORMAT_VMDK] = "vmdk", [DISK_FORMAT_VPC] = "vpc", [DISK_FORMAT_VDI] = "vdi",
-    [DISK_FORMAT_VHDX] = "vhdx", [DISK_FORMAT_LUKS] = "luks", [DISK_FORMAT_FAT] = "fat", NULL,
 };
 static const char *const cache_names[] = {
     [DISK_CACHE_DEFAULT] = "default", [DISK_CACHE_NONE] = "none",
@@ -48,22 +40,47 @@ static const char *const discard_names[] = {
 static const char *const detect_zeroes_names[] = {
     [DETECT_ZEROES_OFF] = "off", [DETECT_ZEROES_ON] = "on", [DETECT_ZEROES_UNMAP] = "unmap", NULL,
 };
-static const char *const startup_policy_names[] = { NULL, "mandatory", "requisite", "optional",
-                                                    NULL };
-static const char *const tray_names[] = { NULL, "open", "closed", NULL };
-static const char *const snapshot_names[] = { NULL, "no", "internal", "external", "manual", NULL };
+static const char *const tray_names[] = { [TRAY_OPEN] = "open", [TRAY_CLOSED] = "closed", NULL };
+static const char *const snapshot_names[] = {
+    [SNAPSHOT_NO] = "no", [SNAPSHOT_INTERNAL] = "internal", [SNAPSHOT_EXTERNAL] = "external",
+    [SNAPSHOT_MANUAL] = "manual", NULL,
+};
+static const char *const model_names[] = {
+    [DISK_MODEL_VIRTIO] = "virtio", [DISK_MODEL_TRANSITIONAL] = "virtio-transitional",
+    [DISK_MODEL_NON_TRANSITIONAL] = "virtio-non-transitional", NULL,
+};
+static const char *const translation_names[] = {
+    [GEOMETRY_NONE] = "none", [GEOMETRY_AUTO] = "auto", [GEOMETRY_LBA] = "lba", NULL,
+};
+static const char *const sgio_names[] = {
+    [SGIO_FILTERED] = "filtered", [SGIO_UNFILTERED] = "unfiltered", NULL,
+};
 
-#define SOURCE(types) WHEN(Disk, type, "@type", types)
+static const Field filter_fields[] = {
+    FIELD_STRING(ThrottleFilter, group, .path = "@group", .is_required = true,
+                 .doc = "A `throttlegroup`'s name."),
+    FIELD_END,
+};
+static const Schema filter_schema = { .element = "throttlefilter", .size = sizeof(ThrottleFilter),
+                                      .fields = filter_fields,
+                                      .doc = "Limits that hold for this disk and others together." };
 
 static const Field disk_fields[] = {
-    FIELD_ENUM(Disk, type, type_names, .path = "@type", .is_required = true,
-               .doc = "What the source is; `file` and `block` are supported."),
+    FIELD_ENUM(Disk, type, disk_type_names, .path = "@type",
+               .doc = "What the source is; `file` by default."),
     FIELD_ENUM(Disk, device, device_names, .path = "@device",
                .doc = "What the guest sees; `disk` by default."),
-    { .type = TYPE_NONE, .path = "@snapshot", .names = snapshot_names,
-      .no_effect = "virtkeep takes no snapshots", .doc = "libvirt's snapshot mode." },
+    FIELD_ENUM(Disk, model, model_names, .path = "@model",
+               .doc = "virtio: which generation of it the guest sees."),
+    FIELD_YES_NO(Disk, raw_io, .path = "@rawio",
+                 .no_effect = "QEMU has the rights of the user that runs virtkeep",
+                 .doc = "lun: the right to send any SCSI command."),
+    FIELD_ENUM(Disk, sgio, sgio_names, .path = "@sgio",
+               .doc = "lun: `filtered`; kernels have no other way."),
+    FIELD_ENUM(Disk, snapshot, snapshot_names, .path = "@snapshot",
+               .no_effect = "virtkeep takes no snapshots", .doc = "libvirt's snapshot mode."),
     FIELD_STRING(Disk, driver_name, .path = "driver/@name", .doc = "`qemu`."),
-    FIELD_ENUM(Disk, format, format_names, .path = "driver/@type",
+    FIELD_ENUM(Disk, format, disk_format_names, .path = "driver/@type",
                .doc = "Image format; `raw` by default. Never probed."),
     FIELD_ENUM(Disk, cache, cache_names, .path = "driver/@cache", .doc = "Cache mode."),
     FIELD_ENUM(Disk, error_policy, error_policy_names, .path = "driver/@error_policy",
@@ -77,42 +94,67 @@ static const Field disk_fields[] = {
                  .doc = "Copy what is read from backing files into the image."),
     FIELD_ENUM(Disk, discard, discard_names, .path = "driver/@discard",
                .doc = "Whether the guest's discards reach the image."),
+    FIELD_ON_OFF(Disk, discard_no_unref, .path = "driver/@discard_no_unref",
+                 .doc = "qcow2: keep discarded clusters' places."),
     FIELD_ENUM(Disk, detect_zeroes, detect_zeroes_names, .path = "driver/@detect_zeroes",
                .doc = "Turn writes of zeroes into holes."),
+    FIELD_UINT(Disk, iothread, .path = "driver/@iothread", .min = 1,
+               .doc = "virtio: the I/O thread that serves the disk."),
     FIELD_UINT(Disk, queues, .path = "driver/@queues", .min = 1, .max = 65535,
                .doc = "Number of virtqueues."),
     FIELD_UINT(Disk, queue_size, .path = "driver/@queue_size", .min = 1, .max = 1024,
                .doc = "Size of a virtqueue, a power of two."),
-    FIELD_STRING(Disk, file, .path = "source/@file", SOURCE(WHEN_IS(DISK_FILE)),
-                 .doc = "Absolute path of the image. A CD-ROM or floppy may have none."),
-    FIELD_STRING(Disk, dev, .path = "source/@dev", SOURCE(WHEN_IS(DISK_BLOCK)),
-                 .doc = "Path of the host's block device."),
-    FIELD_ENUM(Disk, startup_policy, startup_policy_names, .path = "source/@startupPolicy",
-               .refuse = "a missing image is always an error under virtkeep",
-               .doc = "What a missing image means."),
-    FIELD_FLAG(Disk, no_backing_store, .path = "backingStore", .change = CHANGE_NONE,
-               .doc = "Only empty: the image's own backing chain is not looked at."),
+    DEVICE_VIRTIO_FIELDS(Disk),
+    FIELD_LIST(Disk, iothreads, &iothread_mapping_schema, .path = "driver/iothreads/iothread",
+               .doc = "virtio: the I/O threads that serve the disk's queues."),
+    FIELD_SIZE(Disk, metadata_cache, .path = "driver/metadata_cache/max_size", .unit = 1,
+               .doc = "qcow2: most memory for its tables."),
+    FIELD_STRUCT(Disk, auth, &storage_auth_schema, .path = "auth",
+                 .doc = "The same as in `source`, at its old place."),
+    FIELD_STRUCT(Disk, source, &storage_source_schema, .path = "source",
+                 .doc = "Where the image is. A CD-ROM or floppy may have none."),
+    FIELD_STRUCT(Disk, backing, &storage_backing_schema, .path = "backingStore",
+                 .doc = "The image behind it; empty: none, whatever its header says."),
+    FIELD_NO_EFFECT("it tells of a running job of libvirt's", .path = "mirror",
+                    .doc = "Copying while running."),
+    FIELD_REFUSED("is Xen's", .path = "backenddomain", .doc = "The domain that serves the disk."),
     FIELD_STRING(Disk, target_dev, .path = "target/@dev", .is_required = true,
                  .doc = "Name that orders the disks: `vda`, `sdb`, `hdc`, `fda`. The disk's identity."),
-    FIELD_ENUM(Disk, bus, bus_names, .path = "target/@bus",
+    FIELD_ENUM(Disk, bus, disk_bus_names, .path = "target/@bus",
                .doc = "Bus; by default from the name's first letters."),
-    FIELD_ENUM(Disk, tray, tray_names, .path = "target/@tray", .doc = "Whether the tray is open."),
+    FIELD_ENUM(Disk, tray, tray_names, .path = "target/@tray",
+               .doc = "CD-ROM, floppy: with an open tray there is no medium."),
     FIELD_ON_OFF(Disk, removable, .path = "target/@removable", .doc = "Removable flag, USB only."),
     FIELD_UINT(Disk, rotation_rate, .path = "target/@rotation_rate", .min = 1, .max = 65534,
                .doc = "Revolutions a minute; 1 is an SSD."),
+    FIELD_STRUCT(Disk, iotune, &iotune_schema, .path = "iotune", .doc = "Limits of its I/O."),
+    FIELD_LIST(Disk, throttle_filters, &filter_schema, .path = "throttlefilters/throttlefilter",
+               .doc = "Limits it shares, the nearest to the image first."),
     FIELD_FLAG(Disk, is_read_only, .path = "readonly", .doc = "The guest can't write."),
     FIELD_FLAG(Disk, is_shareable, .path = "shareable", .doc = "Other guests write to it too."),
     FIELD_FLAG(Disk, is_transient, .path = "transient",
-               .refuse = "virtkeep never throws a disk's changes away", .doc = "Forget changes."),
+               .doc = "Changes are forgotten when the guest ends. Not started yet."),
+    FIELD_YES_NO(Disk, transient_share, .path = "transient/@shareBacking",
+                 .doc = "Other guests use the image at the same time."),
     FIELD_STRING(Disk, serial, .path = "serial", .doc = "Serial number the guest sees."),
     FIELD_STRING(Disk, wwn, .path = "wwn", .doc = "World Wide Name, 16 hex digits."),
     FIELD_STRING(Disk, vendor, .path = "vendor", .doc = "SCSI vendor, 8 characters."),
     FIELD_STRING(Disk, product, .path = "product", .doc = "SCSI product, 16 characters."),
-    FIELD_UINT(Disk, logical_block, .path = "blockio/@logical_block_size",
+    FIELD_STRUCT(Disk, encryption, &storage_encryption_schema, .path = "encryption",
+                 .doc = "The same as in `source`, at its old place."),
+    FIELD_UINT(Disk, cylinders, .path = "geometry/@cyls", .min = 1, .doc = "Cylinders."),
+    FIELD_UINT(Disk, heads, .path = "geometry/@heads", .min = 1, .doc = "Heads."),
+    FIELD_UINT(Disk, sectors, .path = "geometry/@secs", .min = 1, .doc = "Sectors a track."),
+    FIELD_ENUM(Disk, translation, translation_names, .path = "geometry/@trans",
+               .doc = "IDE: how the BIOS sees them."),
+    FIELD_UINT(Disk, logical_block, .path = "blockio/@logical_block_size", .max = 2097152,
                .doc = "Logical block size in bytes."),
-    FIELD_UINT(Disk, physical_block, .path = "blockio/@physical_block_size",
+    FIELD_UINT(Disk, physical_block, .path = "blockio/@physical_block_size", .max = 2097152,
                .doc = "Physical block size in bytes."),
+    FIELD_UINT(Disk, discard_granularity, .path = "blockio/@discard_granularity", .max = G_MAXUINT32,
+               .doc = "Least number of bytes that can be discarded."),
     DEVICE_BOOT_FIELDS(Disk),
+    { .type = TYPE_NONE, .path = "boot/@loadparm", .refuse = "is S390's", .doc = "S390 only." },
     DEVICE_INFO_FIELDS(Disk),
     FIELD_END,
 };
@@ -178,82 +220,28 @@ disk_bus(const Disk *disk)
     return DISK_BUS_IDE;
 }
 
-static void
-validate_source(const Validation *v, const Disk *disk)
+DiskType
+disk_type(const Disk *disk)
 {
-    DiskDevice device = disk_device(disk);
-    const char *path = disk->type == DISK_FILE ? disk->file : disk->dev;
-
-    if (disk->type != DISK_FILE && disk->type != DISK_BLOCK)
-        return validation_error(v, "@type", "not-supported",
-                                "disk type '%s' is not supported yet; file and block are",
-                                type_names[disk->type]);
-    if (!path && device != DISK_DEVICE_CDROM && device != DISK_DEVICE_FLOPPY)
-        return validation_error(v, NULL, "disk-source", "the disk has no source");
-    if (path && !g_path_is_absolute(path))
-        validation_error(v, disk->type == DISK_FILE ? "source/@file" : "source/@dev", "disk-source",
-                         "the source must be an absolute path");
-    if (device == DISK_DEVICE_LUN)
-        validation_error(v, "@device", "not-supported", "device 'lun' is not supported yet");
+    return disk->type ? disk->type : DISK_FILE;
 }
 
-static void
-validate_target(const Validation *v, const Disk *disk)
+bool
+disk_has_source(const Disk *disk)
 {
-    for (guint i = 0; i < list_length(v->domain->disks); i++) {
-        const Disk *other = list_at(v->domain->disks, i, Disk);
-
-        if (other == disk)
-            break;
-        if (!g_strcmp0(other->target_dev, disk->target_dev))
-            validation_error(v, "target/@dev", "disk-target-duplicate",
-                             "target '%s' is already another disk's", disk->target_dev);
-    }
-    if (disk_target_index(disk->target_dev) < 0)
-        validation_error(v, "target/@dev", "disk-target",
-                         "'%s' is no disk name: two letters for the bus and letters for the disk",
-                         disk->target_dev);
+    return storage_is_set(disk_type(disk), disk->source);
 }
 
-static void
-validate_properties(const Validation *v, const Disk *disk)
+const StorageAuth *
+disk_auth(const Disk *disk)
 {
-    DiskBus bus = disk_bus(disk);
-    DiskDevice device = disk_device(disk);
-
-    if (bus == DISK_BUS_SD)
-        validation_error(v, "target/@bus", "not-supported", "bus 'sd' is not supported");
-    if ((device == DISK_DEVICE_FLOPPY) != (bus == DISK_BUS_FDC))
-        validation_error(v, "target/@bus", "disk-bus", "a floppy sits on bus fdc, and only that");
-    if (device == DISK_DEVICE_CDROM && bus == DISK_BUS_VIRTIO)
-        validation_error(v, "target/@bus", "disk-bus", "a CD-ROM can't sit on virtio");
-    if ((disk->vendor || disk->product) && bus != DISK_BUS_SCSI)
-        validation_error(v, disk->vendor ? "vendor" : "product", "disk-scsi",
-                         "only SCSI disks have vendor and product");
-    if ((disk->queues.is_set || disk->queue_size.is_set) && bus != DISK_BUS_VIRTIO)
-        validation_error(v, "driver", "disk-virtio", "queues are for virtio disks");
-    if (disk->removable && bus != DISK_BUS_USB)
-        validation_error(v, "target/@removable", "disk-removable", "removable is for USB disks");
-    if (disk->driver_name && !g_str_equal(disk->driver_name, "qemu"))
-        validation_error(v, "driver/@name", "disk-driver", "the driver can only be 'qemu'");
-    if (disk->rerror_policy == DISK_ERROR_ENOSPACE)
-        validation_error(v, "driver/@rerror_policy", "disk-rerror", "reads can't be 'enospace'");
-    if (disk->io == DISK_IO_NATIVE && disk->cache && disk->cache != DISK_CACHE_NONE &&
-        disk->cache != DISK_CACHE_DIRECTSYNC)
-        validation_error(v, "driver/@io", "disk-io",
-                         "io='native' needs cache='none' or 'directsync'");
+    return disk->source && disk->source->auth ? disk->source->auth : disk->auth;
 }
 
-static void
-disk_validate(const Validation *v, gconstpointer item)
+const StorageEncryption *
+disk_encryption(const Disk *disk)
 {
-    const Disk *disk = item;
-
-    if (!disk->type || !disk->target_dev)
-        return;
-    validate_source(v, disk);
-    validate_target(v, disk);
-    validate_properties(v, disk);
+    return disk->source && disk->source->encryption ? disk->source->encryption : disk->encryption;
 }
 
 static DeviceBus
@@ -261,7 +249,7 @@ disk_device_bus(const Domain *domain, gconstpointer item)
 {
     switch (disk_bus(item)) {
     case DISK_BUS_VIRTIO:
-        return BUS_PCIE;
+        return ((const Disk *) item)->model == DISK_MODEL_TRANSITIONAL ? BUS_PCI : BUS_PCIE;
     case DISK_BUS_USB:
         return BUS_USB;
     case DISK_BUS_IDE:
@@ -281,7 +269,7 @@ static char *
 disk_alias(const Domain *domain, gconstpointer item, guint index)
 {
     const Disk *disk = item;
-    const char *bus = bus_names[disk_bus(disk)];
+    const char *bus = disk_bus_names[disk_bus(disk)];
     const Address *address = disk->info.address;
 
     if (!address || address->type != ADDRESS_DRIVE)
@@ -302,7 +290,8 @@ disk_fill_defaults(const Domain *domain, gpointer device)
     default_enum(&disk->bus, disk_bus(disk));
     default_enum(&disk->device, disk->bus == DISK_BUS_FDC ? DISK_DEVICE_FLOPPY : DISK_DEVICE_DISK);
     default_string(&disk->driver_name, "qemu");
-    default_enum(&disk->format, DISK_FORMAT_RAW);
+    default_enum(&disk->type, DISK_FILE);
+    default_enum(&disk->format, disk->type == DISK_DIR ? DISK_FORMAT_FAT : DISK_FORMAT_RAW);
     if (disk->device == DISK_DEVICE_CDROM)
         disk->is_read_only = true;
 }

@@ -16,6 +16,7 @@
 
 #include "model/controller.h"
 #include "model/disk.h"
+#include "model/iothread.h"
 #include "model/memory.h"
 #include "model/quantity.h"
 
@@ -338,6 +339,8 @@ join_fields(void)
     guint n = 0;
 
     for (const Field *field = domain_fields; field->path; field++)
+        all_fields[n++] = *field;
+    for (const Field *field = domain_io_fields; field->path; field++)
         all_fields[n++] = *field;
     for (guint i = 0; device_kinds[i]; i++) {
         g_snprintf(paths[i], sizeof(paths[i]), "devices/%s", device_kinds[i]->name);
@@ -676,5 +679,6 @@ domain_validate(const Domain *domain, const PositionMap *positions, Diagnostics 
     validate_lifecycle(&v);
     validate_clock(&v);
     validate_boot_order(&v);
+    domain_io_validate(&v);
     validate_devices(&v);
 }

@@ -84,6 +84,11 @@ struct Domain {
     int memory_source, memory_access, memory_allocation;
     OptUint allocation_threads;
 
+    OptUint iothreads;            /* how many I/O threads */
+    GPtrArray *iothread_ids;      /* IoThread (model/iothread.h): those with a number of their own */
+    OptUint main_pool_min, main_pool_max; /* defaultiothread: worker threads of the main loop */
+    GPtrArray *throttle_groups;   /* Throttle (model/throttle.h) */
+
     OptUint vcpus, vcpus_current;
     int vcpu_placement;
     char *vcpu_cpuset;

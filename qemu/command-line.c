@@ -19,6 +19,7 @@
 #include "qemu/cpu.h"
 #include "qemu/device.h"
 #include "qemu/firmware.h"
+#include "qemu/iothread.h"
 #include "qemu/machine.h"
 #include "qemu/numa.h"
 
@@ -177,6 +178,7 @@ command_line_build(const Domain *domain, const Capabilities *capabilities, const
     firmware_spell_rom(&context, line);
     memory_spell_boot(&context, line);
     cpu_spell_topology(&context, line);
+    io_spell(&context, line);
     numa_spell(&context, line);
     if (domain->uuid)
         command_line_add(line, "-uuid", domain->uuid);

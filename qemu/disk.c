@@ -2,20 +2,24 @@
 /*
  * Disks: a chain of block nodes on the host's side, a drive on the guest's.
  *
- *     -device …,drive=vda-cor ─► copy-on-read ─► vda-format (qcow2) ─► vda-storage (file)
- *                                (if asked for)   (not for raw)
+ *     -device …,drive=vda-filter0 ─► throttle ─► copy-on-read ─► vda-format ─► vda-storage
+ *                                    (groups)    (if asked for)       └─► vda-1-format … (backing)
  *
- * The nodes are named by the disk's target, which stays the same for as long as the disk does. What
- * the file says about caching holds for every node that caches; discard and detect-zeroes for the
- * top one; aio for the one that does the I/O. The node below a format node is opened read-only at
- * first and writable when the format wants to write (auto-read-only), so that backing files can
- * share it.
+ * The nodes are named by the disk's target, which stays the same for as long as the disk does;
+ * images behind it have their depth in their names. One image's nodes are qemu/storage.h's matter.
+ * A vhost-user disk has no nodes but a socket.
+ *
+ * What the file says about caching, aio and discards holds for every image of the chain;
+ * detect-zeroes for the topmost.
  */
 #include "model/disk.h"
 
-#include <string.h>
+#include <gio/gio.h>
 
+#include "model/input.h"
 #include "qemu/device.h"
+#include "qemu/iothread.h"
+#include "qemu/storage.h"
 
 /* What a cache mode means (libvirt, formatdomain, "driver cache"; qemu-img(1)). */
 static const struct {
@@ -29,12 +33,6 @@ static const struct {
     [DISK_CACHE_UNSAFE] = { "on", false, true },
 };
 
-static const char *const format_drivers[] = {
-    [DISK_FORMAT_RAW] = NULL,    [DISK_FORMAT_QCOW2] = "qcow2", [DISK_FORMAT_QED] = "qed",
-    [DISK_FORMAT_VMDK] = "vmdk", [DISK_FORMAT_VPC] = "vpc",     [DISK_FORMAT_VDI] = "vdi",
-    [DISK_FORMAT_VHDX] = "vhdx", [DISK_FORMAT_LUKS] = "luks",   [DISK_FORMAT_FAT] = "vvfat",
-};
-
 /* A disk that other guests write to must not be cached by this host: libvirt's rule. */
 static DiskCache
 cache_mode(const Disk *disk)
@@ -44,16 +42,12 @@ cache_mode(const Disk *disk)
     return disk->is_shareable && !disk->is_read_only ? DISK_CACHE_NONE : DISK_CACHE_DEFAULT;
 }
 
-static const char *
-source_path(const Disk *disk)
-{
-    return disk->type == DISK_BLOCK ? disk->dev : disk->file;
-}
-
+/* Whether QEMU has an image for it: not where there is no medium, nor where a vhost-user server
+ * has it. */
 static bool
 has_medium(const Disk *disk)
 {
-    return source_path(disk) != NULL;
+    return disk_has_source(disk) && disk->type != DISK_VHOST_USER;
 }
 
 static bool
@@ -62,76 +56,27 @@ is_read_only(const Disk *disk)
     return disk->is_read_only || disk_device(disk) == DISK_DEVICE_CDROM;
 }
 
+/* --- the image's side --- */
+
 static const char *
-format_driver(const Disk *disk)
+detect_zeroes_word(const Disk *disk)
 {
-    return disk->format ? format_drivers[disk->format] : NULL;
-}
-
-/* Node names have at most 31 characters; targets are a few letters. */
-static char *
-node_name(const Disk *disk, const char *part)
-{
-    return g_strdup_printf("%.16s-%s", disk->target_dev, part);
-}
-
-static char *
-top_node(const Disk *disk)
-{
-    if (disk->copy_on_read == TRISTATE_ON)
-        return node_name(disk, "cor");
-    return node_name(disk, format_driver(disk) ? "format" : "storage");
-}
-
-static void
-add_cache(const Disk *disk, Json *tree)
-{
-    Json *cache;
-
-    if (cache_mode(disk) == DISK_CACHE_DEFAULT)
-        return;
-    cache = json_new_object();
-    json_set_bool(cache, "direct", cache_modes[cache_mode(disk)].is_direct);
-    json_set_bool(cache, "no-flush", cache_modes[cache_mode(disk)].no_flush);
-    json_set(tree, "cache", cache);
-}
-
-/* What the topmost of storage and format says. */
-static void
-add_top(const Disk *disk, Json *tree)
-{
-    static const char *const discards[] = {
-        [0] = NULL,
-        [DISK_DISCARD_UNMAP] = "unmap",
-        [DISK_DISCARD_IGNORE] = "ignore",
-    };
-    static const char *const zeroes[] = {
+    static const char *const words[] = {
         [0] = NULL,
         [DETECT_ZEROES_OFF] = "off",
         [DETECT_ZEROES_ON] = "on",
         [DETECT_ZEROES_UNMAP] = "unmap",
     };
-    bool can_unmap = disk->discard == DISK_DISCARD_UNMAP;
 
-    json_set_bool(tree, "read-only", is_read_only(disk));
-    json_set_string(tree, "discard", discards[disk->discard]);
     /* Unmapping zeroes without discard='unmap' would be QEMU's error; it degrades to on. */
-    if (disk->detect_zeroes == DETECT_ZEROES_UNMAP && !can_unmap)
-        json_set_string(tree, "detect-zeroes", "on");
-    else
-        json_set_string(tree, "detect-zeroes", zeroes[disk->detect_zeroes]);
+    if (disk->detect_zeroes == DETECT_ZEROES_UNMAP && disk->discard != DISK_DISCARD_UNMAP)
+        return "on";
+    return words[disk->detect_zeroes];
 }
 
-static const char *
-storage_driver(const Disk *disk)
-{
-    if (disk->type != DISK_BLOCK)
-        return "file";
-    return disk_device(disk) == DISK_DEVICE_CDROM ? "host_cdrom" : "host_device";
-}
-
-static Json *
-storage_tree(const Disk *disk)
+/* What holds for every image of the chain. */
+static StorageNode
+chain_node(const Disk *disk)
 {
     static const char *const aio[] = {
         [0] = NULL,
@@ -139,81 +84,166 @@ storage_tree(const Disk *disk)
         [DISK_IO_THREADS] = "threads",
         [DISK_IO_URING] = "io_uring",
     };
-    g_autofree char *name = node_name(disk, "storage");
-    Json *tree = json_new_object();
+    static const char *const discards[] = {
+        [0] = NULL,
+        [DISK_DISCARD_UNMAP] = "unmap",
+        [DISK_DISCARD_IGNORE] = "ignore",
+    };
+    DiskCache cache = cache_mode(disk);
 
-    json_set_string(tree, "driver", storage_driver(disk));
-    json_set_string(tree, "filename", source_path(disk));
-    json_set_string(tree, "aio", aio[disk->io]);
-    json_set_string(tree, "node-name", name);
-    if (format_driver(disk)) {
-        json_set_bool(tree, "auto-read-only", true);
-        json_set_string(tree, "discard", "unmap");
-    } else {
-        add_top(disk, tree);
-    }
-    add_cache(disk, tree);
-    return tree;
+    return (StorageNode){
+        .is_floppy = disk_device(disk) == DISK_DEVICE_FLOPPY,
+        .is_cdrom = disk_device(disk) == DISK_DEVICE_CDROM,
+        .has_cache = cache != DISK_CACHE_DEFAULT,
+        .is_direct = cache_modes[cache].is_direct,
+        .no_flush = cache_modes[cache].no_flush,
+        .aio = aio[disk->io],
+        .discard = discards[disk->discard],
+    };
 }
 
-static Json *
-format_tree(const Disk *disk)
+static StorageNode
+top_node(const Disk *disk)
 {
-    g_autofree char *name = node_name(disk, "format"), *storage = node_name(disk, "storage");
-    Json *tree = json_new_object();
+    StorageNode node = chain_node(disk);
 
-    json_set_string(tree, "node-name", name);
-    add_top(disk, tree);
-    add_cache(disk, tree);
-    if (disk->discard_no_unref)
-        device_tree_add_tristate(tree, "discard-no-unref", disk->discard_no_unref);
-    json_set_string(tree, "driver", format_driver(disk));
-    json_set_string(tree, "file", storage);
-    /* The chain ends here, whatever the image's header says. */
-    if (disk->no_backing_store && disk->format == DISK_FORMAT_QCOW2)
-        json_set_null(tree, "backing");
-    return tree;
+    node.name = disk->target_dev;
+    node.type = disk_type(disk);
+    node.format = disk->format;
+    node.source = disk->source;
+    node.auth = disk_auth(disk);
+    node.encryption = disk_encryption(disk);
+    node.is_read_only = is_read_only(disk);
+    node.detect_zeroes = detect_zeroes_word(disk);
+    node.discard_no_unref = disk->discard_no_unref;
+    node.metadata_cache = disk->metadata_cache;
+    node.ends_chain = disk->backing && !disk->backing->type;
+    return node;
 }
 
-static Json *
-copy_on_read_tree(const Disk *disk)
+/* Appends @image and what lies behind it, the deepest first; the name of its topmost node. NULL:
+ * there is none. */
+static char *
+add_chain(const DeviceContext *context, const Disk *disk, const StorageImage *image, guint depth,
+          GPtrArray *backends)
 {
-    g_autofree char *name = node_name(disk, "cor");
-    g_autofree char *below = node_name(disk, format_driver(disk) ? "format" : "storage");
-    Json *tree = json_new_object();
+    g_autofree char *name = NULL, *path = NULL, *below = NULL;
+    StorageNode node;
 
-    json_set_string(tree, "driver", "copy-on-read");
-    json_set_string(tree, "node-name", name);
-    json_set_string(tree, "file", below);
-    return tree;
+    if (!image || !image->type || !storage_is_set(image->type, image->source))
+        return NULL;
+    below = add_chain(context, disk, image->backing, depth + 1, backends);
+    name = g_strdup_printf("%.10s-%u", disk->target_dev, depth);
+    path = g_strdup("backingStore");
+    node = chain_node(disk);
+    node.name = name;
+    node.path = path;
+    node.type = image->type;
+    node.format = image->format;
+    node.source = image->source;
+    node.auth = image->source->auth;
+    node.encryption = image->source->encryption;
+    node.is_read_only = true;
+    node.metadata_cache = image->metadata_cache;
+    node.backing = below;
+    node.ends_chain = image->backing && !image->backing->type;
+    return storage_add(context, &node, backends);
 }
 
+/* "vda-filter0": the filter nearest to the image is number 0. */
+static char *
+filter_name(const Disk *disk, guint index)
+{
+    g_autofree char *part = g_strdup_printf("filter%u", index);
+
+    return storage_node_name(disk->target_dev, part);
+}
+
+static char *
+drive_node(const Disk *disk)
+{
+    guint n_filters = list_length(disk->throttle_filters);
+    StorageNode node = top_node(disk);
+
+    if (!has_medium(disk))
+        return NULL;
+    if (n_filters)
+        return filter_name(disk, n_filters - 1);
+    if (disk->copy_on_read == TRISTATE_ON)
+        return storage_node_name(disk->target_dev, "cor");
+    return storage_top_node(&node);
+}
+
+/* Filters above the image; @below is what they sit on. */
 static void
-check_format(const DeviceContext *context, const Disk *disk)
+add_filters(const Disk *disk, const char *below, GPtrArray *backends)
 {
-    const char *driver = format_driver(disk);
+    g_autofree char *file = g_strdup(below);
 
-    if (disk->format == DISK_FORMAT_LUKS || disk->format == DISK_FORMAT_FAT)
-        validation_error(&context->at, "driver/@type", "not-supported",
-                         "this format is not supported yet");
-    else if (driver && !capabilities_has_block_driver(context->capabilities, driver))
-        validation_error(&context->at, "driver/@type", "not-in-qemu",
-                         "this QEMU can't read the format '%s'", driver);
+    if (disk->copy_on_read == TRISTATE_ON) {
+        Json *tree = json_new_object();
+        g_autofree char *name = storage_node_name(disk->target_dev, "cor");
+
+        json_set_string(tree, "driver", "copy-on-read");
+        json_set_string(tree, "node-name", name);
+        json_set_string(tree, "file", file);
+        backend_add(backends, BACKEND_BLOCKDEV, tree);
+        g_free(file);
+        file = g_steal_pointer(&name);
+    }
+    for (guint i = 0; i < list_length(disk->throttle_filters); i++) {
+        Json *tree = json_new_object();
+        g_autofree char *name = filter_name(disk, i);
+        g_autofree char *group =
+            throttle_group_id(list_at(disk->throttle_filters, i, ThrottleFilter)->group);
+
+        json_set_string(tree, "driver", "throttle");
+        json_set_string(tree, "node-name", name);
+        json_set_string(tree, "throttle-group", group);
+        json_set_string(tree, "file", file);
+        backend_add(backends, BACKEND_BLOCKDEV, tree);
+        g_free(file);
+        file = g_steal_pointer(&name);
+    }
+}
+
+/* The server of a vhost-user disk, behind its socket. */
+static void
+add_vhost_user(const Disk *disk, GPtrArray *backends)
+{
+    g_autofree char *id = backend_name("chr-vu-", &disk->info);
+    Json *properties = json_new_object(), *backend = json_new_object();
+    Json *data = json_new_object(), *addr = json_new_object(), *path = json_new_object();
+
+    json_set_string(path, "path", disk->source->path);
+    json_set_string(addr, "type", "unix");
+    json_set(addr, "data", path);
+    json_set(data, "addr", addr);
+    json_set_bool(data, "server", false);
+    if (disk->source->reconnect == TRISTATE_ON)
+        json_set_uint(data, "reconnect", disk->source->reconnect_timeout.value);
+    json_set_string(backend, "type", "socket");
+    json_set(backend, "data", data);
+    json_set_string(properties, "id", id);
+    json_set(properties, "backend", backend);
+    backend_add(backends, BACKEND_CHARDEV, properties);
 }
 
 static void
 disk_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
 {
     const Disk *disk = device;
+    StorageNode node = top_node(disk);
+    g_autofree char *backing = NULL, *top = NULL;
 
+    if (disk->type == DISK_VHOST_USER && disk->source)
+        add_vhost_user(disk, backends);
     if (!has_medium(disk))
         return;
-    check_format(context, disk);
-    backend_add(backends, BACKEND_BLOCKDEV, storage_tree(disk));
-    if (format_driver(disk))
-        backend_add(backends, BACKEND_BLOCKDEV, format_tree(disk));
-    if (disk->copy_on_read == TRISTATE_ON)
-        backend_add(backends, BACKEND_BLOCKDEV, copy_on_read_tree(disk));
+    backing = add_chain(context, disk, disk->backing, 1, backends);
+    node.backing = backing;
+    top = storage_add(context, &node, backends);
+    add_filters(disk, top, backends);
 }
 
 /* --- the guest's side --- */
@@ -221,6 +251,12 @@ disk_backends(const DeviceContext *context, gconstpointer device, GPtrArray *bac
 static char *
 disk_driver(const Disk *disk)
 {
+    static const int models[] = {
+        [0] = 0,
+        [DISK_MODEL_VIRTIO] = VIRTIO_MODEL_VIRTIO,
+        [DISK_MODEL_TRANSITIONAL] = VIRTIO_MODEL_TRANSITIONAL,
+        [DISK_MODEL_NON_TRANSITIONAL] = VIRTIO_MODEL_NON_TRANSITIONAL,
+    };
     bool is_cdrom = disk_device(disk) == DISK_DEVICE_CDROM;
 
     switch (disk_bus(disk)) {
@@ -232,7 +268,8 @@ disk_driver(const Disk *disk)
             return g_strdup("scsi-block");
         return g_strdup(is_cdrom ? "scsi-cd" : "scsi-hd");
     case DISK_BUS_VIRTIO:
-        return virtio_driver("virtio-blk", 0);
+        return virtio_driver(disk->type == DISK_VHOST_USER ? "vhost-user-blk" : "virtio-blk",
+                             models[disk->model]);
     case DISK_BUS_USB:
         return g_strdup("usb-storage");
     case DISK_BUS_FDC:
@@ -311,6 +348,13 @@ add_error_policy(const Disk *disk, Json *tree)
 static void
 add_identity(const Disk *disk, Json *tree)
 {
+    static const char *const translations[] = {
+        [0] = NULL,
+        [GEOMETRY_NONE] = NULL,
+        [GEOMETRY_AUTO] = "auto",
+        [GEOMETRY_LBA] = "lba",
+    };
+
     if (disk->wwn)
         json_set_uint(tree, "wwn", g_ascii_strtoull(disk->wwn, NULL, 16));
     json_set_string(tree, "vendor", disk->vendor);
@@ -319,19 +363,24 @@ add_identity(const Disk *disk, Json *tree)
     device_tree_add_uint(tree, "rotation_rate", &disk->rotation_rate);
     device_tree_add_uint(tree, "logical_block_size", &disk->logical_block);
     device_tree_add_uint(tree, "physical_block_size", &disk->physical_block);
+    device_tree_add_uint(tree, "discard_granularity", &disk->discard_granularity);
     device_tree_add_uint(tree, "cyls", &disk->cylinders);
     device_tree_add_uint(tree, "heads", &disk->heads);
     device_tree_add_uint(tree, "secs", &disk->sectors);
+    json_set_string(tree, "bios-chs-trans", translations[disk->translation]);
 }
 
 static Json *
 disk_properties(const DeviceContext *context, gconstpointer device)
 {
     const Disk *disk = device;
-    g_autofree char *driver = disk_driver(disk), *node = top_node(disk);
+    g_autofree char *driver = disk_driver(disk), *node = drive_node(disk);
+    g_autofree char *server = backend_name("chr-vu-", &disk->info);
     bool is_floppy = disk_bus(disk) == DISK_BUS_FDC;
     Json *tree = device_tree_new(context, driver);
 
+    device_tree_add_virtio(tree, &disk->virtio);
+    device_tree_add_iothreads(context, tree, driver, &disk->iothread, disk->iothreads);
     device_tree_add_tristate(tree, "ioeventfd", disk->ioeventfd);
     device_tree_add_tristate(tree, "event_idx", disk->event_idx);
     device_tree_add_uint(tree, "num-queues", &disk->queues);
@@ -340,22 +389,71 @@ disk_properties(const DeviceContext *context, gconstpointer device)
         json_set_bool(tree, "share-rw", true);
     if (disk->info.address && disk->info.address->type == ADDRESS_DRIVE)
         add_drive_address(context, disk, tree);
-    if (has_medium(disk))
-        json_set_string(tree, "drive", node);
+    json_set_string(tree, "drive", node);
+    if (disk->type == DISK_VHOST_USER)
+        json_set_string(tree, "chardev", server);
     device_tree_add_info(context, tree, &disk->info);
     if (is_floppy) /* the controller's property: qemu/controller.c */
         json_remove(tree, "bootindex");
     if (disk_bus(disk) == DISK_BUS_USB)
         json_set_bool(tree, "removable", disk->removable == TRISTATE_ON);
     add_identity(disk, tree);
-    if (cache_mode(disk) != DISK_CACHE_DEFAULT && !is_floppy)
+    /* A lun's cache is its own matter, a server's is not ours. */
+    if (cache_mode(disk) != DISK_CACHE_DEFAULT && !is_floppy && disk->type != DISK_VHOST_USER &&
+        disk_device(disk) != DISK_DEVICE_LUN)
         json_set_string(tree, "write-cache", cache_modes[cache_mode(disk)].write_cache);
     add_error_policy(disk, tree);
     return tree;
+}
+
+/* --- before the guest runs --- */
+
+/* <iotune>: no property of a block node, but a setting of the device. */
+static bool
+set_limits(Monitor *monitor, const Disk *disk, GError **error)
+{
+    static const char *const names[2][3] = { { "bps", "bps_rd", "bps_wr" },
+                                             { "iops", "iops_rd", "iops_wr" } };
+    const Throttle *throttle = disk->iotune;
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "id", disk->info.alias);
+    for (guint kind = 0; kind < 2; kind++)
+        for (guint i = 0; i < 3; i++) {
+            const Limit *limit = kind ? &throttle->operations[i] : &throttle->bytes[i];
+            g_autofree char *burst = g_strconcat(names[kind][i], "_max", NULL);
+            g_autofree char *length = g_strconcat(names[kind][i], "_max_length", NULL);
+
+            json_set_uint(arguments, names[kind][i], limit->rate.value);
+            if (limit->burst.value)
+                json_set_uint(arguments, burst, limit->burst.value);
+            if (limit->burst_length.value)
+                json_set_uint(arguments, length, limit->burst_length.value);
+        }
+    if (throttle->operation_size.value)
+        json_set_uint(arguments, "iops_size", throttle->operation_size.value);
+    json_set_string(arguments, "group", throttle->group ? throttle->group : disk->info.alias);
+    return monitor_run(monitor, "block_set_io_throttle", arguments, error);
+}
+
+static bool
+disk_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
+{
+    const Disk *disk = device;
+
+    if (disk->is_transient) {
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                    "virtkeep can't forget a disk's changes yet: <transient/>");
+        return false;
+    }
+    if (disk->iotune && has_medium(disk))
+        return set_limits(monitor, disk, error);
+    return true;
 }
 
 const DeviceSpelling disk_spelling = {
     .kind = &disk_kind,
     .backends = disk_backends,
     .properties = disk_properties,
+    .prepare = disk_prepare,
 };

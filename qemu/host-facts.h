@@ -24,6 +24,11 @@ typedef struct HostFacts {
     const char *socket_directory;
     const char *spice_tls_directory; /* certificates for SPICE (x509-dir); NULL = none */
     const char *bridge_helper; /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
+    const char *secret_directory;      /* files of secrets; NULL = /etc/virtkeep/secrets */
+    const char *storage_tls_directory; /* certificates for NBD; NULL = /etc/pki/qemu */
+    /* The path of a storage pool; NULL: there is no such pool. NULL function: there are none. */
+    const char *(*find_pool)(gconstpointer pools, const char *name);
+    gconstpointer pools;
     gint64 now;                /* wall clock, us; for <clock offset='variable'> */
 } HostFacts;
 

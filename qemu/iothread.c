@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What serves and what bounds I/O, and belongs to no single device: I/O threads, the main loop's
+ * worker threads, groups of limits. All are objects, made before the devices that name them. An id
+ * has only letters, digits and "-._"; other bytes of a group's name are written as their numbers,
+ * so that different names stay different.
+ */
+#include "qemu/iothread.h"
+
+#include "model/throttle.h"
+
+static const IoThread *
+find_thread(const Domain *domain, guint64 id)
+{
+    for (guint i = 0; i < list_length(domain->iothread_ids); i++)
+        if (list_at(domain->iothread_ids, i, IoThread)->id.value == id)
+            return list_at(domain->iothread_ids, i, IoThread);
+    return NULL;
+}
+
+static char *
+thread_id(guint64 id)
+{
+    return g_strdup_printf("iothread%" G_GUINT64_FORMAT, id);
+}
+
+static void
+spell_thread(const Domain *domain, guint64 id, CommandLine *line)
+{
+    static const IoThread plain;
+    const IoThread *found = find_thread(domain, id);
+    const IoThread *thread = found ? found : &plain;
+    g_autofree char *name = thread_id(id);
+    Json *tree = json_new_object();
+
+    json_set_string(tree, "qom-type", "iothread");
+    json_set_string(tree, "id", name);
+    device_tree_add_uint(tree, "thread-pool-min", &thread->pool_min);
+    device_tree_add_uint(tree, "thread-pool-max", &thread->pool_max);
+    device_tree_add_uint(tree, "poll-max-ns", &thread->poll_max);
+    device_tree_add_uint(tree, "poll-grow", &thread->poll_grow);
+    device_tree_add_uint(tree, "poll-shrink", &thread->poll_shrink);
+    command_line_add_tree(line, "-object", tree);
+}
+
+static void
+spell_main_loop(const DeviceContext *context, CommandLine *line)
+{
+    const Domain *domain = context->at.domain;
+    Json *tree;
+
+    if (!domain->main_pool_min.is_set && !domain->main_pool_max.is_set)
+        return;
+    /* The host's matter alone. */
+    if (!capabilities_has_object(context->capabilities, "main-loop"))
+        return validation_warning(&context->at, "defaultiothread", "not-in-qemu",
+                                  "this QEMU's main loop can't be told");
+    tree = json_new_object();
+    json_set_string(tree, "qom-type", "main-loop");
+    json_set_string(tree, "id", "main-loop");
+    device_tree_add_uint(tree, "thread-pool-min", &domain->main_pool_min);
+    device_tree_add_uint(tree, "thread-pool-max", &domain->main_pool_max);
+    command_line_add_tree(line, "-object", tree);
+}
+
+char *
+throttle_group_id(const char *group)
+{
+    GString *id = g_string_new("throttle-");
+
+    for (const char *c = group; c && *c; c++)
+        if (g_ascii_isalnum(*c) || *c == '-' || *c == '.')
+            g_string_append_c(id, *c);
+        else
+            g_string_append_printf(id, "_%02x", (guchar) *c);
+    return g_string_free(id, FALSE);
+}
+
+static void
+add_limits(const Limit limits[3], const char *unit, Json *tree)
+{
+    static const char *const names[] = { "total", "read", "write" };
+
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *rate = g_strdup_printf("%s-%s", unit, names[i]);
+        g_autofree char *burst = g_strdup_printf("%s-%s-max", unit, names[i]);
+        g_autofree char *length = g_strdup_printf("%s-%s-max-length", unit, names[i]);
+
+        json_set_uint(tree, rate, limits[i].rate.value);
+        json_set_uint(tree, burst, limits[i].burst.value);
+        if (limits[i].burst_length.value)
+            json_set_uint(tree, length, limits[i].burst_length.value);
+    }
+}
+
+static void
+spell_group(const Throttle *group, CommandLine *line)
+{
+    g_autofree char *id = throttle_group_id(group->group);
+    Json *tree = json_new_object(), *limits = json_new_object();
+
+    add_limits(group->bytes, "bps", limits);
+    add_limits(group->operations, "iops", limits);
+    json_set_uint(limits, "iops-size", group->operation_size.value);
+    json_set_string(tree, "qom-type", "throttle-group");
+    json_set_string(tree, "id", id);
+    json_set(tree, "limits", limits);
+    command_line_add_tree(line, "-object", tree);
+}
+
+void
+io_spell(const DeviceContext *context, CommandLine *line)
+{
+    const Domain *domain = context->at.domain;
+    g_autoptr(GArray) ids = domain_iothread_ids(domain);
+
+    for (guint i = 0; i < ids->len; i++)
+        spell_thread(domain, g_array_index(ids, guint64, i), line);
+    spell_main_loop(context, line);
+    for (guint i = 0; i < list_length(domain->throttle_groups); i++)
+        spell_group(list_at(domain->throttle_groups, i, Throttle), line);
+}
+
+static Json *
+mapping_tree(const IoThreadMapping *mapping)
+{
+    g_autofree char *id = thread_id(mapping->id.value);
+    Json *tree = json_new_object();
+
+    json_set_string(tree, "iothread", id);
+    if (list_length(mapping->queues)) {
+        Json *queues = json_new_array();
+
+        for (guint i = 0; i < mapping->queues->len; i++)
+            json_append(queues,
+                        json_new_uint(list_at(mapping->queues, i, IoThreadQueue)->id.value));
+        json_set(tree, "vqs", queues);
+    }
+    return tree;
+}
+
+void
+device_tree_add_iothreads(const DeviceContext *context, Json *tree, const char *driver,
+                          const OptUint *iothread, const GPtrArray *mappings)
+{
+    bool has_mapping = capabilities_has_device_property(context->capabilities, driver,
+                                                        "iothread-vq-mapping");
+    guint n = list_length(mappings);
+
+    if (iothread->is_set || (n && !has_mapping)) {
+        g_autofree char *id =
+            thread_id(n ? list_at(mappings, 0, IoThreadMapping)->id.value : iothread->value);
+
+        json_set_string(tree, "iothread", id);
+    } else if (n) {
+        Json *list = json_new_array();
+
+        for (guint i = 0; i < n; i++)
+            json_append(list, mapping_tree(list_at(mappings, i, IoThreadMapping)));
+        json_set(tree, "iothread-vq-mapping", list);
+    }
+}
