@@ -7,19 +7,7 @@
 #include "controller/commands.h"
 
 const Command *const commands[] = {
-    &validate_command,
-    &argv_command,
-    &plan_command,
-    &apply_command,
-    &watch_command,
-    &status_command,
-    &explain_command,
-    &history_command,
-    &export_command,
-    &wait_command,
-    &suspend_command,
-    &resume_command,
-    &import_command,
-    &doctor_command,
-    NULL,
+    &validate_command, &argv_command,    &plan_command,    &apply_command,  &watch_command,
+    &status_command,   &explain_command, &history_command, &export_command, &wait_command,
+    &suspend_command,  &resume_command,  &import_command,  &doctor_command, NULL,
 };

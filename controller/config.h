@@ -65,34 +65,24 @@ typedef struct ConfigPaths {
  * mistakes (G_IO_ERROR_INVALID_DATA: the diagnostics say what).
  * Relative paths in the file count from the file's directory.
  */
-Config *
-config_load(const ConfigPaths *paths, Diagnostics **ret_diagnostics, GError **error);
+Config *config_load(const ConfigPaths *paths, Diagnostics **ret_diagnostics, GError **error);
 /* The same from text; @file names it. NULL when @diagnostics has errors. */
-Config *
-config_parse(const char *file, const char *text, gsize length, Diagnostics *diagnostics);
+Config *config_parse(const char *file, const char *text, gsize length, Diagnostics *diagnostics);
 /* All defaults, as for user id @uid. */
-Config *
-config_default(uid_t uid);
-Config *
-config_ref(Config *config);
-void
-config_unref(Config *config); /* NULL is allowed */
+Config *config_default(uid_t uid);
+Config *config_ref(Config *config);
+void config_unref(Config *config); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)
 
 /* Defaults, the configuration's policy, its first matching override, @metadata (may be NULL). */
-Policy
-config_policy(const Config *config, const char *domain_name, const PolicyOverrides *metadata);
+Policy config_policy(const Config *config, const char *domain_name,
+                     const PolicyOverrides *metadata);
 /* NULL when there is no such. */
-const char *
-config_network_bridge(const Config *config, const char *network);
-const char *
-config_pool_path(const Config *config, const char *pool);
-bool
-config_allows_emulator(const Config *config, const char *path);
+const char *config_network_bridge(const Config *config, const char *network);
+const char *config_pool_path(const Config *config, const char *pool);
+bool config_allows_emulator(const Config *config, const char *path);
 /* The configuration's share of memory for guests, given the host's MemTotal; bytes. */
-guint64
-config_memory_budget(const Config *config, guint64 host_total);
+guint64 config_memory_budget(const Config *config, guint64 host_total);
 
 /* Reference page (Markdown) of every key, for docs/configuration.md. Caller frees. */
-char *
-config_document(void);
+char *config_document(void);

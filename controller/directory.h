@@ -27,11 +27,11 @@ typedef struct DirectoryEntry {
     char *name;              /* the domain's; NULL when unknown */
     bool is_name_remembered; /* the file does not say it (now): it did before */
     const Spec *spec;        /* NULL when unreadable; lives as long as the scan */
-    char *message;     /* why it does not act, one line with position where there is one; NULL when
-                          valid */
+    char *message; /* why it does not act, one line with position where there is one; NULL when
+                      valid */
     Diagnostics *trouble; /* what is wrong beside the file's text (codes unreadable, duplicate-name,
                              duplicate-uuid); NULL when nothing */
-    gpointer parsed; /* private: keeps spec alive */
+    gpointer parsed;      /* private: keeps spec alive */
 } DirectoryEntry;
 
 typedef struct DirectoryScan {
@@ -39,11 +39,11 @@ typedef struct DirectoryScan {
     char *resolved; /* without symlinks; NULL when missing */
     guint64 dev, ino;
     bool is_missing;
-    bool is_empty;      /* readable, and holds no *.xml */
-    char *problem;      /* the root (or a directory below) can't be read or is refused; else NULL */
-    bool is_changing;   /* files kept vanishing while it was read, or git is at work: scan again soon
-                           (watcher_hint()), since the end of that may be no event */
-    GPtrArray *entries; /* DirectoryEntry*, by path */
+    bool is_empty;    /* readable, and holds no *.xml */
+    char *problem;    /* the root (or a directory below) can't be read or is refused; else NULL */
+    bool is_changing; /* files kept vanishing while it was read, or git is at work: scan again soon
+                         (watcher_hint()), since the end of that may be no event */
+    GPtrArray *entries;       /* DirectoryEntry*, by path */
     guint n_valid, n_invalid; /* n_invalid: all that aren't valid */
     char *digest;             /* of the set: paths and contents; hex */
     char *commit;             /* checked out there; NULL when no git work tree */

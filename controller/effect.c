@@ -69,19 +69,18 @@ static char **
 build_argv(Subject *subject, const Site *site, const Domain *domain, GError **error)
 {
     g_autofree char *memory = site_memory_directory(site);
-    HostFacts facts =
-        host_facts(site->host, subject->run_directory, memory, g_get_real_time());
+    HostFacts facts = host_facts(site->host, subject->run_directory, memory, g_get_real_time());
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
     g_autoptr(CommandLine) line = NULL;
 
     /* One that can't be made is said by the QEMU that needs it. */
     (void) g_mkdir_with_parents(memory, 0700);
-    line = command_line_build(domain, subject->capabilities, &facts,
-                              subject->input.positions, diagnostics);
+    line = command_line_build(domain, subject->capabilities, &facts, subject->input.positions,
+                              diagnostics);
     if (!line) {
         const Diagnostic *first = diagnostics_first_error(diagnostics);
-        g_autofree char *text = first ? diagnostic_format(diagnostics, first)
-                                      : g_strdup("no command line can be made");
+        g_autofree char *text =
+            first ? diagnostic_format(diagnostics, first) : g_strdup("no command line can be made");
 
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
         return NULL;
@@ -124,7 +123,8 @@ check_identity(Monitor *monitor, const Domain *desired, GError **error)
         return false;
     if (!g_strcmp0(uuid, desired->uuid))
         return true;
-    g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_FAILED, "the QEMU that answers has uuid %s", uuid);
+    g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_FAILED, "the QEMU that answers has uuid %s",
+                uuid);
     return false;
 }
 
@@ -220,8 +220,8 @@ static EffectOutcome
 run_shutdown(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     gint64 now = g_get_real_time();
-    bool is_restart = subject->desired && subject->policy.run_strategy != RUN_HALTED &&
-                      subject->input.file;
+    bool is_restart =
+        subject->desired && subject->policy.run_strategy != RUN_HALTED && subject->input.file;
     DomainShutdown shutdown = {
         .requested_at_us = now,
         .deadline_us = now + subject->policy.shutdown_timeout,
@@ -352,14 +352,15 @@ effect_note_adoption(Subject *subject, const Site *site, GError **error)
         .emulator = record->emulator,
         .memory_boot = subject->applied ? domain_boot_memory(subject->applied) : 0,
     };
-    EventRecord event = { .domain = subject->name,
-                          .kind = (char *) "adopted",
-                          .detail = (char *) "a QEMU that the state did not know was found in its run directory",
-                          .at_us = g_get_real_time() };
+    EventRecord event = {
+        .domain = subject->name,
+        .kind = (char *) "adopted",
+        .detail = (char *) "a QEMU that the state did not know was found in its run directory",
+        .at_us = g_get_real_time()
+    };
 
     (void) store_event_add(site->store, &event, NULL);
     if (!store_domain_put_process(site->store, subject->name, &process, TRUE, error))
         return false;
-    return !subject->applied ||
-           effect_note_applied(subject, site, subject->applied, error);
+    return !subject->applied || effect_note_applied(subject, site, subject->applied, error);
 }

@@ -104,8 +104,7 @@ begin_reading(gpointer data)
     int fd = qmp_fd(listener->qmp);
 
     if (on_readable(fd, G_IO_IN, listener) == G_SOURCE_CONTINUE)
-        listener->source =
-            g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, listener);
+        listener->source = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, listener);
     return G_SOURCE_REMOVE;
 }
 

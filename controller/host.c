@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Facts of this machine, from /proc, /sys and /etc, read once when the program starts. What can't be
- * read gets the value that libvirt assumes, or none: a missing fact is said by whoever needs it, with
- * the domain's line, and not here, where nobody has asked yet.
+ * Facts of this machine, from /proc, /sys and /etc, read once when the program starts. What can't
+ * be read gets the value that libvirt assumes, or none: a missing fact is said by whoever needs it,
+ * with the domain's line, and not here, where nobody has asked yet.
  *
- * They are collected in one value so that everything below controller/ can be given them: building a
- * command line reads no file, and tests bring facts of their own.
+ * They are collected in one value so that everything below controller/ can be given them: building
+ * a command line reads no file, and tests bring facts of their own.
  */
 #include "controller/host.h"
 

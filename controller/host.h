@@ -9,7 +9,7 @@
  * huge pages, who we are. Immutable; shared by all threads.
  */
 typedef struct Host {
-    char *seed;         /* /etc/machine-id: what derived uuids are made of; "" when there is none */
+    char *seed; /* /etc/machine-id: what derived uuids are made of; "" when there is none */
     char *boot_id;
     guint64 thp_size;   /* bytes; 2 MiB when it can't be read (libvirt's rule) */
     gint64 pid;         /* this process, as the journal's owner */
@@ -23,7 +23,8 @@ void host_free(Host *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
 
 /* For one domain's command line; borrows @host and the two paths. @memory_directory: where guest
- * memory goes that is backed by ordinary files: never a tmpfs such as RUN, whose size is a limit. */
+ * memory goes that is backed by ordinary files: never a tmpfs such as RUN, whose size is a limit.
+ */
 HostFacts host_facts(const Host *host, const char *run_directory, const char *memory_directory,
                      gint64 now);
 ActionOwner host_owner(const Host *host);

@@ -15,9 +15,7 @@ typedef struct Lock Lock;
 /* Takes the lock, waiting at most @timeout_us (0: not at all; LOCK_FOREVER). Creates @run_dir and
  * its missing parents (0700). NULL with @error: G_IO_ERROR_TIMED_OUT (the message names the
  * holder) or whatever the file system says. @cancellable may be NULL. */
-Lock *
-lock_acquire(const char *run_dir, const char *name, gint64 timeout_us, GCancellable *cancellable,
-             GError **error);
-void
-lock_release(Lock *lock); /* NULL is allowed */
+Lock *lock_acquire(const char *run_dir, const char *name, gint64 timeout_us,
+                   GCancellable *cancellable, GError **error);
+void lock_release(Lock *lock); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Lock, lock_release)

@@ -29,8 +29,8 @@ typedef struct Device {
     const MemoryDevice *memory; /* desired */
     char *id;
     guint64 target;
-    guint64 from;       /* current when the move began, for progress */
-    gint64 action;      /* open journal row; 0 = none */
+    guint64 from;  /* current when the move began, for progress */
+    gint64 action; /* open journal row; 0 = none */
     MemoryDeviceRecord *row;
     guint64 sampled_requested, sampled_current;
 } Device;
@@ -99,8 +99,7 @@ load_states(Mover *mover, GError **error)
 static bool
 adopt_actions(Mover *mover, GError **error)
 {
-    g_autoptr(GPtrArray) rows =
-        journal_open_rows(mover->site->store, mover->subject->name, error);
+    g_autoptr(GPtrArray) rows = journal_open_rows(mover->site->store, mover->subject->name, error);
     ActionOwner owner = host_owner(mover->site->host);
 
     for (guint r = 0; rows && r < rows->len; r++) {
@@ -251,8 +250,8 @@ look_again(Mover *mover, GError **error)
     subject_take_observed(subject, observed);
     if (!balloon)
         return true;
-    observed = observe_statistics(subject->monitor, subject->observed, balloon, g_get_real_time(),
-                                  error);
+    observed =
+        observe_statistics(subject->monitor, subject->observed, balloon, g_get_real_time(), error);
     if (!observed)
         return false;
     subject_take_observed(subject, observed);
@@ -339,7 +338,7 @@ record_device(const Mover *mover, guint index, GPtrArray *memories, GError **err
         .message = message,
         .stepping = stepping,
     };
-    SampleRecord sample = { mover->subject->name, device->id, observed->requested,
+    SampleRecord sample = { mover->subject->name, device->id,     observed->requested,
                             observed->current,    device->target, now };
     PassMemory *shown = g_new0(PassMemory, 1);
     bool is_moved = !device->row || device->row->requested != observed->requested ||
@@ -382,8 +381,8 @@ summarize(const Mover *mover, MemoryMove *move)
     if (mover->devices->len > 1) {
         g_autofree char *plain = move->reason;
 
-        move->reason = g_strdup_printf("%s: %s",
-                                       g_array_index(mover->devices, Device, worst).id, plain);
+        move->reason =
+            g_strdup_printf("%s: %s", g_array_index(mover->devices, Device, worst).id, plain);
     }
     move->poll_after = next_poll(mover);
     move->is_written = mover->is_written;

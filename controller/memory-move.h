@@ -9,15 +9,15 @@
  * again. One action in the journal covers a whole move, however many passes it takes.
  */
 typedef struct MemoryMove {
-    SyncState condition; /* the worst of the devices; SYNC_SYNCED when there are none */
+    SyncState condition;        /* the worst of the devices; SYNC_SYNCED when there are none */
     char *reason_word, *reason; /* of that device */
-    gint64 poll_after;   /* us, PASS_NEVER */
-    bool is_written;     /* requested-size was written at least once */
+    gint64 poll_after;          /* us, PASS_NEVER */
+    bool is_written;            /* requested-size was written at least once */
 } MemoryMove;
 
 void memory_move_clear(MemoryMove *move);
 
 /* False with @error when QEMU or the state refused; what was done until then is recorded. Fills
  * @memories (PassMemory*). */
-bool memory_move_run(Subject *subject, const Site *site, MemoryMove *ret_move,
-                     GPtrArray *memories, GError **error);
+bool memory_move_run(Subject *subject, const Site *site, MemoryMove *ret_move, GPtrArray *memories,
+                     GError **error);

@@ -49,7 +49,10 @@ typedef struct Option {
     const char *doc;          /* one line */
 } Option;
 
-#define OPTION_END { 0 }
+#define OPTION_END                                                                                 \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 /* One call of the program. */
 typedef struct Command Command;
@@ -78,24 +81,20 @@ extern const Option global_options[];
 
 /* Parses @argv, runs the command found in @commands (NULL-terminated) and returns the
  * exit status. --help and --version are answered here. */
-int
-options_main(const Command *const *commands, int argc, char **argv);
+int options_main(const Command *const *commands, int argc, char **argv);
 
 /* As options_main() but returns the invocation instead of running it. NULL when there is nothing
  * to run: *@ret_status is the exit status then, and *@ret_text what to print (to stdout when the
  * status is 0, else to stderr). For tests; options_main() is built on it. Free with
  * invocation_free(). */
-Invocation *
-options_parse(const Command *const *commands, int argc, char **argv, int *ret_status, char **ret_text);
-void
-invocation_free(Invocation *invocation);
+Invocation *options_parse(const Command *const *commands, int argc, char **argv, int *ret_status,
+                          char **ret_text);
+void invocation_free(Invocation *invocation);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Invocation, invocation_free)
 
 /* The text of `virtkeep --help` and `virtkeep COMMAND --help`. Caller frees. */
-char *
-options_help(const Command *const *commands, const Command *command);
+char *options_help(const Command *const *commands, const Command *command);
 
 /* What most commands begin with: the configuration with the command line's paths. On failure
  * NULL, and everything there is to say has been printed to stderr: return EXIT_FAILED. */
-Config *
-invocation_config(const Invocation *invocation);
+Config *invocation_config(const Invocation *invocation);

@@ -311,8 +311,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
 static bool
 forget_if_done(const Subject *subject, const Site *site, const PassResult *result)
 {
-    bool is_pruned = !subject->entry && !subject->input.prune_held &&
-                     subject->policy.prune != PRUNE_KEEP;
+    bool is_pruned =
+        !subject->entry && !subject->input.prune_held && subject->policy.prune != PRUNE_KEEP;
 
     if (!is_pruned || subject->observed->run_state != RUN_STATE_OFF || result->is_failed)
         return false;
@@ -325,8 +325,8 @@ run_locked(const Site *site, const char *name, PassResult *result)
     g_autoptr(GError) error = NULL;
     g_autoptr(Subject) subject = NULL;
 
-    if (!journal_close_interrupted(site->store, name, host_owner_is_alive,
-                                   (gpointer) site->host, g_get_real_time(), NULL, &error) ||
+    if (!journal_close_interrupted(site->store, name, host_owner_is_alive, (gpointer) site->host,
+                                   g_get_real_time(), NULL, &error) ||
         !(subject = subject_gather(site, name, MONITOR_TIMEOUT_US, &error)))
         return say_failure(result, name, error);
     if (!reconcile(subject, site, result, &error))

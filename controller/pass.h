@@ -23,10 +23,10 @@ typedef struct PassMemory {
 typedef struct PassResult {
     SyncState sync;
     char *reason_word, *reason;
-    PlanVerdict verdict; /* what it did */
-    bool is_converged;   /* nothing is left to do, or nothing that virtkeep may do */
-    bool is_running;     /* a QEMU process is there */
-    bool is_failed;      /* an effect or a look went wrong: back off */
+    PlanVerdict verdict;  /* what it did */
+    bool is_converged;    /* nothing is left to do, or nothing that virtkeep may do */
+    bool is_running;      /* a QEMU process is there */
+    bool is_failed;       /* an effect or a look went wrong: back off */
     gint64 requeue_after; /* us, PASS_NEVER: when something happens */
     GPtrArray *memories;  /* PassMemory* */
 } PassResult;

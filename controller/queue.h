@@ -24,37 +24,28 @@ typedef struct QueueResult {
  * GPrivate serves for per-worker things such as a database connection. */
 typedef QueueResult (*QueueWork)(const char *name, gpointer data);
 
-Queue *
-queue_new(guint n_workers, QueueWork work, gpointer data);
+Queue *queue_new(guint n_workers, QueueWork work, gpointer data);
 /* Run @name as soon as a worker is free (or, after failures, when its back-off allows). */
-void
-queue_add(Queue *queue, const char *name);
+void queue_add(Queue *queue, const char *name);
 /* Likewise but forgets past failures: what failed has changed (file edited, operator's retry). */
-void
-queue_add_fresh(Queue *queue, const char *name);
+void queue_add_fresh(Queue *queue, const char *name);
 /* Run @name no sooner than in @delay_us, unless it is added for sooner. */
-void
-queue_add_after(Queue *queue, const char *name, gint64 delay_us);
+void queue_add_after(Queue *queue, const char *name, gint64 delay_us);
 /* Forget what is known of @name (its domain is gone); a running pass ends normally. */
-void
-queue_remove(Queue *queue, const char *name);
+void queue_remove(Queue *queue, const char *name);
 
 /* No further pass begins; waits until those running have ended. Idempotent. */
-void
-queue_stop(Queue *queue);
-void
-queue_free(Queue *queue); /* stops it; NULL is allowed */
+void queue_stop(Queue *queue);
+void queue_free(Queue *queue); /* stops it; NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Queue, queue_free)
 
 /* Waits until nothing runs and nothing is due by now + @horizon_us, at most @timeout_us; false
  * on time-out. For tests and for the first round of `watch`. */
-bool
-queue_wait_idle(Queue *queue, gint64 horizon_us, gint64 timeout_us);
+bool queue_wait_idle(Queue *queue, gint64 horizon_us, gint64 timeout_us);
 
 typedef struct QueueStatistics {
     guint n_running, n_ready, n_delayed;
     guint64 n_passes, n_failures;
     gint64 oldest_running_us; /* how long the longest-running pass has run; 0 when none does */
 } QueueStatistics;
-QueueStatistics
-queue_statistics(Queue *queue);
+QueueStatistics queue_statistics(Queue *queue);

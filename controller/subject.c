@@ -120,7 +120,8 @@ look(const Subject *subject)
     if (subject->process_state == PROCESS_FOREIGN)
         return observe_unreachable(subject->monitor_error
                                        ? subject->monitor_error->message
-                                       : "the pid of its QEMU is another process's now", now);
+                                       : "the pid of its QEMU is another process's now",
+                                   now);
     if (!subject->process || !process_is_alive(subject->process))
         return observe_off(now);
     if (subject->monitor) {
@@ -216,10 +217,9 @@ resolve_desired(Subject *subject, const Site *site)
     memory_validate_host(entry->spec->domain, entry->spec->positions, site->host->thp_size,
                          subject->diagnostics);
     if (!diagnostics_has_errors(subject->diagnostics))
-        subject->desired =
-            resolve_domain_positions(entry->spec->domain, previous, &context,
-                                     entry->spec->positions, &subject->positions,
-                                     subject->diagnostics);
+        subject->desired = resolve_domain_positions(entry->spec->domain, previous, &context,
+                                                    entry->spec->positions, &subject->positions,
+                                                    subject->diagnostics);
     if (!subject->desired)
         set_invalid(subject, subject->diagnostics);
 }
@@ -231,8 +231,7 @@ find_policy(Subject *subject, const Site *site)
     const char *kept = subject->row ? subject->row->resolved_xml : NULL;
 
     if (subject->entry && subject->entry->spec) {
-        subject->policy =
-            config_policy(site->config, subject->name, &subject->entry->spec->policy);
+        subject->policy = config_policy(site->config, subject->name, &subject->entry->spec->policy);
     } else if (kept) {
         g_autoptr(Spec) spec = spec_parse("(state)", kept, strlen(kept));
 
@@ -245,8 +244,8 @@ find_policy(Subject *subject, const Site *site)
 static bool
 is_prunable(const Site *site, const char *name)
 {
-    return site->prune && g_ptr_array_find_with_equal_func(site->prune->names, name, g_str_equal,
-                                                           NULL);
+    return site->prune &&
+           g_ptr_array_find_with_equal_func(site->prune->names, name, g_str_equal, NULL);
 }
 
 static void

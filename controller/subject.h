@@ -35,7 +35,7 @@ typedef struct Site {
  */
 typedef struct Subject {
     char *name;
-    char *run_directory; /* RUN/NAME */
+    char *run_directory;         /* RUN/NAME */
     const DirectoryEntry *entry; /* borrowed from the scan; NULL when no file speaks for it */
     DomainRecord *row;           /* NULL when the state does not know it */
     ProcessState process_state;
@@ -43,7 +43,7 @@ typedef struct Subject {
     Monitor *monitor; /* connected; NULL when there is no QEMU or it does not answer */
     GError *monitor_error;
     Observed *observed;
-    Domain *desired; /* resolved */
+    Domain *desired;        /* resolved */
     PositionMap *positions; /* of desired's paths in the file */
     Domain *applied;
     Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */

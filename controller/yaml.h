@@ -32,12 +32,9 @@ typedef struct YamlNode {
 /* Parses @length bytes. An empty document is an empty mapping. On any mistake adds diagnostics to
  * @diagnostics (codes yaml-syntax, yaml-too-large, yaml-too-deep, yaml-too-many, yaml-alias,
  * yaml-duplicate, yaml-key) and returns NULL. */
-YamlNode *
-yaml_parse(const char *text, gsize length, Diagnostics *diagnostics);
-void
-yaml_node_free(YamlNode *node);
+YamlNode *yaml_parse(const char *text, gsize length, Diagnostics *diagnostics);
+void yaml_node_free(YamlNode *node);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(YamlNode, yaml_node_free)
 
 /* "a mapping", "a list", "a single value": for messages. */
-const char *
-yaml_type_name(YamlType type);
+const char *yaml_type_name(YamlType type);
