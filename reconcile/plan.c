@@ -14,14 +14,21 @@
 #include "model/quantity.h"
 
 static const char *const action_names[] = {
-    [PLAN_ACTION_START] = "start",       [PLAN_ACTION_CONTINUE] = "continue",
-    [PLAN_ACTION_SHUTDOWN] = "shutdown", [PLAN_ACTION_DESTROY] = "destroy",
-    [PLAN_ACTION_REAP] = "reap",         [PLAN_ACTION_SET_MEMORY] = "set-memory",
+    [PLAN_ACTION_START] = "start",
+    [PLAN_ACTION_CONTINUE] = "continue",
+    [PLAN_ACTION_SHUTDOWN] = "shutdown",
+    [PLAN_ACTION_DESTROY] = "destroy",
+    [PLAN_ACTION_REAP] = "reap",
+    [PLAN_ACTION_SET_MEMORY] = "set-memory",
     NULL,
 };
 static const char *const verdict_names[] = {
-    [PLAN_NONE] = "none",       [PLAN_START] = "start",   [PLAN_STOP] = "stop",
-    [PLAN_RESTART] = "restart", [PLAN_UPDATE] = "update", [PLAN_BLOCKED] = "blocked",
+    [PLAN_NONE] = "none",
+    [PLAN_START] = "start",
+    [PLAN_STOP] = "stop",
+    [PLAN_RESTART] = "restart",
+    [PLAN_UPDATE] = "update",
+    [PLAN_BLOCKED] = "blocked",
     NULL,
 };
 static const char *const exit_names[] = {
@@ -129,7 +136,8 @@ desired_digest(const PlanInput *input, const char *spec_digest)
     g_autoptr(GString) text = g_string_new(input->name);
     g_autofree char *document = input->desired ? domain_format(input->desired) : NULL;
 
-    g_string_append_printf(text, "\n%s\n%s\n%s\n%d %d %d %" G_GINT64_FORMAT " %" G_GINT64_FORMAT
+    g_string_append_printf(text,
+                           "\n%s\n%s\n%s\n%d %d %d %" G_GINT64_FORMAT " %" G_GINT64_FORMAT
                            " %" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %d\n%d %d\n",
                            spec_digest ? spec_digest : "", document ? document : "",
                            input->invalid ? input->invalid : "", policy->run_strategy,
@@ -152,8 +160,8 @@ observed_digest(const PlanInput *input)
     for (guint i = 0; i < observed->memories->len; i++) {
         const ObservedMemory *memory = observed->memories->pdata[i];
 
-        g_string_append_printf(text, "%s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n",
-                               memory->id, memory->max, memory->requested);
+        g_string_append_printf(text, "%s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", memory->id,
+                               memory->max, memory->requested);
     }
     return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, text->len);
 }

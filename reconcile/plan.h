@@ -28,11 +28,11 @@ PlanActionKind plan_action_parse(const char *name); /* 0 when it is none */
 
 typedef struct PlanAction {
     PlanActionKind kind;
-    char *device;      /* set-memory: "virtiomem0"; else NULL */
-    guint64 from, to;  /* set-memory: bytes */
-    guint steps;       /* set-memory: how many writes of requested-size are expected */
+    char *device;     /* set-memory: "virtiomem0"; else NULL */
+    guint64 from, to; /* set-memory: bytes */
+    guint steps;      /* set-memory: how many writes of requested-size are expected */
     ChangeClass class_;
-    GArray *because;   /* guint: indexes into the domain's changes */
+    GArray *because; /* guint: indexes into the domain's changes */
 } PlanAction;
 
 typedef enum {
@@ -65,10 +65,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainPlan, domain_plan_free)
 
 /* How the last QEMU of a domain ended. */
 typedef enum {
-    EXIT_NEVER = 0,       /* it never ran, or runs for the first time */
-    EXIT_GUEST_SHUTDOWN,  /* the guest powered off */
-    EXIT_STOPPED,         /* virtkeep stopped it: halted, pruned, or for a restart */
-    EXIT_CRASHED,         /* the process vanished, or the guest panicked */
+    EXIT_NEVER = 0,      /* it never ran, or runs for the first time */
+    EXIT_GUEST_SHUTDOWN, /* the guest powered off */
+    EXIT_STOPPED,        /* virtkeep stopped it: halted, pruned, or for a restart */
+    EXIT_CRASHED,        /* the process vanished, or the guest panicked */
 } LastExit;
 
 const char *last_exit_name(LastExit last_exit); /* NULL for EXIT_NEVER; "guest-shutdown", … */
@@ -77,25 +77,25 @@ LastExit last_exit_parse(const char *name);
 /* What goes in; everything is borrowed. */
 typedef struct PlanInput {
     const char *name;
-    const char *file;          /* NULL: no file */
-    const Domain *desired;     /* resolved; NULL: no file, or not valid */
+    const char *file;             /* NULL: no file */
+    const Domain *desired;        /* resolved; NULL: no file, or not valid */
     const PositionMap *positions; /* of the file; may be NULL */
-    const char *invalid;       /* not NULL: why the file can't be acted on (first diagnostic) */
-    const Domain *applied;     /* what the QEMU observed was started with or changed to; NULL */
-    const Observed *observed;  /* never NULL; RUN_STATE_OFF when there is no QEMU */
+    const char *invalid;          /* not NULL: why the file can't be acted on (first diagnostic) */
+    const Domain *applied;        /* what the QEMU observed was started with or changed to; NULL */
+    const Observed *observed;     /* never NULL; RUN_STATE_OFF when there is no QEMU */
     Policy policy;
 
-    bool is_orphaned;          /* managed, and its file is gone for good */
-    const char *prune_held;    /* why it is not pruned although policy says so; NULL */
+    bool is_orphaned;       /* managed, and its file is gone for good */
+    const char *prune_held; /* why it is not pruned although policy says so; NULL */
     bool is_suspended;
     const char *suspend_reason;
-    bool is_named;             /* an operator named it in `apply NAME`: starts also what
-                                  run-strategy would leave off, except halted */
+    bool is_named; /* an operator named it in `apply NAME`: starts also what
+                      run-strategy would leave off, except halted */
     guint n_starts;
     LastExit last_exit;
     const char *shutdown_purpose; /* "stop", "restart": one is under way; NULL */
-    gint64 shutdown_deadline;  /* wall clock us */
-    gint64 now;                /* wall clock us */
+    gint64 shutdown_deadline;     /* wall clock us */
+    gint64 now;                   /* wall clock us */
 } PlanInput;
 
 DomainPlan *plan_domain(const PlanInput *input);
