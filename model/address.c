@@ -8,9 +8,15 @@
 #include "model/address.h"
 
 static const char *const address_type_names[] = {
-    [ADDRESS_PCI] = "pci",     [ADDRESS_DRIVE] = "drive", [ADDRESS_VIRTIO_SERIAL] = "virtio-serial",
-    [ADDRESS_CCID] = "ccid",   [ADDRESS_USB] = "usb",     [ADDRESS_ISA] = "isa",
-    [ADDRESS_DIMM] = "dimm",   [ADDRESS_UNASSIGNED] = "unassigned", NULL,
+    [ADDRESS_PCI] = "pci",
+    [ADDRESS_DRIVE] = "drive",
+    [ADDRESS_VIRTIO_SERIAL] = "virtio-serial",
+    [ADDRESS_CCID] = "ccid",
+    [ADDRESS_USB] = "usb",
+    [ADDRESS_ISA] = "isa",
+    [ADDRESS_DIMM] = "dimm",
+    [ADDRESS_UNASSIGNED] = "unassigned",
+    NULL,
 };
 
 #define FOR(types) WHEN(Address, type, "@type", types)

@@ -20,7 +20,7 @@ typedef struct Address {
     int type; /* AddressType */
     /* pci; bus also drive, usb */
     OptUint domain, bus, slot, function;
-    int multifunction; /* Tristate */
+    int multifunction;                /* Tristate */
     OptUint controller, target, unit; /* drive; controller also virtio-serial, ccid */
     char *port;                       /* usb: "1.2"; virtio-serial: "1" */
     OptUint iobase, irq;              /* isa */

@@ -4,8 +4,8 @@
  *
  * For virtkeep it is an instrument more than a device: its statistics are what the shrink guard of
  * virtio-mem stands on, so a guest that is to be shrunk safely has one. How often the guest reports
- * while nothing moves is the file's to say (stats/@period); while memory moves the controller asks by
- * itself.
+ * while nothing moves is the file's to say (stats/@period); while memory moves the controller asks
+ * by itself.
  */
 #include "model/balloon.h"
 

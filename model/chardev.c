@@ -12,10 +12,19 @@
 #include "model/default.h"
 
 static const char *const type_names[] = {
-    [CHARDEV_NULL] = "null", [CHARDEV_VC] = "vc", [CHARDEV_PTY] = "pty", [CHARDEV_DEV] = "dev",
-    [CHARDEV_FILE] = "file", [CHARDEV_PIPE] = "pipe", [CHARDEV_STDIO] = "stdio",
-    [CHARDEV_UDP] = "udp", [CHARDEV_TCP] = "tcp", [CHARDEV_UNIX] = "unix",
-    [CHARDEV_SPICEVMC] = "spicevmc", [CHARDEV_SPICEPORT] = "spiceport", NULL,
+    [CHARDEV_NULL] = "null",
+    [CHARDEV_VC] = "vc",
+    [CHARDEV_PTY] = "pty",
+    [CHARDEV_DEV] = "dev",
+    [CHARDEV_FILE] = "file",
+    [CHARDEV_PIPE] = "pipe",
+    [CHARDEV_STDIO] = "stdio",
+    [CHARDEV_UDP] = "udp",
+    [CHARDEV_TCP] = "tcp",
+    [CHARDEV_UNIX] = "unix",
+    [CHARDEV_SPICEVMC] = "spicevmc",
+    [CHARDEV_SPICEPORT] = "spiceport",
+    NULL,
 };
 static const char *const mode_names[] = {
     [CHARDEV_CONNECT] = "connect",
@@ -23,17 +32,26 @@ static const char *const mode_names[] = {
     NULL,
 };
 static const char *const protocol_names[] = {
-    [CHARDEV_RAW] = "raw", [CHARDEV_TELNET] = "telnet", [CHARDEV_TELNETS] = "telnets",
-    [CHARDEV_TLS] = "tls", NULL,
+    [CHARDEV_RAW] = "raw",
+    [CHARDEV_TELNET] = "telnet",
+    [CHARDEV_TELNETS] = "telnets",
+    [CHARDEV_TLS] = "tls",
+    NULL,
 };
 static const char *const serial_target_names[] = {
-    [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial", [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
-    [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial", NULL,
+    [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial",
+    [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
+    [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial",
+    NULL,
 };
 static const char *const target_names[] = {
-    [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial", [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
-    [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial", [CHARDEV_TARGET_SERIAL] = "serial",
-    [CHARDEV_TARGET_VIRTIO] = "virtio", [CHARDEV_TARGET_ISA_DEBUG] = "isa-debug", NULL,
+    [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial",
+    [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
+    [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial",
+    [CHARDEV_TARGET_SERIAL] = "serial",
+    [CHARDEV_TARGET_VIRTIO] = "virtio",
+    [CHARDEV_TARGET_ISA_DEBUG] = "isa-debug",
+    NULL,
 };
 
 static const Field source_fields[] = {
@@ -57,12 +75,14 @@ static const Schema source_schema = {
 #define CHARDEV_FIELDS                                                                             \
     FIELD_ENUM(Chardev, type, type_names, .path = "@type", .is_required = true,                    \
                .doc = "What the host side is."),                                                   \
-    FIELD_LIST(Chardev, sources, &source_schema, .path = "source", .doc = "Where it leads to."),   \
-    FIELD_ENUM(Chardev, protocol, protocol_names, .path = "protocol/@type",                        \
-               .doc = "tcp: protocol on the connection."),                                         \
-    FIELD_STRING(Chardev, log_file, .path = "log/@file", .doc = "Everything is also written here."), \
-    FIELD_ON_OFF(Chardev, log_append, .path = "log/@append", .doc = "Keep what the log has."),     \
-    DEVICE_INFO_FIELDS(Chardev)
+        FIELD_LIST(Chardev, sources, &source_schema, .path = "source",                             \
+                   .doc = "Where it leads to."),                                                   \
+        FIELD_ENUM(Chardev, protocol, protocol_names, .path = "protocol/@type",                    \
+                   .doc = "tcp: protocol on the connection."),                                     \
+        FIELD_STRING(Chardev, log_file, .path = "log/@file",                                       \
+                     .doc = "Everything is also written here."),                                   \
+        FIELD_ON_OFF(Chardev, log_append, .path = "log/@append", .doc = "Keep what the log has."), \
+        DEVICE_INFO_FIELDS(Chardev)
 
 static const Field serial_fields[] = {
     CHARDEV_FIELDS,
@@ -92,7 +112,9 @@ static const Field channel_fields[] = {
                .doc = "`virtio`."),
     FIELD_STRING(Chardev, target_name, .path = "target/@name",
                  .doc = "Name the guest finds the port under."),
-    { .type = TYPE_NONE, .path = "target/@state", .is_output = true,
+    { .type = TYPE_NONE,
+      .path = "target/@state",
+      .is_output = true,
       .doc = "libvirt's report of the guest's side." },
     FIELD_END,
 };
@@ -103,15 +125,21 @@ channel_key(gconstpointer item)
     return g_strdup(((const Chardev *) item)->target_name);
 }
 
-static const Schema serial_schema = { .element = "serial", .size = sizeof(Chardev),
-                                      .fields = serial_fields, .doc = "A serial port." };
-static const Schema parallel_schema = { .element = "parallel", .size = sizeof(Chardev),
-                                        .fields = parallel_fields, .doc = "A parallel port." };
-static const Schema console_schema = { .element = "console", .size = sizeof(Chardev),
+static const Schema serial_schema = {
+    .element = "serial", .size = sizeof(Chardev), .fields = serial_fields, .doc = "A serial port."
+};
+static const Schema parallel_schema = { .element = "parallel",
+                                        .size = sizeof(Chardev),
+                                        .fields = parallel_fields,
+                                        .doc = "A parallel port." };
+static const Schema console_schema = { .element = "console",
+                                       .size = sizeof(Chardev),
                                        .fields = console_fields,
                                        .doc = "A console; the first is serial port 0." };
-static const Schema channel_schema = { .element = "channel", .size = sizeof(Chardev),
-                                       .fields = channel_fields, .key = channel_key,
+static const Schema channel_schema = { .element = "channel",
+                                       .size = sizeof(Chardev),
+                                       .fields = channel_fields,
+                                       .key = channel_key,
                                        .doc = "A port between host and guest, for agents." };
 
 const ChardevSource *
@@ -124,9 +152,9 @@ chardev_source(const Chardev *chardev)
 static const struct {
     bool needs_path, needs_service;
 } needs[] = {
-    [CHARDEV_DEV] = { true, false },  [CHARDEV_FILE] = { true, false },
-    [CHARDEV_PIPE] = { true, false }, [CHARDEV_UNIX] = { true, false },
-    [CHARDEV_TCP] = { false, true },  [CHARDEV_UDP] = { false, true },
+    [CHARDEV_DEV] = { true, false },        [CHARDEV_FILE] = { true, false },
+    [CHARDEV_PIPE] = { true, false },       [CHARDEV_UNIX] = { true, false },
+    [CHARDEV_TCP] = { false, true },        [CHARDEV_UDP] = { false, true },
     [CHARDEV_SPICEPORT] = { false, false },
 };
 
@@ -147,8 +175,8 @@ validate_backend(const Validation *v, const Chardev *chardev)
     if (source && source->path && chardev->type != CHARDEV_PTY && !g_path_is_absolute(source->path))
         validation_error(v, "source[0]/@path", "chardev-source", "the path must be absolute");
     if (chardev->protocol == CHARDEV_TELNETS || chardev->protocol == CHARDEV_TLS)
-        validation_error(v, "protocol/@type", "not-supported",
-                         "protocol '%s' is not supported yet", protocol_names[chardev->protocol]);
+        validation_error(v, "protocol/@type", "not-supported", "protocol '%s' is not supported yet",
+                         protocol_names[chardev->protocol]);
 }
 
 static void
@@ -157,10 +185,12 @@ serial_validate(const Validation *v, gconstpointer item)
     const Chardev *serial = item;
 
     validate_backend(v, serial);
-    if (serial->target_type == CHARDEV_TARGET_SERIAL || serial->target_type == CHARDEV_TARGET_VIRTIO)
-        validation_error(v, "target/@type", "bad-value",
-                         "a serial port's target can't be '%s': isa-serial, usb-serial or pci-serial",
-                         target_names[serial->target_type]);
+    if (serial->target_type == CHARDEV_TARGET_SERIAL ||
+        serial->target_type == CHARDEV_TARGET_VIRTIO)
+        validation_error(
+            v, "target/@type", "bad-value",
+            "a serial port's target can't be '%s': isa-serial, usb-serial or pci-serial",
+            target_names[serial->target_type]);
     if (serial->target_model && serial->target_type &&
         serial->target_type < (int) G_N_ELEMENTS(serial_target_names) - 1 &&
         g_strcmp0(serial->target_model, serial_target_names[serial->target_type]))

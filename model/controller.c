@@ -9,9 +9,15 @@
 #include "model/default.h"
 
 const char *const controller_type_names[] = {
-    [CONTROLLER_IDE] = "ide",   [CONTROLLER_FDC] = "fdc",   [CONTROLLER_SCSI] = "scsi",
-    [CONTROLLER_SATA] = "sata", [CONTROLLER_VIRTIO_SERIAL] = "virtio-serial",
-    [CONTROLLER_CCID] = "ccid", [CONTROLLER_USB] = "usb",   [CONTROLLER_PCI] = "pci", NULL,
+    [CONTROLLER_IDE] = "ide",
+    [CONTROLLER_FDC] = "fdc",
+    [CONTROLLER_SCSI] = "scsi",
+    [CONTROLLER_SATA] = "sata",
+    [CONTROLLER_VIRTIO_SERIAL] = "virtio-serial",
+    [CONTROLLER_CCID] = "ccid",
+    [CONTROLLER_USB] = "usb",
+    [CONTROLLER_PCI] = "pci",
+    NULL,
 };
 
 const char *const controller_model_names[] = {
@@ -64,7 +70,8 @@ static const struct {
     { CONTROLLER_USB, CONTROLLER_MODEL_PIIX3_UHCI, CONTROLLER_MODEL_NONE },
     { CONTROLLER_IDE, CONTROLLER_MODEL_PIIX3, CONTROLLER_MODEL_ICH6 },
     { CONTROLLER_SCSI, CONTROLLER_MODEL_AUTO, CONTROLLER_MODEL_DC390 },
-    { CONTROLLER_SCSI, CONTROLLER_MODEL_VIRTIO_TRANSITIONAL, CONTROLLER_MODEL_VIRTIO_NON_TRANSITIONAL },
+    { CONTROLLER_SCSI, CONTROLLER_MODEL_VIRTIO_TRANSITIONAL,
+      CONTROLLER_MODEL_VIRTIO_NON_TRANSITIONAL },
     { CONTROLLER_VIRTIO_SERIAL, CONTROLLER_MODEL_VIRTIO, CONTROLLER_MODEL_VIRTIO_NON_TRANSITIONAL },
 };
 
@@ -174,10 +181,9 @@ controller_validate(const Validation *v, gconstpointer item)
     if (!controller->type)
         return;
     if (controller->model && !has_model(controller))
-        return validation_error(v, "@model", "controller-model",
-                                "a controller of type '%s' has no model '%s'",
-                                controller_type_names[controller->type],
-                                controller_model_names[controller->model]);
+        return validation_error(
+            v, "@model", "controller-model", "a controller of type '%s' has no model '%s'",
+            controller_type_names[controller->type], controller_model_names[controller->model]);
     if (controller->model == CONTROLLER_MODEL_BUSLOGIC)
         validation_error(v, "@model", "controller-model", "QEMU has no BusLogic controller");
     if (controller->type == CONTROLLER_PCI)
@@ -252,7 +258,8 @@ controller_alias(const Domain *domain, gconstpointer item, guint index)
             return g_strdup("ide");
         break;
     case CONTROLLER_USB: {
-        /* Companions share their master's index, and ids must differ: the first is the plain one. */
+        /* Companions share their master's index, and ids must differ: the first is the plain one.
+         */
         guint n_before = 0;
 
         for (guint i = 0; i < list_length(domain->controllers); i++) {

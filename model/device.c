@@ -20,9 +20,9 @@
 #include "model/video.h"
 
 const DeviceKind *const device_kinds[] = {
-    &disk_kind,  &controller_kind, &interface_kind, &serial_kind, &parallel_kind,
-    &console_kind, &channel_kind,  &input_kind,     &graphics_kind, &video_kind,
-    &balloon_kind, &rng_kind,      &memory_kind,    NULL,
+    &disk_kind,    &controller_kind, &interface_kind, &serial_kind,   &parallel_kind,
+    &console_kind, &channel_kind,    &input_kind,     &graphics_kind, &video_kind,
+    &balloon_kind, &rng_kind,        &memory_kind,    NULL,
 };
 
 const DeviceKind *

@@ -15,7 +15,7 @@ typedef struct DeviceInfo {
     Address *address;
     OptUint boot_order;
     OptUint acpi_index;
-    int rom_bar;    /* on/off */
+    int rom_bar;     /* on/off */
     int rom_enabled; /* yes/no */
     char *rom_file;
 
@@ -29,18 +29,19 @@ typedef struct DeviceInfo {
 #define DEVICE_INFO_FIELDS(S)                                                                      \
     FIELD_STRUCT(S, info.address, &address_schema, .path = "address",                              \
                  .doc = "Where the guest sees the device; assigned and kept when left out."),      \
-    FIELD_STRING(S, info.alias, .path = "alias/@name", .change = CHANGE_NONE,                      \
-                 .doc = "QEMU id. Only names that begin with `ua-` are kept; others are "          \
-                        "libvirt's own and are assigned anew.")
+        FIELD_STRING(S, info.alias, .path = "alias/@name", .change = CHANGE_NONE,                  \
+                     .doc = "QEMU id. Only names that begin with `ua-` are kept; others are "      \
+                            "libvirt's own and are assigned anew.")
 #define DEVICE_BOOT_FIELDS(S)                                                                      \
     FIELD_UINT(S, info.boot_order, .path = "boot/@order", .min = 1, .max = 65535,                  \
                .doc = "Place in the boot order; excludes `os/boot`.")
 #define DEVICE_ROM_FIELDS(S)                                                                       \
     FIELD_ON_OFF(S, info.rom_bar, .path = "rom/@bar", .doc = "Whether the option ROM is mapped."), \
-    FIELD_YES_NO(S, info.rom_enabled, .path = "rom/@enabled", .doc = "Whether there is a ROM."),   \
-    FIELD_STRING(S, info.rom_file, .path = "rom/@file", .doc = "Image of the option ROM."),        \
-    FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,                  \
-               .doc = "ACPI index: the name the guest gives the device (`eno1`).")
+        FIELD_YES_NO(S, info.rom_enabled, .path = "rom/@enabled",                                  \
+                     .doc = "Whether there is a ROM."),                                            \
+        FIELD_STRING(S, info.rom_file, .path = "rom/@file", .doc = "Image of the option ROM."),    \
+        FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,              \
+                   .doc = "ACPI index: the name the guest gives the device (`eno1`).")
 
 /* What every virtio device's <driver> can say; all on/off. */
 typedef struct VirtioOptions {
@@ -51,10 +52,11 @@ typedef struct VirtioOptions {
 #define DEVICE_VIRTIO_FIELDS(S)                                                                    \
     FIELD_ON_OFF(S, virtio.iommu, .path = "driver/@iommu",                                         \
                  .doc = "virtio: DMA goes through the guest's IOMMU."),                            \
-    FIELD_ON_OFF(S, virtio.ats, .path = "driver/@ats", .doc = "virtio: address translation."),     \
-    FIELD_ON_OFF(S, virtio.packed, .path = "driver/@packed", .doc = "virtio: packed virtqueues."), \
-    FIELD_ON_OFF(S, virtio.page_per_vq, .path = "driver/@page_per_vq",                             \
-                 .doc = "virtio: a page of notifications for each virtqueue.")
+        FIELD_ON_OFF(S, virtio.ats, .path = "driver/@ats", .doc = "virtio: address translation."), \
+        FIELD_ON_OFF(S, virtio.packed, .path = "driver/@packed",                                   \
+                     .doc = "virtio: packed virtqueues."),                                         \
+        FIELD_ON_OFF(S, virtio.page_per_vq, .path = "driver/@page_per_vq",                         \
+                     .doc = "virtio: a page of notifications for each virtqueue.")
 
 typedef struct Domain Domain;
 
@@ -93,8 +95,8 @@ typedef enum {
  * and bus; its file in qemu/; a row in device.c's table and one in qemu/device.c's.
  */
 typedef struct DeviceKind {
-    const char *name;     /* "memory": the element below <devices> */
-    size_t list_offset;   /* of the GPtrArray* in Domain */
+    const char *name;   /* "memory": the element below <devices> */
+    size_t list_offset; /* of the GPtrArray* in Domain */
     const Schema *schema;
     /* Rules beyond single fields. May be NULL. */
     void (*validate)(const Validation *validation, gconstpointer device);

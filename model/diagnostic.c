@@ -120,8 +120,10 @@ diagnostics_format(const Diagnostics *diagnostics)
         g_string_append_c(text, '\n');
     }
     if (diagnostics->is_full)
-        g_string_append_printf(text, "%s:0:0: note: only the first %d diagnostics are shown "
-                               "[too-many-diagnostics]\n", diagnostics->file, DIAGNOSTICS_MAX);
+        g_string_append_printf(text,
+                               "%s:0:0: note: only the first %d diagnostics are shown "
+                               "[too-many-diagnostics]\n",
+                               diagnostics->file, DIAGNOSTICS_MAX);
     return g_string_free(text, FALSE);
 }
 

@@ -19,13 +19,9 @@ validate_source(const Validation *v, const Disk *disk)
     DiskDevice device = disk_device(disk);
     DiskBus bus = disk_bus(disk);
     bool can_be_empty = device == DISK_DEVICE_CDROM || device == DISK_DEVICE_FLOPPY;
-    StorageCheck check = { v,
-                           "",
-                           disk_type(disk),
-                           disk->format,
-                           disk->source,
-                           disk_auth(disk),
-                           disk_encryption(disk) };
+    StorageCheck check = {
+        v, "", disk_type(disk), disk->format, disk->source, disk_auth(disk), disk_encryption(disk)
+    };
 
     if (disk->auth && disk->source && disk->source->auth)
         validation_error(v, "auth", "storage-auth", "the source has its own <auth>");
@@ -125,7 +121,8 @@ validate_device(const Validation *v, const Disk *disk)
     DiskBus bus = disk_bus(disk);
     DiskDevice device = disk_device(disk);
     int type = disk_type(disk);
-    bool is_iscsi = type == DISK_NETWORK && disk->source && disk->source->protocol == PROTOCOL_ISCSI;
+    bool is_iscsi =
+        type == DISK_NETWORK && disk->source && disk->source->protocol == PROTOCOL_ISCSI;
 
     if ((device == DISK_DEVICE_FLOPPY) != (bus == DISK_BUS_FDC))
         validation_error(v, "target/@bus", "disk-bus", "a floppy sits on bus fdc, and only that");
@@ -215,7 +212,8 @@ validate_driver(const Validation *v, const Disk *disk)
                          "nothing can be copied into a read-only image");
     if (disk->copy_on_read == TRISTATE_ON && disk_device(disk) != DISK_DEVICE_DISK)
         validation_error(v, "driver/@copy_on_read", "disk-device", "is for device='disk'");
-    if (disk->is_shareable && !disk->is_read_only && disk->format && disk->format != DISK_FORMAT_RAW)
+    if (disk->is_shareable && !disk->is_read_only && disk->format &&
+        disk->format != DISK_FORMAT_RAW)
         validation_error(v, "shareable", "disk-shareable",
                          "only raw images bear several writers, not '%s'",
                          disk_format_names[disk->format]);
@@ -337,7 +335,8 @@ validate_vhost_vdpa(const Validation *v, const Disk *disk)
         validation_error(v, "@type", "disk-vhost-vdpa",
                          "needs shared memory: <memoryBacking><access mode='shared'/>");
     if (disk->cache != DISK_CACHE_NONE && disk->cache != DISK_CACHE_DIRECTSYNC)
-        validation_error(v, "driver/@cache", "disk-vhost-vdpa", "needs cache='none' or 'directsync'");
+        validation_error(v, "driver/@cache", "disk-vhost-vdpa",
+                         "needs cache='none' or 'directsync'");
 }
 
 /* A drive address in the bounds of its bus. */
@@ -350,8 +349,7 @@ validate_address(const Validation *v, const Disk *disk)
 
     if (!address || address->type != ADDRESS_DRIVE)
         return;
-    is_narrow =
-        bus == DISK_BUS_SCSI && domain_scsi_is_narrow(v->domain, address->controller.value);
+    is_narrow = bus == DISK_BUS_SCSI && domain_scsi_is_narrow(v->domain, address->controller.value);
     if (address->target.value && (is_narrow || bus != DISK_BUS_SCSI))
         validation_error(v, "address/@target", "address-drive", "target must be 0 here");
     if (address->bus.value && (bus == DISK_BUS_SCSI || bus == DISK_BUS_SATA || bus == DISK_BUS_FDC))

@@ -14,46 +14,75 @@
 #include "model/default.h"
 
 static const char *const device_names[] = {
-    [DISK_DEVICE_DISK] = "disk", [DISK_DEVICE_CDROM] = "cdrom",
-    [DISK_DEVICE_FLOPPY] = "floppy", [DISK_DEVICE_LUN] = "lun", NULL,
+    [DISK_DEVICE_DISK] = "disk",
+    [DISK_DEVICE_CDROM] = "cdrom",
+    [DISK_DEVICE_FLOPPY] = "floppy",
+    [DISK_DEVICE_LUN] = "lun",
+    NULL,
 };
 const char *const disk_bus_names[] = {
-    [DISK_BUS_IDE] = "ide", [DISK_BUS_SATA] = "sata", [DISK_BUS_SCSI] = "scsi",
-    [DISK_BUS_VIRTIO] = "virtio", [DISK_BUS_USB] = "usb", [DISK_BUS_FDC] = "fdc",
-    [DISK_BUS_SD] = "sd", NULL,
+    [DISK_BUS_IDE] = "ide",   [DISK_BUS_SATA] = "sata",
+    [DISK_BUS_SCSI] = "scsi", [DISK_BUS_VIRTIO] = "virtio",
+    [DISK_BUS_USB] = "usb",   [DISK_BUS_FDC] = "fdc",
+    [DISK_BUS_SD] = "sd",     NULL,
 };
 static const char *const cache_names[] = {
-    [DISK_CACHE_DEFAULT] = "default", [DISK_CACHE_NONE] = "none",
-    [DISK_CACHE_WRITETHROUGH] = "writethrough", [DISK_CACHE_WRITEBACK] = "writeback",
-    [DISK_CACHE_DIRECTSYNC] = "directsync", [DISK_CACHE_UNSAFE] = "unsafe", NULL,
+    [DISK_CACHE_DEFAULT] = "default",
+    [DISK_CACHE_NONE] = "none",
+    [DISK_CACHE_WRITETHROUGH] = "writethrough",
+    [DISK_CACHE_WRITEBACK] = "writeback",
+    [DISK_CACHE_DIRECTSYNC] = "directsync",
+    [DISK_CACHE_UNSAFE] = "unsafe",
+    NULL,
 };
 static const char *const io_names[] = {
-    [DISK_IO_NATIVE] = "native", [DISK_IO_THREADS] = "threads", [DISK_IO_URING] = "io_uring", NULL,
+    [DISK_IO_NATIVE] = "native",
+    [DISK_IO_THREADS] = "threads",
+    [DISK_IO_URING] = "io_uring",
+    NULL,
 };
 static const char *const error_policy_names[] = {
-    [DISK_ERROR_STOP] = "stop", [DISK_ERROR_REPORT] = "report", [DISK_ERROR_IGNORE] = "ignore",
-    [DISK_ERROR_ENOSPACE] = "enospace", NULL,
+    [DISK_ERROR_STOP] = "stop",
+    [DISK_ERROR_REPORT] = "report",
+    [DISK_ERROR_IGNORE] = "ignore",
+    [DISK_ERROR_ENOSPACE] = "enospace",
+    NULL,
 };
 static const char *const discard_names[] = {
-    [DISK_DISCARD_UNMAP] = "unmap", [DISK_DISCARD_IGNORE] = "ignore", NULL,
+    [DISK_DISCARD_UNMAP] = "unmap",
+    [DISK_DISCARD_IGNORE] = "ignore",
+    NULL,
 };
 static const char *const detect_zeroes_names[] = {
-    [DETECT_ZEROES_OFF] = "off", [DETECT_ZEROES_ON] = "on", [DETECT_ZEROES_UNMAP] = "unmap", NULL,
+    [DETECT_ZEROES_OFF] = "off",
+    [DETECT_ZEROES_ON] = "on",
+    [DETECT_ZEROES_UNMAP] = "unmap",
+    NULL,
 };
 static const char *const tray_names[] = { [TRAY_OPEN] = "open", [TRAY_CLOSED] = "closed", NULL };
 static const char *const snapshot_names[] = {
-    [SNAPSHOT_NO] = "no", [SNAPSHOT_INTERNAL] = "internal", [SNAPSHOT_EXTERNAL] = "external",
-    [SNAPSHOT_MANUAL] = "manual", NULL,
+    [SNAPSHOT_NO] = "no",
+    [SNAPSHOT_INTERNAL] = "internal",
+    [SNAPSHOT_EXTERNAL] = "external",
+    [SNAPSHOT_MANUAL] = "manual",
+    NULL,
 };
 static const char *const model_names[] = {
-    [DISK_MODEL_VIRTIO] = "virtio", [DISK_MODEL_TRANSITIONAL] = "virtio-transitional",
-    [DISK_MODEL_NON_TRANSITIONAL] = "virtio-non-transitional", NULL,
+    [DISK_MODEL_VIRTIO] = "virtio",
+    [DISK_MODEL_TRANSITIONAL] = "virtio-transitional",
+    [DISK_MODEL_NON_TRANSITIONAL] = "virtio-non-transitional",
+    NULL,
 };
 static const char *const translation_names[] = {
-    [GEOMETRY_NONE] = "none", [GEOMETRY_AUTO] = "auto", [GEOMETRY_LBA] = "lba", NULL,
+    [GEOMETRY_NONE] = "none",
+    [GEOMETRY_AUTO] = "auto",
+    [GEOMETRY_LBA] = "lba",
+    NULL,
 };
 static const char *const sgio_names[] = {
-    [SGIO_FILTERED] = "filtered", [SGIO_UNFILTERED] = "unfiltered", NULL,
+    [SGIO_FILTERED] = "filtered",
+    [SGIO_UNFILTERED] = "unfiltered",
+    NULL,
 };
 
 static const Field filter_fields[] = {
@@ -61,9 +90,11 @@ static const Field filter_fields[] = {
                  .doc = "A `throttlegroup`'s name."),
     FIELD_END,
 };
-static const Schema filter_schema = { .element = "throttlefilter", .size = sizeof(ThrottleFilter),
+static const Schema filter_schema = { .element = "throttlefilter",
+                                      .size = sizeof(ThrottleFilter),
                                       .fields = filter_fields,
-                                      .doc = "Limits that hold for this disk and others together." };
+                                      .doc =
+                                          "Limits that hold for this disk and others together." };
 
 static const Field disk_fields[] = {
     FIELD_ENUM(Disk, type, disk_type_names, .path = "@type",
@@ -118,8 +149,9 @@ static const Field disk_fields[] = {
     FIELD_NO_EFFECT("it tells of a running job of libvirt's", .path = "mirror",
                     .doc = "Copying while running."),
     FIELD_REFUSED("is Xen's", .path = "backenddomain", .doc = "The domain that serves the disk."),
-    FIELD_STRING(Disk, target_dev, .path = "target/@dev", .is_required = true,
-                 .doc = "Name that orders the disks: `vda`, `sdb`, `hdc`, `fda`. The disk's identity."),
+    FIELD_STRING(
+        Disk, target_dev, .path = "target/@dev", .is_required = true,
+        .doc = "Name that orders the disks: `vda`, `sdb`, `hdc`, `fda`. The disk's identity."),
     FIELD_ENUM(Disk, bus, disk_bus_names, .path = "target/@bus",
                .doc = "Bus; by default from the name's first letters."),
     FIELD_ENUM(Disk, tray, tray_names, .path = "target/@tray",
@@ -151,8 +183,8 @@ static const Field disk_fields[] = {
                .doc = "Logical block size in bytes."),
     FIELD_UINT(Disk, physical_block, .path = "blockio/@physical_block_size", .max = 2097152,
                .doc = "Physical block size in bytes."),
-    FIELD_UINT(Disk, discard_granularity, .path = "blockio/@discard_granularity", .max = G_MAXUINT32,
-               .doc = "Least number of bytes that can be discarded."),
+    FIELD_UINT(Disk, discard_granularity, .path = "blockio/@discard_granularity",
+               .max = G_MAXUINT32, .doc = "Least number of bytes that can be discarded."),
     DEVICE_BOOT_FIELDS(Disk),
     { .type = TYPE_NONE, .path = "boot/@loadparm", .refuse = "is S390's", .doc = "S390 only." },
     DEVICE_INFO_FIELDS(Disk),
@@ -178,7 +210,7 @@ static const struct {
     const char *prefix;
     DiskBus bus;
 } name_buses[] = {
-    { "fd", DISK_BUS_FDC }, { "hd", DISK_BUS_IDE },     { "sd", DISK_BUS_SCSI },
+    { "fd", DISK_BUS_FDC },    { "hd", DISK_BUS_IDE },  { "sd", DISK_BUS_SCSI },
     { "vd", DISK_BUS_VIRTIO }, { "ubd", DISK_BUS_USB },
 };
 
@@ -274,7 +306,8 @@ disk_alias(const Domain *domain, gconstpointer item, guint index)
 
     if (!address || address->type != ADDRESS_DRIVE)
         return g_strdup_printf("%s-disk%d", bus, MAX(0, disk_target_index(disk->target_dev)));
-    if (disk_bus(disk) == DISK_BUS_SCSI && !domain_scsi_is_narrow(domain, address->controller.value))
+    if (disk_bus(disk) == DISK_BUS_SCSI &&
+        !domain_scsi_is_narrow(domain, address->controller.value))
         return g_strdup_printf("scsi%u-%u-%u-%u", (guint) address->controller.value,
                                (guint) address->bus.value, (guint) address->target.value,
                                (guint) address->unit.value);

@@ -5,26 +5,57 @@
 #include "model/storage-source.h"
 #include "model/throttle.h"
 
-typedef enum { DISK_DEVICE_DISK = 1, DISK_DEVICE_CDROM, DISK_DEVICE_FLOPPY,
-               DISK_DEVICE_LUN } DiskDevice;
-typedef enum { DISK_BUS_IDE = 1, DISK_BUS_SATA, DISK_BUS_SCSI, DISK_BUS_VIRTIO, DISK_BUS_USB,
-               DISK_BUS_FDC, DISK_BUS_SD } DiskBus;
-typedef enum { DISK_MODEL_VIRTIO = 1, DISK_MODEL_TRANSITIONAL,
-               DISK_MODEL_NON_TRANSITIONAL } DiskModel;
-typedef enum { DISK_CACHE_DEFAULT = 1, DISK_CACHE_NONE, DISK_CACHE_WRITETHROUGH,
-               DISK_CACHE_WRITEBACK, DISK_CACHE_DIRECTSYNC, DISK_CACHE_UNSAFE } DiskCache;
+typedef enum {
+    DISK_DEVICE_DISK = 1,
+    DISK_DEVICE_CDROM,
+    DISK_DEVICE_FLOPPY,
+    DISK_DEVICE_LUN
+} DiskDevice;
+typedef enum {
+    DISK_BUS_IDE = 1,
+    DISK_BUS_SATA,
+    DISK_BUS_SCSI,
+    DISK_BUS_VIRTIO,
+    DISK_BUS_USB,
+    DISK_BUS_FDC,
+    DISK_BUS_SD
+} DiskBus;
+typedef enum {
+    DISK_MODEL_VIRTIO = 1,
+    DISK_MODEL_TRANSITIONAL,
+    DISK_MODEL_NON_TRANSITIONAL
+} DiskModel;
+typedef enum {
+    DISK_CACHE_DEFAULT = 1,
+    DISK_CACHE_NONE,
+    DISK_CACHE_WRITETHROUGH,
+    DISK_CACHE_WRITEBACK,
+    DISK_CACHE_DIRECTSYNC,
+    DISK_CACHE_UNSAFE
+} DiskCache;
 typedef enum { DISK_IO_NATIVE = 1, DISK_IO_THREADS, DISK_IO_URING } DiskIo;
-typedef enum { DISK_ERROR_STOP = 1, DISK_ERROR_REPORT, DISK_ERROR_IGNORE,
-               DISK_ERROR_ENOSPACE } DiskErrorPolicy;
+typedef enum {
+    DISK_ERROR_STOP = 1,
+    DISK_ERROR_REPORT,
+    DISK_ERROR_IGNORE,
+    DISK_ERROR_ENOSPACE
+} DiskErrorPolicy;
 typedef enum { DISK_DISCARD_UNMAP = 1, DISK_DISCARD_IGNORE } DiskDiscard;
 typedef enum { DETECT_ZEROES_OFF = 1, DETECT_ZEROES_ON, DETECT_ZEROES_UNMAP } DetectZeroes;
-typedef enum { SNAPSHOT_NO = 1, SNAPSHOT_INTERNAL, SNAPSHOT_EXTERNAL, SNAPSHOT_MANUAL } DiskSnapshot;
+typedef enum {
+    SNAPSHOT_NO = 1,
+    SNAPSHOT_INTERNAL,
+    SNAPSHOT_EXTERNAL,
+    SNAPSHOT_MANUAL
+} DiskSnapshot;
 typedef enum { TRAY_OPEN = 1, TRAY_CLOSED } DiskTray;
 typedef enum { GEOMETRY_NONE = 1, GEOMETRY_AUTO, GEOMETRY_LBA } DiskTranslation;
 typedef enum { SGIO_FILTERED = 1, SGIO_UNFILTERED } DiskSgio;
 
 /* throttlefilters/throttlefilter: the first is nearest to the image. */
-typedef struct ThrottleFilter { char *group; } ThrottleFilter;
+typedef struct ThrottleFilter {
+    char *group;
+} ThrottleFilter;
 
 typedef struct Disk {
     DeviceInfo info;
@@ -43,19 +74,19 @@ typedef struct Disk {
     OptUint iothread;
     GPtrArray *iothreads; /* IoThreadMapping */
     StorageSource *source;
-    StorageImage *backing; /* NULL: the image's header says it */
+    StorageImage *backing;         /* NULL: the image's header says it */
     StorageAuth *auth;             /* the old place of the source's */
     StorageEncryption *encryption; /* likewise */
-    char *target_dev;    /* "vda" */
-    int bus;             /* DiskBus */
-    int removable;       /* on/off: usb */
-    int tray;            /* DiskTray */
+    char *target_dev;              /* "vda" */
+    int bus;                       /* DiskBus */
+    int removable;                 /* on/off: usb */
+    int tray;                      /* DiskTray */
     OptUint rotation_rate;
     bool is_read_only, is_shareable, is_transient;
     int transient_share; /* yes/no */
     char *serial, *wwn, *vendor, *product;
     OptUint logical_block, physical_block, discard_granularity; /* bytes */
-    OptUint cylinders, heads, sectors;     /* geometry */
+    OptUint cylinders, heads, sectors;                          /* geometry */
     int translation;
     Throttle *iotune;
     GPtrArray *throttle_filters; /* ThrottleFilter */

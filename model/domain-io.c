@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The domain's rows about I/O that no single disk has: its threads, and the limits that disks share.
+ * The domain's rows about I/O that no single disk has: its threads, and the limits that disks
+ * share.
  */
 #include "model/iothread.h"
 #include "model/throttle.h"

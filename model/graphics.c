@@ -12,20 +12,26 @@
 #include <string.h>
 
 static const char *const type_names[] = {
-    [GRAPHICS_VNC] = "vnc", [GRAPHICS_SPICE] = "spice", [GRAPHICS_SDL] = "sdl",
-    [GRAPHICS_EGL_HEADLESS] = "egl-headless", [GRAPHICS_DBUS] = "dbus",
-    [GRAPHICS_RDP] = "rdp", [GRAPHICS_DESKTOP] = "desktop", NULL,
+    [GRAPHICS_VNC] = "vnc",         [GRAPHICS_SPICE] = "spice",
+    [GRAPHICS_SDL] = "sdl",         [GRAPHICS_EGL_HEADLESS] = "egl-headless",
+    [GRAPHICS_DBUS] = "dbus",       [GRAPHICS_RDP] = "rdp",
+    [GRAPHICS_DESKTOP] = "desktop", NULL,
 };
 static const char *const listen_names[] = {
-    [LISTEN_ADDRESS] = "address", [LISTEN_SOCKET] = "socket", [LISTEN_NONE] = "none",
-    [LISTEN_NETWORK] = "network", NULL,
+    [LISTEN_ADDRESS] = "address",
+    [LISTEN_SOCKET] = "socket",
+    [LISTEN_NONE] = "none",
+    [LISTEN_NETWORK] = "network",
+    NULL,
 };
 static const char *const share_names[] = {
-    [SHARE_ALLOW_EXCLUSIVE] = "allow-exclusive", [SHARE_FORCE_SHARED] = "force-shared",
-    [SHARE_IGNORE] = "ignore", NULL,
+    [SHARE_ALLOW_EXCLUSIVE] = "allow-exclusive",
+    [SHARE_FORCE_SHARED] = "force-shared",
+    [SHARE_IGNORE] = "ignore",
+    NULL,
 };
-const char *const image_compression_names[] = { NULL, "auto_glz", "auto_lz", "quic",
-                                                "glz", "lz", "off", NULL };
+const char *const image_compression_names[] = { NULL,  "auto_glz", "auto_lz", "quic",
+                                                "glz", "lz",       "off",     NULL };
 const char *const jpeg_compression_names[] = { NULL, "auto", "never", "always", NULL };
 const char *const streaming_names[] = { NULL, "filter", "all", "off", NULL };
 static const char *const mouse_names[] = {

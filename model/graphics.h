@@ -3,16 +3,26 @@
 
 #include "model/domain.h"
 
-typedef enum { GRAPHICS_VNC = 1, GRAPHICS_SPICE, GRAPHICS_SDL, GRAPHICS_EGL_HEADLESS,
-               GRAPHICS_DBUS, GRAPHICS_RDP, GRAPHICS_DESKTOP } GraphicsType;
+typedef enum {
+    GRAPHICS_VNC = 1,
+    GRAPHICS_SPICE,
+    GRAPHICS_SDL,
+    GRAPHICS_EGL_HEADLESS,
+    GRAPHICS_DBUS,
+    GRAPHICS_RDP,
+    GRAPHICS_DESKTOP
+} GraphicsType;
 typedef enum { LISTEN_ADDRESS = 1, LISTEN_SOCKET, LISTEN_NONE, LISTEN_NETWORK } ListenType;
-typedef struct GraphicsListen { int type; char *address, *socket; } GraphicsListen;
+typedef struct GraphicsListen {
+    int type;
+    char *address, *socket;
+} GraphicsListen;
 
 typedef struct Graphics {
     DeviceInfo info;
     int type;
     OptInt port, tls_port, websocket; /* -1 = choose */
-    int auto_port;     /* yes/no */
+    int auto_port;                    /* yes/no */
     char *listen, *socket, *keymap;
     GPtrArray *listens; /* GraphicsListen */
     int share_policy;
@@ -23,6 +33,6 @@ typedef struct Graphics {
 
 extern const DeviceKind graphics_kind;
 extern const char *const image_compression_names[], *const jpeg_compression_names[],
-    *const streaming_names[];
+                                                        *const streaming_names[];
 typedef enum { SHARE_ALLOW_EXCLUSIVE = 1, SHARE_FORCE_SHARED, SHARE_IGNORE } SharePolicy;
 typedef enum { MOUSE_SERVER = 1, MOUSE_CLIENT } MouseMode;

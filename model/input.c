@@ -3,16 +3,17 @@
  * Keyboards, mice and tablets.
  *
  * PS/2 ones are part of the machine: they are in the document, since libvirt lists them and counts
- * them when it numbers inputs, and never on QEMU's command line. Only USB and virtio ones are devices
- * that have an address.
+ * them when it numbers inputs, and never on QEMU's command line. Only USB and virtio ones are
+ * devices that have an address.
  */
 #include "model/input.h"
 
 #include "model/default.h"
 
 static const char *const type_names[] = {
-    [INPUT_MOUSE] = "mouse", [INPUT_TABLET] = "tablet", [INPUT_KEYBOARD] = "keyboard",
-    [INPUT_PASSTHROUGH] = "passthrough", [INPUT_EVDEV] = "evdev", NULL,
+    [INPUT_MOUSE] = "mouse",       [INPUT_TABLET] = "tablet",
+    [INPUT_KEYBOARD] = "keyboard", [INPUT_PASSTHROUGH] = "passthrough",
+    [INPUT_EVDEV] = "evdev",       NULL,
 };
 static const char *const bus_names[] = {
     [INPUT_BUS_PS2] = "ps2",

@@ -3,11 +3,19 @@
 
 #include "model/domain.h"
 
-typedef enum { INPUT_MOUSE = 1, INPUT_TABLET, INPUT_KEYBOARD, INPUT_PASSTHROUGH,
-               INPUT_EVDEV } InputType;
+typedef enum {
+    INPUT_MOUSE = 1,
+    INPUT_TABLET,
+    INPUT_KEYBOARD,
+    INPUT_PASSTHROUGH,
+    INPUT_EVDEV
+} InputType;
 typedef enum { INPUT_BUS_PS2 = 1, INPUT_BUS_USB, INPUT_BUS_VIRTIO } InputBus;
-typedef enum { VIRTIO_MODEL_VIRTIO = 1, VIRTIO_MODEL_TRANSITIONAL,
-               VIRTIO_MODEL_NON_TRANSITIONAL } VirtioModel;
+typedef enum {
+    VIRTIO_MODEL_VIRTIO = 1,
+    VIRTIO_MODEL_TRANSITIONAL,
+    VIRTIO_MODEL_NON_TRANSITIONAL
+} VirtioModel;
 extern const char *const virtio_model_names[];
 
 typedef struct Input {

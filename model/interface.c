@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Network interfaces. The MAC address is the identity: it pairs an interface of the file with one of
- * the running guest, and one is derived and kept where the file gives none.
+ * Network interfaces. The MAC address is the identity: it pairs an interface of the file with one
+ * of the running guest, and one is derived and kept where the file gives none.
  *
  * User networking and bridges are done; the other kinds are named, so that a file that has them is
  * refused by name and not as unknown.
@@ -11,12 +11,14 @@
 #include "model/default.h"
 
 static const char *const type_names[] = {
-    [INTERFACE_USER] = "user", [INTERFACE_BRIDGE] = "bridge", [INTERFACE_NETWORK] = "network",
-    [INTERFACE_ETHERNET] = "ethernet", [INTERFACE_DIRECT] = "direct",
-    [INTERFACE_VHOSTUSER] = "vhostuser", [INTERFACE_HOSTDEV] = "hostdev",
-    [INTERFACE_SERVER] = "server", [INTERFACE_CLIENT] = "client", [INTERFACE_MCAST] = "mcast",
-    [INTERFACE_UDP] = "udp", [INTERFACE_INTERNAL] = "internal", [INTERFACE_VDPA] = "vdpa",
-    [INTERFACE_NULL] = "null", [INTERFACE_VDS] = "vds", NULL,
+    [INTERFACE_USER] = "user",       [INTERFACE_BRIDGE] = "bridge",
+    [INTERFACE_NETWORK] = "network", [INTERFACE_ETHERNET] = "ethernet",
+    [INTERFACE_DIRECT] = "direct",   [INTERFACE_VHOSTUSER] = "vhostuser",
+    [INTERFACE_HOSTDEV] = "hostdev", [INTERFACE_SERVER] = "server",
+    [INTERFACE_CLIENT] = "client",   [INTERFACE_MCAST] = "mcast",
+    [INTERFACE_UDP] = "udp",         [INTERFACE_INTERNAL] = "internal",
+    [INTERFACE_VDPA] = "vdpa",       [INTERFACE_NULL] = "null",
+    [INTERFACE_VDS] = "vds",         NULL,
 };
 static const char *const link_names[] = { [LINK_UP] = "up", [LINK_DOWN] = "down", NULL };
 static const char *const driver_names[] = {
@@ -35,9 +37,11 @@ static const Field interface_fields[] = {
                  WHEN(Interface, type, "@type", WHEN_IS(INTERFACE_BRIDGE)),
                  .doc = "The host's bridge."),
     FIELD_STRING(Interface, target_dev, .path = "target/@dev", .doc = "Name of the tap device."),
-    FIELD_STRING(Interface, model, .path = "model/@type",
-                 .doc = "Network card: `virtio`, `e1000e`, `e1000`, `rtl8139`, …; `rtl8139` by default."),
-    FIELD_ENUM(Interface, link, link_names, .path = "link/@state", .doc = "Whether the cable is in."),
+    FIELD_STRING(
+        Interface, model, .path = "model/@type",
+        .doc = "Network card: `virtio`, `e1000e`, `e1000`, `rtl8139`, …; `rtl8139` by default."),
+    FIELD_ENUM(Interface, link, link_names, .path = "link/@state",
+               .doc = "Whether the cable is in."),
     FIELD_UINT(Interface, mtu, .path = "mtu/@size", .min = 68, .max = 65535, .doc = "MTU."),
     FIELD_ENUM(Interface, driver_name, driver_names, .path = "driver/@name",
                .doc = "virtio: `vhost` in the kernel, or `qemu`."),
@@ -92,9 +96,9 @@ interface_validate(const Validation *v, gconstpointer item)
         validation_error(v, NULL, "interface-bridge", "<source bridge='…'/> is missing");
     if (interface->model && g_str_equal(interface->model, "usb-net"))
         validation_error(v, "model/@type", "not-supported", "usb-net is not supported yet");
-    if (!is_virtio(interface) && (interface->driver_name || interface->queues.is_set ||
-                                  interface->rx_queue_size.is_set ||
-                                  interface->tx_queue_size.is_set || interface->tx_mode))
+    if (!is_virtio(interface) &&
+        (interface->driver_name || interface->queues.is_set || interface->rx_queue_size.is_set ||
+         interface->tx_queue_size.is_set || interface->tx_mode))
         validation_error(v, "driver", "interface-driver", "<driver> is for virtio models");
     for (guint i = 0; interface->mac && i < list_length(v->domain->interfaces); i++) {
         const Interface *other = list_at(v->domain->interfaces, i, Interface);

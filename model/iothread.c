@@ -28,8 +28,10 @@ iothread_key(gconstpointer item)
     return g_strdup_printf("%" G_GUINT64_FORMAT, ((const IoThread *) item)->id.value);
 }
 
-const Schema iothread_schema = { .element = "iothread", .size = sizeof(IoThread),
-                                 .fields = iothread_fields, .key = iothread_key,
+const Schema iothread_schema = { .element = "iothread",
+                                 .size = sizeof(IoThread),
+                                 .fields = iothread_fields,
+                                 .key = iothread_key,
                                  .doc = "A thread that does the I/O of disks." };
 
 static const Field queue_fields[] = {
@@ -37,8 +39,9 @@ static const Field queue_fields[] = {
                .doc = "Number of a virtqueue."),
     FIELD_END,
 };
-static const Schema queue_schema = { .element = "queue", .size = sizeof(IoThreadQueue),
-                                     .fields = queue_fields, .doc = "A virtqueue." };
+static const Schema queue_schema = {
+    .element = "queue", .size = sizeof(IoThreadQueue), .fields = queue_fields, .doc = "A virtqueue."
+};
 
 static const Field mapping_fields[] = {
     FIELD_UINT(IoThreadMapping, id, .path = "@id", .is_required = true, .min = 1,
@@ -47,7 +50,8 @@ static const Field mapping_fields[] = {
                .doc = "Queues it serves; QEMU deals them out where none are named."),
     FIELD_END,
 };
-const Schema iothread_mapping_schema = { .element = "iothread", .size = sizeof(IoThreadMapping),
+const Schema iothread_mapping_schema = { .element = "iothread",
+                                         .size = sizeof(IoThreadMapping),
                                          .fields = mapping_fields,
                                          .doc = "An I/O thread that serves the device." };
 
@@ -108,9 +112,9 @@ static void
 validate_id(const Validation *v, const char *path, guint64 id)
 {
     if (!domain_has_iothread(v->domain, id))
-        validation_error(v, path, "iothread",
-                         "the domain has no I/O thread %" G_GUINT64_FORMAT
-                         " (<iothreads>, <iothreadids>)", id);
+        validation_error(
+            v, path, "iothread",
+            "the domain has no I/O thread %" G_GUINT64_FORMAT " (<iothreads>, <iothreadids>)", id);
 }
 
 static void

@@ -6,11 +6,13 @@
 /* I/O threads, and which of them serve a device. */
 typedef struct IoThread {
     OptUint id;
-    OptUint pool_min, pool_max; /* worker threads */
+    OptUint pool_min, pool_max;               /* worker threads */
     OptUint poll_max, poll_grow, poll_shrink; /* ns; factors */
 } IoThread;
 
-typedef struct IoThreadQueue { OptUint id; } IoThreadQueue;
+typedef struct IoThreadQueue {
+    OptUint id;
+} IoThreadQueue;
 
 /* driver/iothreads/iothread: a thread, and the virtqueues that it serves. */
 typedef struct IoThreadMapping {

@@ -457,8 +457,7 @@ check_text(const char *text, const char *end, GError **error)
     return depth == 0 ? true : refuse(text, end, "the text ends too early", error);
 }
 
-static Json *
-from_node(JsonNode *node);
+static Json *from_node(JsonNode *node);
 
 static Json *
 from_object(JsonObject *source)
@@ -592,8 +591,7 @@ new_line(GString *out, int depth)
         g_string_append(out, "  ");
 }
 
-static void
-format_value(const Json *json, int depth, bool is_pretty, GString *out);
+static void format_value(const Json *json, int depth, bool is_pretty, GString *out);
 
 static void
 format_items(const Json *json, int depth, bool is_pretty, GString *out)

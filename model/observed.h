@@ -8,8 +8,8 @@
  * reconcile/. Sizes in bytes, times in microseconds.
  */
 typedef enum {
-    RUN_STATE_OFF = 0,     /* no QEMU process */
-    RUN_STATE_PRELAUNCH,   /* started with -S, not yet continued */
+    RUN_STATE_OFF = 0,   /* no QEMU process */
+    RUN_STATE_PRELAUNCH, /* started with -S, not yet continued */
     RUN_STATE_RUNNING,
     RUN_STATE_PAUSED,      /* by someone, or io-error, watchdog: see message */
     RUN_STATE_SHUTDOWN,    /* the guest powered off; the QEMU process is still there */
@@ -23,28 +23,28 @@ const char *run_state_name(RunState state); /* "off", "prelaunch", "running", �
 typedef enum { DRIVER_UNKNOWN, DRIVER_UNBOUND, DRIVER_BOUND } DriverState;
 
 typedef struct ObservedMemory {
-    char *id;              /* "virtiomem0" */
+    char *id; /* "virtiomem0" */
     guint64 block, max, requested, current;
-    guint64 address;       /* guest physical */
+    guint64 address; /* guest physical */
     gint64 node;
     DriverState driver;
 } ObservedMemory;
 
 typedef struct Observed {
     RunState run_state;
-    char *qemu_status;     /* QEMU's own word: "running", "io-error", … */
+    char *qemu_status; /* QEMU's own word: "running", "io-error", … */
     char *uuid;
-    gint64 pid;            /* 0 = none */
+    gint64 pid;             /* 0 = none */
     guint64 pid_start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
-    gint64 started_at;     /* wall clock us; 0 = unknown */
-    GPtrArray *memories;   /* ObservedMemory */
+    gint64 started_at;      /* wall clock us; 0 = unknown */
+    GPtrArray *memories;    /* ObservedMemory */
     bool has_balloon;
-    guint64 balloon_actual;      /* bytes */
+    guint64 balloon_actual; /* bytes */
     bool has_statistics;
-    gint64 statistics_at;        /* wall clock us, QEMU's last-update (whole seconds) */
+    gint64 statistics_at;         /* wall clock us, QEMU's last-update (whole seconds) */
     guint64 statistics_available; /* stat-available-memory, bytes */
     guint64 statistics_total;
-    gint64 statistics_interval;  /* s; guest-stats-polling-interval */
+    gint64 statistics_interval; /* s; guest-stats-polling-interval */
     bool is_migrating;
     GPtrArray *device_ids; /* char*: /machine/peripheral children, sorted */
     gint64 observed_at;    /* wall clock us */

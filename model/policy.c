@@ -12,8 +12,9 @@
 #include "model/quantity.h"
 
 const char *const run_strategy_names[] = {
-    [RUN_ALWAYS] = "always", [RUN_RERUN_ON_FAILURE] = "rerun-on-failure", [RUN_ONCE] = "once",
-    [RUN_MANUAL] = "manual", [RUN_HALTED] = "halted", NULL,
+    [RUN_ALWAYS] = "always", [RUN_RERUN_ON_FAILURE] = "rerun-on-failure",
+    [RUN_ONCE] = "once",     [RUN_MANUAL] = "manual",
+    [RUN_HALTED] = "halted", NULL,
 };
 const char *const restart_required_names[] = {
     [RESTART_REPORT] = "report",

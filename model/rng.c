@@ -2,8 +2,8 @@
 /*
  * Random number generators: a virtio device fed from a source of the host.
  *
- * The rate is libvirt's pair of bytes and period; QEMU's own defaults hold where the file is silent.
- * The shortest of the kinds: docs/adding-a-device.md takes it as its example.
+ * The rate is libvirt's pair of bytes and period; QEMU's own defaults hold where the file is
+ * silent. The shortest of the kinds: docs/adding-a-device.md takes it as its example.
  */
 #include "model/rng.h"
 
@@ -41,7 +41,8 @@ rng_validate(const Validation *v, gconstpointer item)
     const Rng *rng = item;
 
     if (rng->backend == RNG_BACKEND_EGD)
-        validation_error(v, "backend/@model", "not-supported", "backend 'egd' is not supported yet");
+        validation_error(v, "backend/@model", "not-supported",
+                         "backend 'egd' is not supported yet");
     if (rng->backend == RNG_BACKEND_BUILTIN && rng->path)
         validation_error(v, "backend", "rng-path", "backend 'builtin' has no path");
 }

@@ -7,9 +7,9 @@ typedef enum { RNG_BACKEND_RANDOM = 1, RNG_BACKEND_EGD, RNG_BACKEND_BUILTIN } Rn
 
 typedef struct Rng {
     DeviceInfo info;
-    int model;   /* VirtioModel of model/input.h */
-    int backend; /* RngBackend */
-    char *path;  /* text of <backend>: /dev/urandom */
+    int model;                       /* VirtioModel of model/input.h */
+    int backend;                     /* RngBackend */
+    char *path;                      /* text of <backend>: /dev/urandom */
     OptUint rate_bytes, rate_period; /* bytes per ms */
 } Rng;
 

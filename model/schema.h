@@ -88,10 +88,10 @@ struct Field {
     const char *doc; /* one sentence for docs/domain-xml.md */
 
     ChangeClass change;
-    bool is_required;     /* diagnostic missing-element / missing-attribute when absent */
-    bool is_secret;       /* a change of it does not say its values: "(hidden)" */
-    bool is_output;       /* libvirt writes it, nobody reads it: parsed over, never kept */
-    const char *refuse;   /* any use is refused, with this reason (code not-supported) */
+    bool is_required;      /* diagnostic missing-element / missing-attribute when absent */
+    bool is_secret;        /* a change of it does not say its values: "(hidden)" */
+    bool is_output;        /* libvirt writes it, nobody reads it: parsed over, never kept */
+    const char *refuse;    /* any use is refused, with this reason (code not-supported) */
     const char *no_effect; /* accepted, no effect under virtkeep: WHY; reported as a note */
 
     const char *const *names; /* TYPE_ENUM: names[value]; names[0] is NULL; NULL-terminated */
@@ -107,10 +107,10 @@ struct Field {
 };
 
 struct Schema {
-    const char *element; /* for documentation and messages: "memory" */
+    const char *element;    /* for documentation and messages: "memory" */
     const char *namespace_; /* URI the element must have, NULL for libvirt's own */
-    size_t size;         /* of the C struct */
-    const Field *fields; /* ended by a row without path */
+    size_t size;            /* of the C struct */
+    const Field *fields;    /* ended by a row without path */
     const char *doc;
     /* What tells one item of a list from another when two documents are compared, e.g. a disk's
      * target. Caller frees. NULL (function or result): the position among such items. */
@@ -120,32 +120,85 @@ struct Schema {
 /* Compile-time check of a member's type: a negative array size otherwise. */
 #define SCHEMA_OFFSET(Struct, member, Type)                                                        \
     (offsetof(Struct, member) +                                                                    \
-     0 * sizeof(char[_Generic(&((Struct *) 0)->member, Type *: 1, default: -1)]))
+     0 * sizeof(char[_Generic(&((Struct *) 0)->member, Type * : 1, default                         \
+                              : -1)]))
 #define SCHEMA_POINTER_OFFSET(Struct, member)                                                      \
     (offsetof(Struct, member) + 0 * sizeof(*((Struct *) 0)->member))
 
-#define FIELD_STRING(S, m, ...) { .type = TYPE_STRING, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__ }
-#define FIELD_UUID(S, m, ...) { .type = TYPE_UUID, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__ }
-#define FIELD_MAC(S, m, ...) { .type = TYPE_MAC, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__ }
-#define FIELD_CPUSET(S, m, ...) { .type = TYPE_CPUSET, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__ }
-#define FIELD_RAW(S, m, ...) { .type = TYPE_RAW, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__ }
-#define FIELD_UINT(S, m, ...) { .type = TYPE_UINT, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__ }
-#define FIELD_HEX(S, m, ...) { .type = TYPE_HEX, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__ }
-#define FIELD_SIZE(S, m, ...) { .type = TYPE_SIZE, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__ }
-#define FIELD_FRACTION(S, m, ...) { .type = TYPE_FRACTION, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__ }
-#define FIELD_INT(S, m, ...) { .type = TYPE_INT, .offset = SCHEMA_OFFSET(S, m, OptInt), __VA_ARGS__ }
-#define FIELD_FLAG(S, m, ...) { .type = TYPE_FLAG, .offset = SCHEMA_OFFSET(S, m, bool), __VA_ARGS__ }
-#define FIELD_ENUM(S, m, n, ...) { .type = TYPE_ENUM, .offset = SCHEMA_OFFSET(S, m, int), .names = n, __VA_ARGS__ }
+#define FIELD_STRING(S, m, ...)                                                                    \
+    {                                                                                              \
+        .type = TYPE_STRING, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                    \
+    }
+#define FIELD_UUID(S, m, ...)                                                                      \
+    {                                                                                              \
+        .type = TYPE_UUID, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                      \
+    }
+#define FIELD_MAC(S, m, ...)                                                                       \
+    {                                                                                              \
+        .type = TYPE_MAC, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                       \
+    }
+#define FIELD_CPUSET(S, m, ...)                                                                    \
+    {                                                                                              \
+        .type = TYPE_CPUSET, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                    \
+    }
+#define FIELD_RAW(S, m, ...)                                                                       \
+    {                                                                                              \
+        .type = TYPE_RAW, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                       \
+    }
+#define FIELD_UINT(S, m, ...)                                                                      \
+    {                                                                                              \
+        .type = TYPE_UINT, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__                     \
+    }
+#define FIELD_HEX(S, m, ...)                                                                       \
+    {                                                                                              \
+        .type = TYPE_HEX, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__                      \
+    }
+#define FIELD_SIZE(S, m, ...)                                                                      \
+    {                                                                                              \
+        .type = TYPE_SIZE, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__                     \
+    }
+#define FIELD_FRACTION(S, m, ...)                                                                  \
+    {                                                                                              \
+        .type = TYPE_FRACTION, .offset = SCHEMA_OFFSET(S, m, OptUint), __VA_ARGS__                 \
+    }
+#define FIELD_INT(S, m, ...)                                                                       \
+    {                                                                                              \
+        .type = TYPE_INT, .offset = SCHEMA_OFFSET(S, m, OptInt), __VA_ARGS__                       \
+    }
+#define FIELD_FLAG(S, m, ...)                                                                      \
+    {                                                                                              \
+        .type = TYPE_FLAG, .offset = SCHEMA_OFFSET(S, m, bool), __VA_ARGS__                        \
+    }
+#define FIELD_ENUM(S, m, n, ...)                                                                   \
+    {                                                                                              \
+        .type = TYPE_ENUM, .offset = SCHEMA_OFFSET(S, m, int), .names = n, __VA_ARGS__             \
+    }
 #define FIELD_YES_NO(S, m, ...) FIELD_ENUM(S, m, yes_no_names, __VA_ARGS__)
 #define FIELD_ON_OFF(S, m, ...) FIELD_ENUM(S, m, on_off_names, __VA_ARGS__)
-#define FIELD_STRUCT(S, m, sch, ...) { .type = TYPE_STRUCT, .offset = SCHEMA_POINTER_OFFSET(S, m), .schema = sch, __VA_ARGS__ }
-#define FIELD_LIST(S, m, sch, ...) { .type = TYPE_LIST, .offset = SCHEMA_OFFSET(S, m, GPtrArray *), .schema = sch, __VA_ARGS__ }
-#define FIELD_REFUSED(why, ...) { .type = TYPE_NONE, .refuse = why, __VA_ARGS__ }
-#define FIELD_NO_EFFECT(why, ...) { .type = TYPE_NONE, .no_effect = why, __VA_ARGS__ }
-#define FIELD_END { .path = NULL }
+#define FIELD_STRUCT(S, m, sch, ...)                                                               \
+    {                                                                                              \
+        .type = TYPE_STRUCT, .offset = SCHEMA_POINTER_OFFSET(S, m), .schema = sch, __VA_ARGS__     \
+    }
+#define FIELD_LIST(S, m, sch, ...)                                                                 \
+    {                                                                                              \
+        .type = TYPE_LIST, .offset = SCHEMA_OFFSET(S, m, GPtrArray *), .schema = sch, __VA_ARGS__  \
+    }
+#define FIELD_REFUSED(why, ...)                                                                    \
+    {                                                                                              \
+        .type = TYPE_NONE, .refuse = why, __VA_ARGS__                                              \
+    }
+#define FIELD_NO_EFFECT(why, ...)                                                                  \
+    {                                                                                              \
+        .type = TYPE_NONE, .no_effect = why, __VA_ARGS__                                           \
+    }
+#define FIELD_END                                                                                  \
+    {                                                                                              \
+        .path = NULL                                                                               \
+    }
 /* .path = …, WHEN(Disk, type, "@type", WHEN_IS(DISK_TYPE_FILE)) */
 #define WHEN_IS(value) (G_GUINT64_CONSTANT(1) << (value))
-#define WHEN(S, m, p, values) .when = (values), .when_offset = SCHEMA_OFFSET(S, m, int), .when_path = p
+#define WHEN(S, m, p, values)                                                                      \
+    .when = (values), .when_offset = SCHEMA_OFFSET(S, m, int), .when_path = p
 
 extern const char *const yes_no_names[];
 extern const char *const on_off_names[];
@@ -184,7 +237,7 @@ typedef struct Change {
     char *from; /* as text, NULL when absent */
     char *to;   /* as text, NULL when absent */
     ChangeClass class_;
-    Position at; /* filled in by the caller from a PositionMap; line 0 = unknown */
+    Position at;        /* filled in by the caller from a PositionMap; line 0 = unknown */
     const Field *field; /* the row; static */
     /* For a change within a list item: that item in either document (borrowed from the documents
      * compared), NULL where it is not there; else both NULL. Of lists within lists the outermost

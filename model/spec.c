@@ -47,7 +47,8 @@ read_policy(Spec *spec, const XmlNode *root)
         { "memory-guest-reserve", policy->guest_reserve },
     };
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
-        g_autofree char *wrong = texts[i].value ? policy_check(texts[i].name, texts[i].value) : NULL;
+        g_autofree char *wrong =
+            texts[i].value ? policy_check(texts[i].name, texts[i].value) : NULL;
         g_autofree char *attribute = g_strdup_printf("%s/@%s", path, texts[i].name);
 
         if (wrong)

@@ -9,9 +9,9 @@
  * policy that stands in its metadata. Immutable once made.
  */
 typedef struct Spec {
-    char *file;       /* as named to the user */
-    char *digest;     /* sha256 of the file's bytes, hex */
-    Domain *domain;   /* never NULL; may be incomplete when diagnostics has errors */
+    char *file;     /* as named to the user */
+    char *digest;   /* sha256 of the file's bytes, hex */
+    Domain *domain; /* never NULL; may be incomplete when diagnostics has errors */
     PositionMap *positions;
     PolicyOverrides policy;
     Diagnostics *diagnostics; /* of reading and validating; not empty also on success (notes) */

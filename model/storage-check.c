@@ -9,7 +9,7 @@
 #include <string.h>
 
 static void G_GNUC_PRINTF(4, 5)
-refuse(const StorageCheck *check, const char *field, const char *code, const char *format, ...)
+    refuse(const StorageCheck *check, const char *field, const char *code, const char *format, ...)
 {
     g_autofree char *path = *check->path && field ? g_strconcat(check->path, "/", field, NULL)
                             : field               ? g_strdup(field)
@@ -58,7 +58,8 @@ check_hosts(const StorageCheck *check, const Protocol *protocol)
     if (n < protocol->min_hosts)
         refuse(check, "source", "storage-hosts", "protocol '%s' needs a <host>", name);
     if (protocol->max_hosts && n > protocol->max_hosts)
-        refuse(check, "source/host[1]", "storage-hosts", "protocol '%s' takes one <host> only", name);
+        refuse(check, "source/host[1]", "storage-hosts", "protocol '%s' takes one <host> only",
+               name);
     for (guint i = 0; i < n; i++) {
         const StorageHost *host = list_at(source->hosts, i, StorageHost);
         g_autofree char *path = g_strdup_printf("source/host[%u]", i);
@@ -185,7 +186,8 @@ check_nvme(const StorageCheck *check)
         refuse(check, "source/@managed", "storage-nvme", "an NVMe source needs managed");
     if (!source->pci_domain.value && !source->pci_bus.value && !source->pci_slot.value &&
         !source->pci_function.value)
-        refuse(check, "source/address", "storage-nvme", "an NVMe source needs the device's address");
+        refuse(check, "source/address", "storage-nvme",
+               "an NVMe source needs the device's address");
 }
 
 static void

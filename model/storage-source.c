@@ -3,8 +3,9 @@
  * The rows of <source>, and of what refers to one: backing images and data stores, which are the
  * same thing again, each with a format and perhaps a chain behind it.
  *
- * All types of sources share one struct. What belongs to which type can't be a condition of the rows,
- * since the type is the attribute of the element around them; it is a table in storage-check.c.
+ * All types of sources share one struct. What belongs to which type can't be a condition of the
+ * rows, since the type is the attribute of the element around them; it is a table in
+ * storage-check.c.
  *
  * Passwords never stand in a domain's XML: <auth> and <encryption> name a secret, and secrets are
  * files (qemu/secret.h).
@@ -12,45 +13,81 @@
 #include "model/storage-source.h"
 
 const char *const disk_type_names[] = {
-    [DISK_FILE] = "file",     [DISK_BLOCK] = "block",   [DISK_DIR] = "dir",
-    [DISK_NETWORK] = "network", [DISK_VOLUME] = "volume", [DISK_NVME] = "nvme",
-    [DISK_VHOST_USER] = "vhostuser", [DISK_VHOST_VDPA] = "vhostvdpa", NULL,
+    [DISK_FILE] = "file",
+    [DISK_BLOCK] = "block",
+    [DISK_DIR] = "dir",
+    [DISK_NETWORK] = "network",
+    [DISK_VOLUME] = "volume",
+    [DISK_NVME] = "nvme",
+    [DISK_VHOST_USER] = "vhostuser",
+    [DISK_VHOST_VDPA] = "vhostvdpa",
+    NULL,
 };
 const char *const disk_format_names[] = {
-    [DISK_FORMAT_RAW] = "raw", [DISK_FORMAT_QCOW2] = "qcow2", [DISK_FORMAT_QED] = "qed",
-    [DISK_FORMAT_VMDK] = "vmdk", [DISK_FORMAT_VPC] = "vpc", [DISK_FORMAT_VDI] = "vdi",
-    [DISK_FORMAT_VHDX] = "vhdx", [DISK_FORMAT_LUKS] = "luks", [DISK_FORMAT_FAT] = "fat",
-    [DISK_FORMAT_QCOW] = "qcow", [DISK_FORMAT_BOCHS] = "bochs", [DISK_FORMAT_CLOOP] = "cloop",
-    [DISK_FORMAT_DMG] = "dmg", [DISK_FORMAT_PLOOP] = "ploop", [DISK_FORMAT_VHD] = "vhd",
-    [DISK_FORMAT_DIR] = "dir", [DISK_FORMAT_ISO] = "iso", [DISK_FORMAT_COW] = "cow", NULL,
+    [DISK_FORMAT_RAW] = "raw",
+    [DISK_FORMAT_QCOW2] = "qcow2",
+    [DISK_FORMAT_QED] = "qed",
+    [DISK_FORMAT_VMDK] = "vmdk",
+    [DISK_FORMAT_VPC] = "vpc",
+    [DISK_FORMAT_VDI] = "vdi",
+    [DISK_FORMAT_VHDX] = "vhdx",
+    [DISK_FORMAT_LUKS] = "luks",
+    [DISK_FORMAT_FAT] = "fat",
+    [DISK_FORMAT_QCOW] = "qcow",
+    [DISK_FORMAT_BOCHS] = "bochs",
+    [DISK_FORMAT_CLOOP] = "cloop",
+    [DISK_FORMAT_DMG] = "dmg",
+    [DISK_FORMAT_PLOOP] = "ploop",
+    [DISK_FORMAT_VHD] = "vhd",
+    [DISK_FORMAT_DIR] = "dir",
+    [DISK_FORMAT_ISO] = "iso",
+    [DISK_FORMAT_COW] = "cow",
+    NULL,
 };
 const char *const storage_protocol_names[] = {
-    [PROTOCOL_NBD] = "nbd", [PROTOCOL_RBD] = "rbd", [PROTOCOL_ISCSI] = "iscsi",
-    [PROTOCOL_HTTP] = "http", [PROTOCOL_HTTPS] = "https", [PROTOCOL_FTP] = "ftp",
-    [PROTOCOL_FTPS] = "ftps", [PROTOCOL_TFTP] = "tftp", [PROTOCOL_SSH] = "ssh",
-    [PROTOCOL_GLUSTER] = "gluster", [PROTOCOL_NFS] = "nfs", [PROTOCOL_SHEEPDOG] = "sheepdog",
-    [PROTOCOL_VXHS] = "vxhs", NULL,
+    [PROTOCOL_NBD] = "nbd",     [PROTOCOL_RBD] = "rbd",
+    [PROTOCOL_ISCSI] = "iscsi", [PROTOCOL_HTTP] = "http",
+    [PROTOCOL_HTTPS] = "https", [PROTOCOL_FTP] = "ftp",
+    [PROTOCOL_FTPS] = "ftps",   [PROTOCOL_TFTP] = "tftp",
+    [PROTOCOL_SSH] = "ssh",     [PROTOCOL_GLUSTER] = "gluster",
+    [PROTOCOL_NFS] = "nfs",     [PROTOCOL_SHEEPDOG] = "sheepdog",
+    [PROTOCOL_VXHS] = "vxhs",   NULL,
 };
 static const char *const transport_names[] = {
-    [TRANSPORT_TCP] = "tcp", [TRANSPORT_UNIX] = "unix", [TRANSPORT_RDMA] = "rdma", NULL,
+    [TRANSPORT_TCP] = "tcp",
+    [TRANSPORT_UNIX] = "unix",
+    [TRANSPORT_RDMA] = "rdma",
+    NULL,
 };
 static const char *const startup_policy_names[] = {
-    [STARTUP_MANDATORY] = "mandatory", [STARTUP_REQUISITE] = "requisite",
-    [STARTUP_OPTIONAL] = "optional", NULL,
+    [STARTUP_MANDATORY] = "mandatory",
+    [STARTUP_REQUISITE] = "requisite",
+    [STARTUP_OPTIONAL] = "optional",
+    NULL,
 };
 static const char *const volume_mode_names[] = {
-    [VOLUME_HOST] = "host", [VOLUME_DIRECT] = "direct", NULL,
+    [VOLUME_HOST] = "host",
+    [VOLUME_DIRECT] = "direct",
+    NULL,
 };
 static const char *const encryption_names[] = {
-    [ENCRYPTION_DEFAULT] = "default", [ENCRYPTION_QCOW] = "qcow", [ENCRYPTION_LUKS] = "luks",
-    [ENCRYPTION_LUKS2] = "luks2", [ENCRYPTION_LUKS_ANY] = "luks-any", NULL,
+    [ENCRYPTION_DEFAULT] = "default",   [ENCRYPTION_QCOW] = "qcow",
+    [ENCRYPTION_LUKS] = "luks",         [ENCRYPTION_LUKS2] = "luks2",
+    [ENCRYPTION_LUKS_ANY] = "luks-any", NULL,
 };
 static const char *const engine_names[] = {
-    [ENGINE_QEMU] = "qemu", [ENGINE_LIBRBD] = "librbd", NULL,
+    [ENGINE_QEMU] = "qemu",
+    [ENGINE_LIBRBD] = "librbd",
+    NULL,
 };
 static const char *const secret_type_names[] = {
-    [SECRET_PASSPHRASE] = "passphrase", [SECRET_ISCSI] = "iscsi", [SECRET_CEPH] = "ceph",
-    [SECRET_TLS] = "tls", [SECRET_VOLUME] = "volume", [SECRET_VTPM] = "vtpm", NULL,
+    [SECRET_PASSPHRASE] = "passphrase",
+    [SECRET_ISCSI] = "iscsi",
+    [SECRET_CEPH] = "ceph",
+    [SECRET_TLS] = "tls",
+    [SECRET_VOLUME] = "volume",
+    [SECRET_VTPM] = "vtpm",
+    NULL,
 };
 static const char *const access_names[] = { NULL, "pci", "unix", NULL };
 static const char *const slice_names[] = { NULL, "storage", NULL };
@@ -69,8 +106,10 @@ static const Field auth_fields[] = {
                  .doc = "The same by what it is for."),
     FIELD_END,
 };
-const Schema storage_auth_schema = { .element = "auth", .size = sizeof(StorageAuth),
-                                     .fields = auth_fields, .doc = "A login at a server." };
+const Schema storage_auth_schema = { .element = "auth",
+                                     .size = sizeof(StorageAuth),
+                                     .fields = auth_fields,
+                                     .doc = "A login at a server." };
 
 static const Field secret_fields[] = {
     FIELD_ENUM(SecretReference, type, secret_type_names, .path = "@type", .is_required = true,
@@ -80,8 +119,10 @@ static const Field secret_fields[] = {
     FIELD_STRING(SecretReference, usage, .path = "@usage", .doc = "The same by what it is for."),
     FIELD_END,
 };
-static const Schema secret_schema = { .element = "secret", .size = sizeof(SecretReference),
-                                      .fields = secret_fields, .doc = "A secret by reference." };
+static const Schema secret_schema = { .element = "secret",
+                                      .size = sizeof(SecretReference),
+                                      .fields = secret_fields,
+                                      .doc = "A secret by reference." };
 
 static const Field encryption_fields[] = {
     FIELD_ENUM(StorageEncryption, format, encryption_names, .path = "@format", .is_required = true,
@@ -110,16 +151,20 @@ static const Field host_fields[] = {
     FIELD_STRING(StorageHost, socket, .path = "@socket", .doc = "unix: path of the socket."),
     FIELD_END,
 };
-static const Schema host_schema = { .element = "host", .size = sizeof(StorageHost),
-                                    .fields = host_fields, .doc = "A storage server." };
+static const Schema host_schema = { .element = "host",
+                                    .size = sizeof(StorageHost),
+                                    .fields = host_fields,
+                                    .doc = "A storage server." };
 
 static const Field cookie_fields[] = {
     FIELD_STRING(StorageCookie, name, .path = "@name", .is_required = true, .doc = "Its name."),
     FIELD_STRING(StorageCookie, value, .path = ".", .is_secret = true, .doc = "Its value."),
     FIELD_END,
 };
-static const Schema cookie_schema = { .element = "cookie", .size = sizeof(StorageCookie),
-                                      .fields = cookie_fields, .doc = "An HTTP cookie." };
+static const Schema cookie_schema = { .element = "cookie",
+                                      .size = sizeof(StorageCookie),
+                                      .fields = cookie_fields,
+                                      .doc = "An HTTP cookie." };
 
 static const Field slice_fields[] = {
     FIELD_ENUM(StorageSlice, type, slice_names, .path = "@type", .is_required = true,
@@ -128,8 +173,10 @@ static const Field slice_fields[] = {
     FIELD_UINT(StorageSlice, size, .path = "@size", .is_required = true, .min = 1, .doc = "Bytes."),
     FIELD_END,
 };
-static const Schema slice_schema = { .element = "slice", .size = sizeof(StorageSlice),
-                                     .fields = slice_fields, .doc = "A part of the source." };
+static const Schema slice_schema = { .element = "slice",
+                                     .size = sizeof(StorageSlice),
+                                     .fields = slice_fields,
+                                     .doc = "A part of the source." };
 
 static const Field data_store_fields[] = {
     FIELD_ENUM(StorageImage, type, disk_type_names, .path = "@type", .doc = "As of a disk."),
@@ -138,14 +185,19 @@ static const Field data_store_fields[] = {
                  .doc = "Where the data is."),
     FIELD_END,
 };
-static const Schema data_store_schema = { .element = "dataStore", .size = sizeof(StorageImage),
+static const Schema data_store_schema = { .element = "dataStore",
+                                          .size = sizeof(StorageImage),
                                           .fields = data_store_fields,
-                                          .doc = "qcow2: where the data is, apart from its tables." };
+                                          .doc =
+                                              "qcow2: where the data is, apart from its tables." };
 
 static const Field backing_fields[] = {
     FIELD_ENUM(StorageImage, type, disk_type_names, .path = "@type",
                .doc = "As of a disk; an empty element ends the chain."),
-    { .type = TYPE_NONE, .path = "@index", .is_output = true, .doc = "libvirt's number of the image." },
+    { .type = TYPE_NONE,
+      .path = "@index",
+      .is_output = true,
+      .doc = "libvirt's number of the image." },
     FIELD_ENUM(StorageImage, format, disk_format_names, .path = "format/@type",
                .doc = "Image format."),
     FIELD_SIZE(StorageImage, metadata_cache, .path = "format/metadata_cache/max_size", .unit = 1,
@@ -156,7 +208,8 @@ static const Field backing_fields[] = {
                  .doc = "The next image of the chain."),
     FIELD_END,
 };
-const Schema storage_backing_schema = { .element = "backingStore", .size = sizeof(StorageImage),
+const Schema storage_backing_schema = { .element = "backingStore",
+                                        .size = sizeof(StorageImage),
                                         .fields = backing_fields,
                                         .doc = "The image behind an image." };
 
@@ -174,7 +227,10 @@ static const Field source_fields[] = {
     FIELD_ENUM(StorageSource, startup_policy, startup_policy_names, .path = "@startupPolicy",
                .no_effect = "a missing image is always an error under virtkeep",
                .doc = "What a missing image means."),
-    { .type = TYPE_NONE, .path = "@index", .is_output = true, .doc = "libvirt's number of the image." },
+    { .type = TYPE_NONE,
+      .path = "@index",
+      .is_output = true,
+      .doc = "libvirt's number of the image." },
     FIELD_ENUM(StorageSource, protocol, storage_protocol_names, .path = "@protocol",
                .doc = "type `network`: how the server is spoken to."),
     FIELD_STRING(StorageSource, name, .path = "@name", .doc = "What it calls the image."),
@@ -200,7 +256,10 @@ static const Field source_fields[] = {
     FIELD_HEX(StorageSource, pci_slot, .path = "address/@slot", .max = 0x1f, .doc = "Slot."),
     FIELD_HEX(StorageSource, pci_function, .path = "address/@function", .max = 7,
               .doc = "Function."),
-    { .type = TYPE_NONE, .path = "address/@type", .no_effect = "it is always PCI", .doc = "`pci`." },
+    { .type = TYPE_NONE,
+      .path = "address/@type",
+      .no_effect = "it is always PCI",
+      .doc = "`pci`." },
     FIELD_LIST(StorageSource, hosts, &host_schema, .path = "host", .doc = "Servers."),
     FIELD_STRING(StorageSource, snapshot, .path = "snapshot/@name", .doc = "rbd: a snapshot."),
     FIELD_STRING(StorageSource, config, .path = "config/@file",
@@ -211,8 +270,10 @@ static const Field source_fields[] = {
                  .doc = "How the image is encrypted."),
     FIELD_YES_NO(StorageSource, reservations_managed, .path = "reservations/@managed",
                  .doc = "Persistent reservations: whether the helper is virtkeep's."),
-    { .type = TYPE_NONE, .path = "reservations/@migration",
-      .no_effect = "virtkeep migrates no guests", .doc = "Whether they survive a migration." },
+    { .type = TYPE_NONE,
+      .path = "reservations/@migration",
+      .no_effect = "virtkeep migrates no guests",
+      .doc = "Whether they survive a migration." },
     FIELD_ENUM(StorageSource, reservations_type, unix_names, .path = "reservations/source/@type",
                .doc = "`unix`."),
     FIELD_STRING(StorageSource, reservations_path, .path = "reservations/source/@path",
@@ -252,7 +313,8 @@ static const Field source_fields[] = {
     { .type = TYPE_NONE, .path = "privateData", .is_output = true, .doc = "libvirt's own." },
     FIELD_END,
 };
-const Schema storage_source_schema = { .element = "source", .size = sizeof(StorageSource),
+const Schema storage_source_schema = { .element = "source",
+                                       .size = sizeof(StorageSource),
                                        .fields = source_fields,
                                        .doc = "Where an image is. What may be there depends on the "
                                               "type of the disk." };
@@ -286,9 +348,9 @@ guint
 storage_default_port(int protocol)
 {
     static const guint ports[] = {
-        [PROTOCOL_NBD] = 10809, [PROTOCOL_ISCSI] = 3260, [PROTOCOL_HTTP] = 80,
-        [PROTOCOL_HTTPS] = 443, [PROTOCOL_FTP] = 21,     [PROTOCOL_FTPS] = 990,
-        [PROTOCOL_TFTP] = 69,   [PROTOCOL_SSH] = 22,     [PROTOCOL_GLUSTER] = 24007,
+        [PROTOCOL_NBD] = 10809, [PROTOCOL_ISCSI] = 3260,    [PROTOCOL_HTTP] = 80,
+        [PROTOCOL_HTTPS] = 443, [PROTOCOL_FTP] = 21,        [PROTOCOL_FTPS] = 990,
+        [PROTOCOL_TFTP] = 69,   [PROTOCOL_SSH] = 22,        [PROTOCOL_GLUSTER] = 24007,
         [PROTOCOL_VXHS] = 9999, [PROTOCOL_SHEEPDOG] = 7000,
     };
 

@@ -7,24 +7,70 @@
  * Where the bytes of an image are: <source> as disks, the images behind them and firmware stores
  * have it (formatdomain, "Hard drives"), and secrets by reference.
  */
-typedef enum { DISK_FILE = 1, DISK_BLOCK, DISK_DIR, DISK_NETWORK, DISK_VOLUME, DISK_NVME,
-               DISK_VHOST_USER, DISK_VHOST_VDPA } DiskType;
-typedef enum { DISK_FORMAT_RAW = 1, DISK_FORMAT_QCOW2, DISK_FORMAT_QED, DISK_FORMAT_VMDK,
-               DISK_FORMAT_VPC, DISK_FORMAT_VDI, DISK_FORMAT_VHDX, DISK_FORMAT_LUKS,
-               DISK_FORMAT_FAT, DISK_FORMAT_QCOW, DISK_FORMAT_BOCHS, DISK_FORMAT_CLOOP,
-               DISK_FORMAT_DMG, DISK_FORMAT_PLOOP, DISK_FORMAT_VHD, DISK_FORMAT_DIR,
-               DISK_FORMAT_ISO, DISK_FORMAT_COW } DiskFormat;
-typedef enum { PROTOCOL_NBD = 1, PROTOCOL_RBD, PROTOCOL_ISCSI, PROTOCOL_HTTP, PROTOCOL_HTTPS,
-               PROTOCOL_FTP, PROTOCOL_FTPS, PROTOCOL_TFTP, PROTOCOL_SSH, PROTOCOL_GLUSTER,
-               PROTOCOL_NFS, PROTOCOL_SHEEPDOG, PROTOCOL_VXHS } StorageProtocol;
+typedef enum {
+    DISK_FILE = 1,
+    DISK_BLOCK,
+    DISK_DIR,
+    DISK_NETWORK,
+    DISK_VOLUME,
+    DISK_NVME,
+    DISK_VHOST_USER,
+    DISK_VHOST_VDPA
+} DiskType;
+typedef enum {
+    DISK_FORMAT_RAW = 1,
+    DISK_FORMAT_QCOW2,
+    DISK_FORMAT_QED,
+    DISK_FORMAT_VMDK,
+    DISK_FORMAT_VPC,
+    DISK_FORMAT_VDI,
+    DISK_FORMAT_VHDX,
+    DISK_FORMAT_LUKS,
+    DISK_FORMAT_FAT,
+    DISK_FORMAT_QCOW,
+    DISK_FORMAT_BOCHS,
+    DISK_FORMAT_CLOOP,
+    DISK_FORMAT_DMG,
+    DISK_FORMAT_PLOOP,
+    DISK_FORMAT_VHD,
+    DISK_FORMAT_DIR,
+    DISK_FORMAT_ISO,
+    DISK_FORMAT_COW
+} DiskFormat;
+typedef enum {
+    PROTOCOL_NBD = 1,
+    PROTOCOL_RBD,
+    PROTOCOL_ISCSI,
+    PROTOCOL_HTTP,
+    PROTOCOL_HTTPS,
+    PROTOCOL_FTP,
+    PROTOCOL_FTPS,
+    PROTOCOL_TFTP,
+    PROTOCOL_SSH,
+    PROTOCOL_GLUSTER,
+    PROTOCOL_NFS,
+    PROTOCOL_SHEEPDOG,
+    PROTOCOL_VXHS
+} StorageProtocol;
 typedef enum { TRANSPORT_TCP = 1, TRANSPORT_UNIX, TRANSPORT_RDMA } StorageTransport;
 typedef enum { STARTUP_MANDATORY = 1, STARTUP_REQUISITE, STARTUP_OPTIONAL } StartupPolicy;
 typedef enum { VOLUME_HOST = 1, VOLUME_DIRECT } VolumeMode;
-typedef enum { ENCRYPTION_DEFAULT = 1, ENCRYPTION_QCOW, ENCRYPTION_LUKS, ENCRYPTION_LUKS2,
-               ENCRYPTION_LUKS_ANY } EncryptionFormat;
+typedef enum {
+    ENCRYPTION_DEFAULT = 1,
+    ENCRYPTION_QCOW,
+    ENCRYPTION_LUKS,
+    ENCRYPTION_LUKS2,
+    ENCRYPTION_LUKS_ANY
+} EncryptionFormat;
 typedef enum { ENGINE_QEMU = 1, ENGINE_LIBRBD } EncryptionEngine;
-typedef enum { SECRET_PASSPHRASE = 1, SECRET_ISCSI, SECRET_CEPH, SECRET_TLS, SECRET_VOLUME,
-               SECRET_VTPM } SecretType;
+typedef enum {
+    SECRET_PASSPHRASE = 1,
+    SECRET_ISCSI,
+    SECRET_CEPH,
+    SECRET_TLS,
+    SECRET_VOLUME,
+    SECRET_VTPM
+} SecretType;
 
 /* A secret by its uuid, or by type and usage. */
 typedef struct SecretReference {
@@ -53,7 +99,7 @@ typedef struct StorageCookie {
 } StorageCookie;
 
 typedef struct StorageSlice {
-    int type; /* 1: storage */
+    int type;             /* 1: storage */
     OptUint offset, size; /* bytes */
 } StorageSlice;
 
@@ -70,9 +116,9 @@ typedef struct StorageSource {
     char *tls_hostname;
     char *pool, *volume; /* volume */
     int volume_mode;
-    int access;           /* @type: 1 pci (nvme), 2 unix (vhost-user) */
-    char *path;           /* vhost-user: the socket */
-    int managed;          /* nvme: yes/no */
+    int access;  /* @type: 1 pci (nvme), 2 unix (vhost-user) */
+    char *path;  /* vhost-user: the socket */
+    int managed; /* nvme: yes/no */
     OptUint nvme_namespace;
     OptUint pci_domain, pci_bus, pci_slot, pci_function;
     GPtrArray *hosts;   /* StorageHost */
@@ -83,12 +129,12 @@ typedef struct StorageSource {
     char *snapshot, *config, *initiator;
     int ssl_verify; /* yes/no */
     OptUint readahead /* bytes */, timeout /* s */;
-    char *user, *group;                               /* identity: nfs */
-    char *username, *key_file, *agent_socket;         /* identity: ssh */
+    char *user, *group;                       /* identity: nfs */
+    char *username, *key_file, *agent_socket; /* identity: ssh */
     char *known_hosts;
-    int reconnect;                                    /* yes/no: vhost-user */
-    OptUint reconnect_timeout, reconnect_delay;       /* s: vhost-user; nbd */
-    int reservations_managed;                         /* yes/no */
+    int reconnect;                              /* yes/no: vhost-user */
+    OptUint reconnect_timeout, reconnect_delay; /* s: vhost-user; nbd */
+    int reservations_managed;                   /* yes/no */
     int reservations_type, reservations_mode;
     char *reservations_path;
     StorageImage *data_store;

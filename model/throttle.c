@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Throttling. A limit is a rate, a rate in bursts, and for how long a burst may last; there are six,
- * by bytes and by operations, of reads, of writes and of both together. The sum and its parts
+ * Throttling. A limit is a rate, a rate in bursts, and for how long a burst may last; there are
+ * six, by bytes and by operations, of reads, of writes and of both together. The sum and its parts
  * exclude each other. The same rows serve a disk's own <iotune> and the domain's groups.
  */
 #include "model/throttle.h"
 
 #define LIMIT(member, name, suffix, part, words)                                                   \
-    { .type = TYPE_UINT, .offset = SCHEMA_OFFSET(Throttle, member.part, OptUint),                  \
-      .path = name suffix, .doc = words }
+    {                                                                                              \
+        .type = TYPE_UINT, .offset = SCHEMA_OFFSET(Throttle, member.part, OptUint),                \
+        .path = name suffix, .doc = words                                                          \
+    }
 #define LIMITS(member, name, what)                                                                 \
     LIMIT(member, name, "", rate, what " a second."),                                              \
         LIMIT(member, name, "_max", burst, what " a second in a burst."),                          \
@@ -42,10 +44,14 @@ group_key(gconstpointer item)
     return g_strdup(((const Throttle *) item)->group);
 }
 
-const Schema iotune_schema = { .element = "iotune", .size = sizeof(Throttle),
-                               .fields = iotune_fields, .doc = "Limits of one disk's I/O." };
-const Schema throttle_group_schema = { .element = "throttlegroup", .size = sizeof(Throttle),
-                                       .fields = group_fields, .key = group_key,
+const Schema iotune_schema = { .element = "iotune",
+                               .size = sizeof(Throttle),
+                               .fields = iotune_fields,
+                               .doc = "Limits of one disk's I/O." };
+const Schema throttle_group_schema = { .element = "throttlegroup",
+                                       .size = sizeof(Throttle),
+                                       .fields = group_fields,
+                                       .key = group_key,
                                        .doc = "Limits that disks share." };
 
 static void
@@ -55,8 +61,8 @@ validate_limits(const Validation *v, const char *path, const Limit limits[3], co
 
     if (limits[LIMIT_TOTAL].rate.value &&
         (limits[LIMIT_READ].rate.value || limits[LIMIT_WRITE].rate.value))
-        validation_error(v, path, "throttle-total",
-                         "total_%s excludes read_%s and write_%s", unit, unit, unit);
+        validation_error(v, path, "throttle-total", "total_%s excludes read_%s and write_%s", unit,
+                         unit, unit);
     if (limits[LIMIT_TOTAL].burst.value &&
         (limits[LIMIT_READ].burst.value || limits[LIMIT_WRITE].burst.value))
         validation_error(v, path, "throttle-total",
@@ -71,8 +77,8 @@ validate_limits(const Validation *v, const char *path, const Limit limits[3], co
             validation_error(v, path, "throttle-burst", "%s_%s_max must be more than %s_%s",
                              names[i], unit, names[i], unit);
         if (MAX(limit->rate.value, limit->burst.value) > 1000000000000000u)
-            validation_error(v, path, "throttle-range", "%s_%s: at most 1000000000000000",
-                             names[i], unit);
+            validation_error(v, path, "throttle-range", "%s_%s: at most 1000000000000000", names[i],
+                             unit);
     }
 }
 

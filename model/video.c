@@ -12,9 +12,9 @@
 #include "model/default.h"
 
 static const char *const model_names[] = {
-    [VIDEO_VGA] = "vga", [VIDEO_CIRRUS] = "cirrus", [VIDEO_VMVGA] = "vmvga", [VIDEO_QXL] = "qxl",
-    [VIDEO_VIRTIO] = "virtio", [VIDEO_BOCHS] = "bochs", [VIDEO_RAMFB] = "ramfb",
-    [VIDEO_NONE] = "none", NULL,
+    [VIDEO_VGA] = "vga",     [VIDEO_CIRRUS] = "cirrus", [VIDEO_VMVGA] = "vmvga",
+    [VIDEO_QXL] = "qxl",     [VIDEO_VIRTIO] = "virtio", [VIDEO_BOCHS] = "bochs",
+    [VIDEO_RAMFB] = "ramfb", [VIDEO_NONE] = "none",     NULL,
 };
 
 #define MODEL(set) WHEN(Video, model, "model/@type", set)

@@ -3,17 +3,25 @@
 
 #include "model/domain.h"
 
-typedef enum { VIDEO_VGA = 1, VIDEO_CIRRUS, VIDEO_VMVGA, VIDEO_QXL, VIDEO_VIRTIO, VIDEO_BOCHS,
-               VIDEO_RAMFB, VIDEO_NONE } VideoModel;
+typedef enum {
+    VIDEO_VGA = 1,
+    VIDEO_CIRRUS,
+    VIDEO_VMVGA,
+    VIDEO_QXL,
+    VIDEO_VIRTIO,
+    VIDEO_BOCHS,
+    VIDEO_RAMFB,
+    VIDEO_NONE
+} VideoModel;
 
 typedef struct Video {
     DeviceInfo info;
-    int model;   /* VideoModel */
+    int model;                         /* VideoModel */
     OptUint ram, vram, vram64, vgamem; /* bytes in the struct; KiB bare in XML */
     OptUint heads;
-    int primary; /* yes/no */
-    int blob;    /* on/off */
-    int accel3d; /* yes/no */
+    int primary;  /* yes/no */
+    int blob;     /* on/off */
+    int accel3d;  /* yes/no */
     OptUint x, y; /* resolution */
 } Video;
 

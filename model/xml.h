@@ -27,9 +27,9 @@ typedef struct XmlAttribute {
 } XmlAttribute;
 
 typedef struct XmlNode {
-    char *name;        /* local name */
-    char *namespace_;  /* namespace URI, or NULL */
-    char *text;        /* character data with surrounding white space removed, or NULL if empty */
+    char *name;       /* local name */
+    char *namespace_; /* namespace URI, or NULL */
+    char *text;       /* character data with surrounding white space removed, or NULL if empty */
     GPtrArray *attributes; /* XmlAttribute*, in document order; NULL when there are none */
     GPtrArray *children;   /* XmlNode*, in document order; NULL when there are none */
     Position at;
