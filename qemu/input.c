@@ -2,8 +2,8 @@
 /*
  * Keyboards, mice and tablets on USB or virtio. PS/2 ones are the machine's own and spell nothing.
  *
- * The driver's name follows from type and bus by a table; a virtio one takes the suffix of its model
- * besides. Neither has a host side.
+ * The driver's name follows from type and bus by a table; a virtio one takes the suffix of its
+ * model besides. Neither has a host side.
  */
 #include "model/input.h"
 

@@ -143,8 +143,8 @@ void
 device_tree_add_iothreads(const DeviceContext *context, Json *tree, const char *driver,
                           const OptUint *iothread, const GPtrArray *mappings)
 {
-    bool has_mapping = capabilities_has_device_property(context->capabilities, driver,
-                                                        "iothread-vq-mapping");
+    bool has_mapping =
+        capabilities_has_device_property(context->capabilities, driver, "iothread-vq-mapping");
     guint n = list_length(mappings);
 
     if (iothread->is_set || (n && !has_mapping)) {

@@ -2,8 +2,8 @@
 /*
  * Random number generators: a source of the host, and a virtio device that hands it on at a rate.
  *
- * The source is an object of its own (`obj` and the device's id): it must be there before the device
- * and is removed after it.
+ * The source is an object of its own (`obj` and the device's id): it must be there before the
+ * device and is removed after it.
  */
 #include "model/rng.h"
 

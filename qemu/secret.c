@@ -9,16 +9,20 @@ char *
 secret_file(const HostFacts *facts, const SecretReference *secret)
 {
     static const char *const types[] = {
-        [0] = "any",           [SECRET_PASSPHRASE] = "passphrase", [SECRET_ISCSI] = "iscsi",
-        [SECRET_CEPH] = "ceph", [SECRET_TLS] = "tls",               [SECRET_VOLUME] = "volume",
+        [0] = "any",
+        [SECRET_PASSPHRASE] = "passphrase",
+        [SECRET_ISCSI] = "iscsi",
+        [SECRET_CEPH] = "ceph",
+        [SECRET_TLS] = "tls",
+        [SECRET_VOLUME] = "volume",
         [SECRET_VTPM] = "vtpm",
     };
     const char *directory =
         facts->secret_directory ? facts->secret_directory : "/etc/virtkeep/secrets";
     g_autofree char *usage = secret->usage ? g_uri_escape_string(secret->usage, NULL, FALSE) : NULL;
-    g_autofree char *name =
-        secret->uuid ? g_strdup(secret->uuid)
-                     : g_strdup_printf("%s-%s", types[secret->type], usage ? usage : "");
+    g_autofree char *name = secret->uuid
+                                ? g_strdup(secret->uuid)
+                                : g_strdup_printf("%s-%s", types[secret->type], usage ? usage : "");
 
     return g_build_filename(directory, name, NULL);
 }

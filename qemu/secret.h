@@ -5,8 +5,8 @@
 #include "qemu/device.h"
 
 /*
- * Secrets that a domain's XML refers to: files below HostFacts.secret_directory, whose whole content
- * is the secret (no line break at the end unless it belongs to it). Caller frees.
+ * Secrets that a domain's XML refers to: files below HostFacts.secret_directory, whose whole
+ * content is the secret (no line break at the end unless it belongs to it). Caller frees.
  */
 
 /* UUID, or TYPE-USAGE with every byte that isn't a letter, a digit or one of "-._" as %XX. */

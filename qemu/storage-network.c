@@ -165,8 +165,7 @@ spell_iscsi(const NetworkNode *n)
 
     json_set_string(n->tree, "portal", portal);
     json_set_string(n->tree, "target", parts[0]);
-    json_set_uint(n->tree, "lun",
-                  parts[0] && parts[1] ? g_ascii_strtoull(parts[1], NULL, 10) : 0);
+    json_set_uint(n->tree, "lun", parts[0] && parts[1] ? g_ascii_strtoull(parts[1], NULL, 10) : 0);
     json_set_string(n->tree, "transport", "tcp");
     add_login(n, "user", "password-secret");
     json_set_string(n->tree, "initiator-name", n->source->initiator);
@@ -177,11 +176,12 @@ spell_curl(const NetworkNode *n)
 {
     const StorageSource *source = n->source;
     g_autofree char *server = host_and_port(source, first_host(source));
-    g_autofree char *path = g_uri_escape_string(
-        source->name, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, FALSE);
-    g_autofree char *url = g_strdup_printf(
-        "%s://%s%s%s%s%s", storage_protocol_names[source->protocol], server,
-        *path == '/' ? "" : "/", path, source->query ? "?" : "", source->query ? source->query : "");
+    g_autofree char *path =
+        g_uri_escape_string(source->name, G_URI_RESERVED_CHARS_ALLOWED_IN_PATH, FALSE);
+    g_autofree char *url =
+        g_strdup_printf("%s://%s%s%s%s%s", storage_protocol_names[source->protocol], server,
+                        *path == '/' ? "" : "/", path, source->query ? "?" : "",
+                        source->query ? source->query : "");
 
     json_set_string(n->tree, "url", url);
     add_login(n, "username", "password-secret");
@@ -261,8 +261,8 @@ static void
 spell_nfs(const NetworkNode *n)
 {
     Json *server = json_new_object();
-    g_autofree char *path =
-        *n->source->name == '/' ? g_strdup(n->source->name) : g_strconcat("/", n->source->name, NULL);
+    g_autofree char *path = *n->source->name == '/' ? g_strdup(n->source->name)
+                                                    : g_strconcat("/", n->source->name, NULL);
 
     json_set_string(server, "type", "inet");
     json_set_string(server, "host", first_host(n->source)->name);
@@ -273,9 +273,9 @@ spell_nfs(const NetworkNode *n)
 }
 
 static void (*const spellings[])(const NetworkNode *n) = {
-    [PROTOCOL_NBD] = spell_nbd,     [PROTOCOL_RBD] = spell_rbd,   [PROTOCOL_ISCSI] = spell_iscsi,
-    [PROTOCOL_HTTP] = spell_curl,   [PROTOCOL_HTTPS] = spell_curl, [PROTOCOL_FTP] = spell_curl,
-    [PROTOCOL_FTPS] = spell_curl,   [PROTOCOL_SSH] = spell_ssh,   [PROTOCOL_GLUSTER] = spell_gluster,
+    [PROTOCOL_NBD] = spell_nbd,   [PROTOCOL_RBD] = spell_rbd,    [PROTOCOL_ISCSI] = spell_iscsi,
+    [PROTOCOL_HTTP] = spell_curl, [PROTOCOL_HTTPS] = spell_curl, [PROTOCOL_FTP] = spell_curl,
+    [PROTOCOL_FTPS] = spell_curl, [PROTOCOL_SSH] = spell_ssh,    [PROTOCOL_GLUSTER] = spell_gluster,
     [PROTOCOL_NFS] = spell_nfs,
 };
 

@@ -16,9 +16,9 @@
 #include "qemu/secret.h"
 
 static const char *const format_drivers[] = {
-    [DISK_FORMAT_QCOW2] = "qcow2", [DISK_FORMAT_QED] = "qed",   [DISK_FORMAT_VMDK] = "vmdk",
-    [DISK_FORMAT_VPC] = "vpc",     [DISK_FORMAT_VDI] = "vdi",   [DISK_FORMAT_VHDX] = "vhdx",
-    [DISK_FORMAT_QCOW] = "qcow",   [DISK_FORMAT_BOCHS] = "bochs", [DISK_FORMAT_CLOOP] = "cloop",
+    [DISK_FORMAT_QCOW2] = "qcow2", [DISK_FORMAT_QED] = "qed",         [DISK_FORMAT_VMDK] = "vmdk",
+    [DISK_FORMAT_VPC] = "vpc",     [DISK_FORMAT_VDI] = "vdi",         [DISK_FORMAT_VHDX] = "vhdx",
+    [DISK_FORMAT_QCOW] = "qcow",   [DISK_FORMAT_BOCHS] = "bochs",     [DISK_FORMAT_CLOOP] = "cloop",
     [DISK_FORMAT_DMG] = "dmg",     [DISK_FORMAT_PLOOP] = "parallels",
 };
 
@@ -65,11 +65,11 @@ storage_top_node(const StorageNode *node)
     return storage_node_name(node->name, has_format_node(node) ? "format" : "storage");
 }
 
-static void G_GNUC_PRINTF(5, 6)
-refuse(const DeviceContext *context, const StorageNode *node, const char *field, const char *code,
-       const char *format, ...)
+static void G_GNUC_PRINTF(5, 6) refuse(const DeviceContext *context, const StorageNode *node,
+                                       const char *field, const char *code, const char *format, ...)
 {
-    g_autofree char *path = node->path ? g_strconcat(node->path, "/", field, NULL) : g_strdup(field);
+    g_autofree char *path =
+        node->path ? g_strconcat(node->path, "/", field, NULL) : g_strdup(field);
     g_autofree char *text = NULL;
     va_list args;
 
@@ -83,7 +83,8 @@ static void
 need_driver(const DeviceContext *context, const StorageNode *node, const char *driver)
 {
     if (driver && !capabilities_has_block_driver(context->capabilities, driver))
-        refuse(context, node, "source", "not-in-qemu", "this QEMU has no block driver '%s'", driver);
+        refuse(context, node, "source", "not-in-qemu", "this QEMU has no block driver '%s'",
+               driver);
 }
 
 static void

@@ -3,8 +3,8 @@
  * Small requests to a running QEMU, each one or two QMP commands. They decide nothing and remember
  * nothing; doing any of them twice is harmless.
  *
- * They are apart from qemu/monitor.h, which speaks QMP, since they speak of devices: what virtio-mem
- * and the balloon call a property is known here and nowhere above.
+ * They are apart from qemu/monitor.h, which speaks QMP, since they speak of devices: what
+ * virtio-mem and the balloon call a property is known here and nowhere above.
  */
 #include "qemu/verbs.h"
 
