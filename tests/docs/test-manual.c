@@ -130,8 +130,8 @@ test_manual(void **state)
 {
     g_autoptr(GHashTable) program = lines_of_program();
     g_autoptr(GHashTable) page = lines_of_page(MANUAL);
-    guint n_missing = print_missing(program, page, "the page") +
-                      print_missing(page, program, "the program");
+    guint n_missing =
+        print_missing(program, page, "the page") + print_missing(page, program, "the program");
 
     assert_true(g_hash_table_size(program) > 20);
     assert_int_equal(n_missing, 0);

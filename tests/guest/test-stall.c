@@ -71,9 +71,8 @@ assert_said(const char *name, const char *reason)
     g_autofree char *explained = virtkeep_expect(scratch, 20, 0, "explain", name);
     g_autofree char *message =
         view_text(scratch, "SELECT message FROM domains WHERE name = '%s'", name);
-    g_autofree char *device =
-        view_text(scratch,
-                  "SELECT state || ' ' || reason FROM memory_devices WHERE domain = '%s'", name);
+    g_autofree char *device = view_text(
+        scratch, "SELECT state || ' ' || reason FROM memory_devices WHERE domain = '%s'", name);
     g_autofree char *wanted = g_strdup_printf("stalled %s", reason);
 
     assert_non_null(strstr(status, "Stalled"));
@@ -122,8 +121,8 @@ test_no_driver(void **state)
     assert_int_equal(qemu_current(scratch, "driverless"), 0);
     actions = view_int(scratch, "SELECT count(*) FROM actions WHERE domain = 'driverless'");
     assert_said("driverless", "NoDriver");
-    assert_int_equal(
-        view_int(scratch, "SELECT count(*) FROM actions WHERE domain = 'driverless'"), actions);
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions WHERE domain = 'driverless'"),
+                     actions);
 }
 
 static void
@@ -153,8 +152,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_boot),      cmocka_unit_test(test_unmovable),
-        cmocka_unit_test(test_no_driver), cmocka_unit_test(test_driver_comes),
+        cmocka_unit_test(test_boot),
+        cmocka_unit_test(test_unmovable),
+        cmocka_unit_test(test_no_driver),
+        cmocka_unit_test(test_driver_comes),
         cmocka_unit_test(test_memory_is_freed),
     };
 

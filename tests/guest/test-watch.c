@@ -163,8 +163,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_new_file_is_started),       cmocka_unit_test(test_edits_are_followed),
-        cmocka_unit_test(test_killed_while_memory_moves), cmocka_unit_test(test_reboot_is_no_drift),
+        cmocka_unit_test(test_new_file_is_started),
+        cmocka_unit_test(test_edits_are_followed),
+        cmocka_unit_test(test_killed_while_memory_moves),
+        cmocka_unit_test(test_reboot_is_no_drift),
         cmocka_unit_test(test_sigterm),
     };
 

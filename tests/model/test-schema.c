@@ -327,7 +327,8 @@ static const Mistake mistakes[] = {
       "s:1:40: error: devices/label[1]: labels are not printed [not-supported]\n" },
     { "<extension/>", "s:1:23: error: <sample> has no element <extension> [unknown-element]\n" },
     { "<seclabel a='1'><b/></seclabel><seclabel/>",
-      "s:1:23: note: seclabel has no effect: labels are the host's affair, not <sample>'s [no-effect]\n" },
+      "s:1:23: note: seclabel has no effect: labels are the host's affair, not <sample>'s "
+      "[no-effect]\n" },
     { "<ignored>kept</ignored>",
       "s:1:23: note: ignored has no effect: nobody reads it [no-effect]\n" },
     /* All of them at once. */
@@ -576,7 +577,8 @@ the_page_lists_every_row(void **state)
         "| `clock/offset` | integer | from -10 to 10 | restart | Offset. |\n",
         "| `devices/disk` | any number: [devices/disk](#devicesdisk) |  | restart | Disks. |\n",
         "| `devices/shmem` | refused |  |  | Shared memory. Refused: no shared memory here. |\n",
-        "| `seclabel` | no effect |  |  | Label. No effect: labels are the host's affair, not &lt;sample>'s. |\n",
+        "| `seclabel` | no effect |  |  | Label. No effect: labels are the host's affair, not "
+        "&lt;sample>'s. |\n",
         "| `ignored` | text |  |  | Ignored. No effect: nobody reads it. |\n",
         "\n## devices/disk\n\nA disk.\n\n",
         "| `source/@dev` | text |  | restart | Device. Only where `@type` is `block`. |\n",

@@ -16,16 +16,15 @@
 static const char *const three[] = { "a", "b", "c", NULL };
 static const char *const all[] = { "a", "b", "c", "d", NULL };
 static const char *const none[] = { NULL };
-static const PruneDomain managed[] = { { .name = "d" }, { .name = "c" }, { .name = "b" },
-                                       { .name = "a" } };
+static const PruneDomain managed[] = {
+    { .name = "d" }, { .name = "c" }, { .name = "b" }, { .name = "a" }
+};
 static const PruneDirectory known = { .root = "/d", .resolved = "/d", .dev = 1, .ino = 2 };
 
 static PruneFacts
 good_facts(void)
 {
-    return (PruneFacts){
-        .directory = known, .names = three, .previous = &known, .max_prune = 25
-    };
+    return (PruneFacts){ .directory = known, .names = three, .previous = &known, .max_prune = 25 };
 }
 
 /* @names: as "a,b". */

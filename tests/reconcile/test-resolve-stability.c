@@ -293,8 +293,10 @@ machine_version_stays(void **unused)
     static const struct {
         const char *file, *ran_with, *expected;
     } rows[] = {
-        { "q35", "pc-q35-7.2", "pc-q35-7.2" },       { "pc", "pc-i440fx-7.2", "pc-i440fx-7.2" },
-        { "q35", "pc-i440fx-7.2", "q35" },           { "q35", "q35", "q35" },
+        { "q35", "pc-q35-7.2", "pc-q35-7.2" },
+        { "pc", "pc-i440fx-7.2", "pc-i440fx-7.2" },
+        { "q35", "pc-i440fx-7.2", "q35" },
+        { "q35", "q35", "q35" },
         { "pc-q35-6.2", "pc-q35-7.2", "pc-q35-6.2" },
     };
 

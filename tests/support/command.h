@@ -17,39 +17,29 @@ typedef struct CommandResult {
     gint64 duration_us;
 } CommandResult;
 
-void
-command_result_free(CommandResult *result);
+void command_result_free(CommandResult *result);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(CommandResult, command_result_free)
 
 /* Starts argv[0], searched in PATH; argv ends with NULL. Fails the program where it cannot. */
-Command *
-command_start(Scratch *scratch, const char *const *argv);
+Command *command_start(Scratch *scratch, const char *const *argv);
 
 /* Kills it if it still runs. Accepts NULL. */
-void
-command_free(Command *command);
+void command_free(Command *command);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Command, command_free)
 
-pid_t
-command_pid(const Command *command);
-bool
-command_is_running(Command *command);
+pid_t command_pid(const Command *command);
+bool command_is_running(Command *command);
 
 /* What it has printed so far; the caller frees. */
-char *
-command_output(const Command *command);
-char *
-command_errors(const Command *command);
+char *command_output(const Command *command);
+char *command_errors(const Command *command);
 
 /* Sends a signal; nothing happens where the command has ended. */
-void
-command_signal(Command *command, int signal);
+void command_signal(Command *command, int signal);
 
 /* Waits for its end and returns what it left. If it takes longer than @seconds, it is killed,
  * what it printed is shown, and the cmocka test fails. To be called once. */
-CommandResult *
-command_wait(Command *command, double seconds);
+CommandResult *command_wait(Command *command, double seconds);
 
 /* command_start() and command_wait() in one. */
-CommandResult *
-command_run(Scratch *scratch, double seconds, const char *const *argv);
+CommandResult *command_run(Scratch *scratch, double seconds, const char *const *argv);

@@ -18,13 +18,11 @@ typedef struct Deadline {
     guint pause_ms;
 } Deadline;
 
-Deadline
-deadline_in(double seconds);
+Deadline deadline_in(double seconds);
 
 /* Waits a little (1 ms at first, growing to 50 ms); false once the deadline has passed.
  * Runs the default main context meanwhile, if this thread owns it. */
-bool
-deadline_pause(Deadline *deadline);
+bool deadline_pause(Deadline *deadline);
 
 #define assert_within(seconds, condition)                                                          \
     do {                                                                                           \

@@ -33,50 +33,39 @@ typedef struct GuestInfo {
 
 /* Ends the program with status 77 (skipped) and the reason on stdout, where the guest's image
  * cannot be made on this machine. Call it first in main() of a guest test. */
-void
-guest_require_image(void);
+void guest_require_image(void);
 
 /* Puts domains/NAME.xml into the scratch directory, by rename, as this description says. */
-void
-guest_write_domain(Scratch *scratch, const Guest *guest);
+void guest_write_domain(Scratch *scratch, const Guest *guest);
 
 /* The same text without writing it. */
-char *
-guest_domain_xml(Scratch *scratch, const Guest *guest);
+char *guest_domain_xml(Scratch *scratch, const Guest *guest);
 
 /* What the first serial port has said so far; "" before there is anything. */
-char *
-guest_console(Scratch *scratch, const char *name);
+char *guest_console(Scratch *scratch, const char *name);
 
 /* True once the guest has loaded its drivers and takes commands. */
-bool
-guest_is_ready(Scratch *scratch, const char *name);
+bool guest_is_ready(Scratch *scratch, const char *name);
 
 /* True where the kernel has panicked. */
-bool
-guest_has_panicked(Scratch *scratch, const char *name);
+bool guest_has_panicked(Scratch *scratch, const char *name);
 
 /* How often the guest has booted since QEMU started. */
-unsigned
-guest_n_boots(Scratch *scratch, const char *name);
+unsigned guest_n_boots(Scratch *scratch, const char *name);
 
 /* The newest INFO on the console (at most 0.1 s old as to MemTotal and drivers; the other
  * figures are those of that change). False where there is none yet. */
-bool
-guest_last_info(Scratch *scratch, const char *name, GuestInfo *ret_info);
+bool guest_last_info(Scratch *scratch, const char *name, GuestInfo *ret_info);
 
 /* MemTotal of that, in bytes; 0 where there is none yet. */
-guint64
-guest_mem_total(Scratch *scratch, const char *name);
+guint64 guest_mem_total(Scratch *scratch, const char *name);
 
 /* Sends a command to the second serial port and returns its answer ("OK fill INFO …", before
  * the deed "OK poweroff", "OK reboot", "OK panic"). Fails the cmocka test where no answer comes
  * within @seconds. The guest must be ready. */
-char *
-guest_command(Scratch *scratch, const char *name, double seconds, const char *command);
+char *guest_command(Scratch *scratch, const char *name, double seconds, const char *command);
 
 /* Like it, fails the test unless the answer begins with OK, and fills in the INFO (NULL: not
  * wanted). */
-void
-guest_run(Scratch *scratch, const char *name, double seconds, const char *command,
-          GuestInfo *ret_info);
+void guest_run(Scratch *scratch, const char *name, double seconds, const char *command,
+               GuestInfo *ret_info);
