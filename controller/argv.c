@@ -66,6 +66,7 @@ build(const Site *site, const Domain *domain, const Spec *spec, const Capabiliti
 
     facts.huge_pages = (const HugePageMount *) huge_pages->data;
     facts.n_huge_pages = huge_pages->len;
+    host_facts_add_pools(&facts, site->config);
     if (!facts.default_huge_page)
         facts.default_huge_page = host_facts_assumed()->default_huge_page;
     return command_line_build(domain, capabilities, &facts, spec->positions, diagnostics);

@@ -137,6 +137,19 @@ host_facts(const Host *host, const char *run_directory, const char *memory_direc
     };
 }
 
+static const char *
+find_pool(gconstpointer pools, const char *name)
+{
+    return config_pool_path(pools, name);
+}
+
+void
+host_facts_add_pools(HostFacts *facts, const Config *config)
+{
+    facts->find_pool = find_pool;
+    facts->pools = config;
+}
+
 ActionOwner
 host_owner(const Host *host)
 {

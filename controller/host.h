@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "controller/config.h"
 #include "qemu/host-facts.h"
 #include "state/journal.h"
 
@@ -27,6 +28,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
  */
 HostFacts host_facts(const Host *host, const char *run_directory, const char *memory_directory,
                      gint64 now);
+/* The configuration's pools; borrows @config. */
+void host_facts_add_pools(HostFacts *facts, const Config *config);
 ActionOwner host_owner(const Host *host);
 /* Whether the process that owns an action still lives (@data: Host). */
 gboolean host_owner_is_alive(const ActionOwner *owner, gpointer data);

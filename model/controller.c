@@ -7,6 +7,7 @@
 #include "model/controller.h"
 
 #include "model/default.h"
+#include "model/iothread.h"
 
 const char *const controller_type_names[] = {
     [CONTROLLER_IDE] = "ide",
@@ -100,6 +101,11 @@ static const Field controller_fields[] = {
                .doc = "Most sectors of one transfer."),
     FIELD_ON_OFF(Controller, ioeventfd, .path = "driver/@ioeventfd", OF(SCSI),
                  .doc = "virtio's ioeventfd."),
+    FIELD_UINT(Controller, iothread, .path = "driver/@iothread", .min = 1, OF(SCSI),
+               .doc = "virtio-scsi: the I/O thread that serves it."),
+    FIELD_LIST(Controller, iothreads, &iothread_mapping_schema, .path = "driver/iothreads/iothread",
+               OF(SCSI), .doc = "virtio-scsi: the I/O threads that serve its queues."),
+    DEVICE_VIRTIO_FIELDS(Controller),
     FIELD_STRING(Controller, model_name, .path = "model/@name", OF(PCI),
                  .doc = "QEMU's device behind a PCI controller; only its default is known."),
     FIELD_UINT(Controller, chassis_nr, .path = "target/@chassisNr", .min = 1, .max = 255, OF(PCI),
@@ -173,6 +179,37 @@ validate_pci(const Validation *v, const Controller *controller)
         validation_error(v, "address", "controller-root", "the PCI root has no address");
 }
 
+/* What only virtio controllers have. */
+static void
+validate_virtio(const Validation *v, const Controller *controller)
+{
+    bool is_virtio_scsi = controller->type == CONTROLLER_SCSI &&
+                          (!controller->model || controller->model == CONTROLLER_MODEL_AUTO ||
+                           controller->model == CONTROLLER_MODEL_VIRTIO_SCSI ||
+                           controller->model == CONTROLLER_MODEL_VIRTIO_TRANSITIONAL ||
+                           controller->model == CONTROLLER_MODEL_VIRTIO_NON_TRANSITIONAL);
+    const struct {
+        const char *path;
+        bool is_used;
+    } rows[] = {
+        { "driver/@queues", controller->queues.is_set },
+        { "driver/@cmd_per_lun", controller->cmd_per_lun.is_set },
+        { "driver/@max_sectors", controller->max_sectors.is_set },
+        { "driver/@ioeventfd", controller->ioeventfd },
+        { "driver/@iothread", controller->iothread.is_set },
+        { "driver/iothreads", list_length(controller->iothreads) },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows) && !is_virtio_scsi; i++)
+        if (rows[i].is_used)
+            validation_error(v, rows[i].path, "controller-virtio", "is for model 'virtio-scsi'");
+    if (is_virtio_scsi)
+        iothread_use_validate(v, &controller->iothread, controller->iothreads,
+                              &controller->queues);
+    else if (controller->type != CONTROLLER_VIRTIO_SERIAL)
+        validate_no_virtio_options(v, &controller->virtio);
+}
+
 static void
 controller_validate(const Validation *v, gconstpointer item)
 {
@@ -188,6 +225,7 @@ controller_validate(const Validation *v, gconstpointer item)
         validation_error(v, "@model", "controller-model", "QEMU has no BusLogic controller");
     if (controller->type == CONTROLLER_PCI)
         validate_pci(v, controller);
+    validate_virtio(v, controller);
     if (controller->type == CONTROLLER_CCID)
         validation_error(v, "@type", "not-supported", "smartcard readers are not supported yet");
     for (guint i = 0; controller->index.is_set && i < list_length(v->domain->controllers); i++) {

@@ -64,6 +64,8 @@ typedef struct Controller {
     OptUint queues, cmd_per_lun, max_sectors; /* driver */
     int ioeventfd;
     OptUint iothread;
+    GPtrArray *iothreads;             /* IoThreadMapping */
+    VirtioOptions virtio;
     char *model_name;                          /* model/@name, pci */
     OptUint chassis_nr, chassis, port, bus_nr; /* target, pci */
     OptUint node;                              /* target/node */

@@ -2,6 +2,10 @@
 /*
  * The domain's rows about I/O that no single disk has: its threads, and the limits that disks
  * share.
+ *
+ * They stand apart from the disks' rows because several disks refer to one of them by number or
+ * name, and a reference is checked where it stands (iothread.c, disk-check.c). Here are only the
+ * rules of the things referred to.
  */
 #include "model/iothread.h"
 #include "model/throttle.h"

@@ -2,6 +2,9 @@
 /*
  * I/O threads: how many there are (<iothreads>), which (<iothreadids>: given ids stay, the rest are
  * the lowest free numbers), and how virtio devices spread their queues over them.
+ *
+ * A device names one thread for all of its queues, or several, either dealing the queues out itself
+ * or leaving that to QEMU. Mixtures are refused: they would leave a queue to nobody.
  */
 #include "model/iothread.h"
 

@@ -10,6 +10,7 @@
 
 #include "model/disk.h"
 #include "qemu/device.h"
+#include "qemu/iothread.h"
 
 /* Drivers of models that need no more than their name. */
 static const char *const drivers[] = {
@@ -122,6 +123,8 @@ scsi_properties(const DeviceContext *context, const Controller *controller)
     device_tree_add_uint(tree, "cmd_per_lun", &controller->cmd_per_lun);
     device_tree_add_uint(tree, "max_sectors", &controller->max_sectors);
     device_tree_add_tristate(tree, "ioeventfd", controller->ioeventfd);
+    device_tree_add_virtio(tree, &controller->virtio);
+    device_tree_add_iothreads(context, tree, driver, &controller->iothread, controller->iothreads);
     device_tree_add_info(context, tree, &controller->info);
     return tree;
 }
@@ -140,6 +143,7 @@ virtio_serial_properties(const DeviceContext *context, const Controller *control
 
     device_tree_add_uint(tree, "max_ports", &controller->ports);
     device_tree_add_uint(tree, "vectors", &controller->vectors);
+    device_tree_add_virtio(tree, &controller->virtio);
     device_tree_add_info(context, tree, &controller->info);
     return tree;
 }

@@ -2,6 +2,9 @@
 /*
  * Secrets by reference. QEMU reads the file itself, so that no secret passes through virtkeep, its
  * state or a command line, which anyone on the host can read.
+ *
+ * A usage is any text, often a path; its file's name is that text escaped as in a URI, so that it
+ * stays within the directory.
  */
 #include "qemu/secret.h"
 
