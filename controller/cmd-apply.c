@@ -82,6 +82,7 @@ is_settled(const Apply *apply, const Outcome *outcome)
         return true;
     switch (outcome->sync) {
     case SYNC_INVALID:
+    case SYNC_OUT_OF_SYNC:
     case SYNC_ORPHANED:
     case SYNC_SUSPENDED:
     case SYNC_RESTART_REQUIRED:
@@ -92,7 +93,6 @@ is_settled(const Apply *apply, const Outcome *outcome)
         return !apply->options->timeout;
     case SYNC_UNKNOWN:
     case SYNC_SYNCED:
-    case SYNC_OUT_OF_SYNC:
     case SYNC_PROGRESSING:
     case SYNC_FAILED:
         return false;

@@ -11,6 +11,7 @@
 #include "controller/message.h"
 #include "controller/render-status.h"
 #include "controller/site.h"
+#include "controller/wake.h"
 
 #define PASS_WAIT_US (20 * G_USEC_PER_SEC)
 
@@ -97,6 +98,7 @@ run_mark(const Invocation *invocation, bool is_suspended, const char *reason)
     if (mark(setup, name, is_suspended, reason, &error)) {
         lock = wait_for_pass(setup, name);
         put_sync(setup, name, is_suspended, reason, &error);
+        wake_touch(setup->config->run);
     }
     if (error) {
         message_error("%s: %s", name, error->message);

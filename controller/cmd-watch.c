@@ -4,6 +4,7 @@
  *
  *     inotify (settled) ──> rescan ──> names whose file changed, came or went
  *     QMP event, QEMU's end ─────────> that name
+ *     suspend, resume (RUN/.wake) ───> all names
  *     resync timer, SIGHUP ──────────> all names
  *     a pass that wants to come back ─> its name, later
  *
@@ -24,6 +25,7 @@
 #include "controller/options.h"
 #include "controller/reconciler.h"
 #include "controller/site.h"
+#include "controller/wake.h"
 #include "controller/watcher.h"
 
 #define PRUNE_HISTORY_S 300
@@ -43,6 +45,7 @@ typedef struct Watch {
     GMutex mutex;           /* over conditions */
     GHashTable *conditions; /* name -> SyncState */
     guint resync;
+    GFileMonitor *wake;
 } Watch;
 
 /* ---- passes ---- */
@@ -304,6 +307,13 @@ add_resync(Watch *watch)
     return g_timeout_add(MAX(watch->setup->config->resync / 1000, 100), on_resync, watch);
 }
 
+/* Someone changed what stands in no file. */
+static void
+on_wake(Watch *watch)
+{
+    enqueue_all(watch, "operator");
+}
+
 /* A configuration that is bad leaves the old one in force. Paths are for the next start. */
 static gboolean
 on_reload(gpointer data)
@@ -373,6 +383,7 @@ begin(Watch *watch, GError **error)
         !rescan(watch, error))
         return false;
     watch->digests = digest_table(setup->scan);
+    watch->wake = wake_monitor(setup->config->run, G_CALLBACK(on_wake), watch);
     enqueue_all(watch, "start");
     return true;
 }
@@ -404,6 +415,7 @@ run_watch(const Invocation *invocation)
     }
     /* The passes that run end; no QEMU is touched. */
     reconciler_free(watch.reconciler);
+    g_clear_object(&watch.wake);
     watcher_free(watch.watcher);
     events_free(watch.events);
     directory_cache_free(watch.cache);

@@ -150,8 +150,8 @@ is_steppable(const Subject *subject, const DomainPlan *plan)
 {
     return subject->monitor && subject->desired && subject->applied &&
            !subject->input.is_suspended && plan->sync != SYNC_INVALID &&
-           (plan->verdict == PLAN_NONE || plan->verdict == PLAN_UPDATE ||
-            (plan->verdict == PLAN_BLOCKED && plan->sync == SYNC_RESTART_REQUIRED)) &&
+           plan->sync != SYNC_FAILED && plan->verdict != PLAN_START &&
+           plan->verdict != PLAN_STOP && plan->verdict != PLAN_RESTART &&
            (subject->observed->run_state == RUN_STATE_RUNNING ||
             subject->observed->run_state == RUN_STATE_PAUSED ||
             subject->observed->run_state == RUN_STATE_MIGRATING);

@@ -172,6 +172,7 @@ static void
 plan_crashed(DomainPlan *plan, const PlanInput *input)
 {
     bool is_restart = input->desired->on_crash == ACTION_RESTART ||
+                      input->desired->on_crash == ACTION_COREDUMP_RESTART ||
                       input->policy.run_strategy == RUN_ALWAYS ||
                       input->policy.run_strategy == RUN_RERUN_ON_FAILURE;
 
@@ -290,6 +291,10 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
         return conclude(plan, PLAN_BLOCKED, SYNC_RESTART_REQUIRED, "RestartRequired",
                         "takes effect when the guest next powers off: %s", fields);
     }
+    if (input->observed->run_state == RUN_STATE_PAUSED)
+        return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "Paused",
+                        "the guest is paused (%s); whoever or whatever paused it must let it go on",
+                        input->observed->qemu_status ? input->observed->qemu_status : "paused");
     conclude(plan, PLAN_NONE, SYNC_SYNCED, "Synced", "as the file says");
 }
 

@@ -208,6 +208,32 @@ test_invalid(void **state)
     g_free(scratch_write(scratch, "domains/a.xml", kept));
 }
 
+static bool
+was_held_by(const char *lock, int pid)
+{
+    g_autofree char *text = scratch_read(scratch, lock), *number = g_strdup_printf("%d", pid);
+
+    return text && strstr(text, number);
+}
+
+/* The resync is minutes away: what makes `watch` look is `resume`. */
+static void
+test_resume_wakes_watch(void **state)
+{
+    g_autoptr(Command) watch = NULL;
+    g_autoptr(CommandResult) result = NULL;
+
+    g_free(virtkeep_expect(scratch, 30, 0, "suspend", "a"));
+    watch = virtkeep_start(scratch, "watch");
+    assert_within(10, was_held_by("run/a.lock", command_pid(watch)));
+    g_free(virtkeep_expect(scratch, 30, 0, "resume", "a"));
+    g_free(virtkeep_expect(scratch, 60, 0, "wait", "a", "--for=running", "--timeout", "30s"));
+    command_signal(watch, SIGTERM);
+    result = command_wait(watch, 20);
+    assert_int_equal(result->status, 0);
+    assert_int_equal(qemus_count(scratch, "a"), 1);
+}
+
 static void
 test_no_passwords(void **state)
 {
@@ -259,6 +285,7 @@ main(void)
         cmocka_unit_test(test_resumed_and_halted),
         cmocka_unit_test(test_killed_behind_our_back),
         cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_resume_wakes_watch),
         cmocka_unit_test(test_no_passwords),
     };
 
