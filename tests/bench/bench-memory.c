@@ -48,8 +48,8 @@
 
 typedef struct Way {
     const char *name;
-    const char *step; /* NULL: by hand */
-    guint every;      /* takes part in each so many rounds */
+    const char *step;                 /* NULL: by hand */
+    guint every;                      /* takes part in each so many rounds */
     Figures *grow, *shrink;           /* ms */
     Figures *edit_grow, *edit_shrink; /* ms; by hand the same */
 } Way;
@@ -100,8 +100,9 @@ static void
 write_domain(Bench *bench, const char *step, guint mib)
 {
     g_autofree char *policy = g_strdup_printf("memory-step='%s'", step);
-    const Guest guest = { .name = "bench", .max_mib = DEVICE_MIB, .requested_mib = mib,
-                          .policy = policy };
+    const Guest guest = {
+        .name = "bench", .max_mib = DEVICE_MIB, .requested_mib = mib, .policy = policy
+    };
 
     guest_write_domain(bench->scratch, &guest);
 }
