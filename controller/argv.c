@@ -64,6 +64,7 @@ build(const Site *site, const Domain *domain, const Spec *spec, const Capabiliti
     HostFacts facts = host_facts(site->host, run_directory, memory, g_get_real_time());
     g_autoptr(GArray) huge_pages = list_huge_pages(site->host);
 
+    facts.is_qemu_namespace_allowed = true; /* nothing is run */
     facts.huge_pages = (const HugePageMount *) huge_pages->data;
     facts.n_huge_pages = huge_pages->len;
     host_facts_add_pools(&facts, site->config);

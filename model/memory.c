@@ -29,6 +29,17 @@ static const char *const access_names[] = {
 };
 
 #define VIRTIO_MEM WHEN(MemoryDevice, model, "@model", WHEN_IS(MEMORY_MODEL_VIRTIO_MEM))
+#define NVDIMM WHEN(MemoryDevice, model, "@model", WHEN_IS(MEMORY_MODEL_NVDIMM))
+#define FILE_BACKED                                                                                \
+    WHEN(MemoryDevice, model, "@model",                                                            \
+         WHEN_IS(MEMORY_MODEL_NVDIMM) | WHEN_IS(MEMORY_MODEL_VIRTIO_PMEM))
+#define ON_HOST_NODES                                                                              \
+    WHEN(MemoryDevice, model, "@model",                                                            \
+         WHEN_IS(MEMORY_MODEL_VIRTIO_MEM) | WHEN_IS(MEMORY_MODEL_DIMM) |                           \
+             WHEN_IS(MEMORY_MODEL_SGX_EPC))
+#define AT_ADDRESS                                                                                 \
+    WHEN(MemoryDevice, model, "@model",                                                            \
+         WHEN_IS(MEMORY_MODEL_VIRTIO_MEM) | WHEN_IS(MEMORY_MODEL_VIRTIO_PMEM))
 #define PLUGGABLE                                                                                  \
     WHEN(MemoryDevice, model, "@model",                                                            \
          WHEN_IS(MEMORY_MODEL_VIRTIO_MEM) | WHEN_IS(MEMORY_MODEL_DIMM))
@@ -40,9 +51,15 @@ static const Field memory_fields[] = {
                .doc = "Whether the backing memory can be shared with other processes."),
     FIELD_YES_NO(MemoryDevice, discard, .path = "@discard",
                  .doc = "Drop the backing file's content when QEMU ends."),
+    FIELD_STRING(MemoryDevice, path, .path = "source/path", FILE_BACKED,
+                 .doc = "The file or device behind it."),
+    FIELD_SIZE(MemoryDevice, align, .path = "source/alignsize", NVDIMM,
+               .doc = "Alignment of the mapping."),
+    FIELD_FLAG(MemoryDevice, is_pmem, .path = "source/pmem", NVDIMM,
+               .doc = "The file is on persistent memory."),
     FIELD_SIZE(MemoryDevice, page_size, .path = "source/pagesize", PLUGGABLE,
                .doc = "Huge page size that backs the device."),
-    FIELD_CPUSET(MemoryDevice, node_mask, .path = "source/nodemask", PLUGGABLE,
+    FIELD_CPUSET(MemoryDevice, node_mask, .path = "source/nodemask", ON_HOST_NODES,
                  .doc = "Host NUMA nodes the memory comes from."),
     FIELD_SIZE(MemoryDevice, size, .path = "target/size", .is_required = true,
                .doc = "Size of the device; for virtio-mem the most it can ever give."),
@@ -57,8 +74,14 @@ static const Field memory_fields[] = {
       .doc = "How much the guest has; printed by `export`, never read." },
     FIELD_YES_NO(MemoryDevice, dynamic_memslots, .path = "target/@dynamicMemslots", VIRTIO_MEM,
                  .doc = "Split the device into several memory slots (QEMU 8.2 and later)."),
-    FIELD_HEX(MemoryDevice, base, .path = "target/address/@base", VIRTIO_MEM,
+    FIELD_HEX(MemoryDevice, base, .path = "target/address/@base", AT_ADDRESS,
               .doc = "Guest physical address, a multiple of block."),
+    FIELD_SIZE(MemoryDevice, label_size, .path = "target/label/size", NVDIMM,
+               .doc = "Size of the label area; at least 128 KiB."),
+    FIELD_FLAG(MemoryDevice, is_readonly, .path = "target/readonly", NVDIMM,
+               .doc = "The guest can't write to it for good."),
+    FIELD_UUID(MemoryDevice, uuid, .path = "uuid", NVDIMM,
+               .no_effect = "QEMU's x86 NVDIMMs have no uuid", .doc = "Its uuid (pseries)."),
     DEVICE_INFO_FIELDS(MemoryDevice),
     FIELD_END,
 };
@@ -171,10 +194,12 @@ validate_node(const Validation *v, const MemoryDevice *memory)
 {
     guint n_cells = list_length(v->domain->cells);
 
-    if (!v->domain->max_memory.is_set)
+    if (memory->model == MEMORY_MODEL_SGX_EPC)
+        n_cells = memory->node.is_set ? n_cells : 0; /* no part of what can be plugged */
+    else if (!v->domain->max_memory.is_set)
         return validation_error(v, NULL, "memory-no-maximum",
                                 "a memory device needs <maxMemory> in the domain");
-    if (n_cells && !memory->node.is_set)
+    if (n_cells && !memory->node.is_set && memory->model != MEMORY_MODEL_VIRTIO_PMEM)
         return validation_error(v, "target", "memory-node-missing",
                                 "<node> is missing: the guest NUMA node the memory belongs to");
     if (n_cells && memory->node.value >= n_cells)
@@ -186,22 +211,37 @@ validate_node(const Validation *v, const MemoryDevice *memory)
 }
 
 static void
+validate_file_backed(const Validation *v, const MemoryDevice *memory)
+{
+    if (!memory->path)
+        validation_error(v, NULL, "missing-element", "<source><path> is missing: the file behind it");
+    if (memory->access == MEMORY_ACCESS_PRIVATE && memory->model == MEMORY_MODEL_VIRTIO_PMEM)
+        validation_error(v, "@access", "memory-access", "virtio-pmem shares its file's content");
+    if (memory->model == MEMORY_MODEL_VIRTIO_PMEM && memory->node.is_set)
+        validation_error(v, "target/node", "memory-node", "virtio-pmem belongs to no NUMA node");
+    if (memory->label_size.is_set && memory->label_size.value < (128u << 10))
+        validation_error(v, "target/label/size", "memory-label", "a label area has at least 128 KiB");
+    if (memory->label_size.is_set && memory->label_size.value >= memory->size.value)
+        validation_error(v, "target/label/size", "memory-label",
+                         "the label area is larger than the device");
+}
+
+static void
 memory_validate(const Validation *v, gconstpointer device)
 {
     const MemoryDevice *memory = device;
 
     if (!memory->model || !memory->size.is_set)
         return; /* said already */
-    if (memory->model != MEMORY_MODEL_VIRTIO_MEM)
-        return validation_error(v, "@model", "not-supported",
-                                "memory model '%s' is not supported yet; virtio-mem is",
-                                memory_model_names[memory->model]);
     if (!memory->size.value)
         validation_error(v, "target/size", "memory-size", "size must be above zero");
     if (memory->node_mask && !*memory->node_mask)
         validation_error(v, "source/nodemask", "memory-nodemask", "nodemask is empty");
     validate_node(v, memory);
-    validate_virtio_mem(v, memory);
+    if (memory->model == MEMORY_MODEL_VIRTIO_MEM)
+        validate_virtio_mem(v, memory);
+    if (memory->model == MEMORY_MODEL_NVDIMM || memory->model == MEMORY_MODEL_VIRTIO_PMEM)
+        validate_file_backed(v, memory);
     validate_overlap(v, memory);
 }
 

@@ -23,6 +23,10 @@ typedef struct MemoryDevice {
     OptUint node;      /* guest NUMA node */
     OptUint block, requested; /* bytes */
     int dynamic_memslots;     /* yes/no */
+    char *path;               /* nvdimm, virtio-pmem: the file behind it */
+    OptUint align, label_size; /* nvdimm, bytes */
+    bool is_pmem, is_readonly; /* nvdimm */
+    char *uuid;                /* nvdimm on pseries */
     OptUint base; /* target/address/@base: guest physical address */
 } MemoryDevice;
 

@@ -19,12 +19,16 @@
 #include "qemu/cpu.h"
 #include "qemu/device.h"
 #include "qemu/firmware.h"
+#include "qemu/launch-security.h"
 #include "qemu/iothread.h"
 #include "qemu/machine.h"
 #include "qemu/numa.h"
+#include "qemu/qemu-namespace.h"
+#include "qemu/smbios.h"
 
 struct CommandLine {
     GPtrArray *options; /* Option* */
+    GPtrArray *environment; /* char*: NAME=VALUE */
 };
 
 static void
@@ -43,6 +47,7 @@ command_line_new(void)
     CommandLine *line = g_new0(CommandLine, 1);
 
     line->options = g_ptr_array_new_with_free_func(option_free);
+    line->environment = g_ptr_array_new_with_free_func(g_free);
     return line;
 }
 
@@ -52,6 +57,7 @@ command_line_free(CommandLine *line)
     if (!line)
         return;
     g_ptr_array_unref(line->options);
+    g_ptr_array_unref(line->environment);
     g_free(line);
 }
 
@@ -97,6 +103,18 @@ command_line_addf(CommandLine *line, const char *name, const char *format, ...)
     va_start(args, format);
     add_option(line, name)->text = g_strdup_vprintf(format, args);
     va_end(args);
+}
+
+void
+command_line_add_environment(CommandLine *line, const char *name, const char *value)
+{
+    g_ptr_array_add(line->environment, g_strdup_printf("%s=%s", name, value ? value : ""));
+}
+
+const GPtrArray *
+command_line_environment(const CommandLine *line)
+{
+    return line->environment;
 }
 
 void
@@ -182,15 +200,24 @@ command_line_build(const Domain *domain, const Capabilities *capabilities, const
     numa_spell(&context, line);
     if (domain->uuid)
         command_line_add(line, "-uuid", domain->uuid);
+    smbios_spell(&context, line);
     if (!list_length(domain->graphics))
         command_line_add(line, "-display", "none");
     command_line_add(line, "-no-user-config", NULL);
     command_line_add(line, "-nodefaults", NULL);
     machine_spell_clock(&context, line);
+    if (domain->clock_offset == CLOCK_OFFSET_TIMEZONE)
+        command_line_add_environment(line, "TZ", domain->clock_timezone);
     spell_lifecycle(domain, line);
     machine_spell_globals(&context, line);
     firmware_spell_boot(&context, line);
     device_spell_all(&context, line);
+    launch_security_spell(&context, line);
+    qemu_namespace_spell(&context, line);
+    if (domain->async_teardown)
+        command_line_add(line, "-run-with",
+                         domain->async_teardown == TRISTATE_ON ? "async-teardown=on"
+                                                               : "async-teardown=off");
     command_line_add(line, "-msg", "timestamp=on");
     return diagnostics->n_errors > n_errors ? NULL : g_steal_pointer(&line);
 }

@@ -37,12 +37,17 @@ const Option *command_line_at(const CommandLine *line, guint index); /* borrowed
 /* NULL-terminated, argv[0] is @emulator; to be freed with g_strfreev(). */
 char **command_line_argv(const CommandLine *line, const char *emulator);
 
+/* What QEMU's environment has beside ours, char* "NAME=VALUE" each; borrowed, may be empty. */
+const GPtrArray *command_line_environment(const CommandLine *line);
+
 /* For those who spell parts of it. @name is static; text is copied, @tree taken. */
 void command_line_add(CommandLine *line, const char *name,
                       const char *text); /* @text may be NULL */
 void command_line_add_tree(CommandLine *line, const char *name, Json *tree);
 void command_line_addf(CommandLine *line, const char *name, const char *format, ...)
     G_GNUC_PRINTF(3, 4);
+
+void command_line_add_environment(CommandLine *line, const char *name, const char *value);
 
 /* The key=value,… form: appends ",key=value" (no comma when @text is empty) with commas of
  * the value doubled, as QEMU wants them. NULL @value: nothing. NULL @key: the value alone. */

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "model/hyperv.h"
+
 #define DEFAULT_CPU "qemu64"
 
 /* libvirt's names that differ from QEMU's by more than '_' for '-'. NULL: no switch of QEMU's, for
@@ -76,6 +78,7 @@ add_host(const DeviceContext *context, GString *text)
     option_text_add_switch(text, "migratable", domain->cpu_migratable != TRISTATE_OFF);
 }
 
+/* What the host has and a migration keeps. TCG's counterpart is the most that it can do. */
 static void
 add_host_model(const DeviceContext *context, GString *text)
 {
@@ -89,7 +92,11 @@ static void
 add_model(const DeviceContext *context, GString *text)
 {
     const Domain *domain = context->at.domain;
+    enum { MATCH_MINIMUM = 2 };
 
+    /* "At least this": libvirt gives all that the host has. */
+    if (domain->cpu_match == MATCH_MINIMUM)
+        return add_host_model(context, text);
     switch ((CpuMode) domain->cpu_mode) {
     case CPU_HOST_PASSTHROUGH:
         return add_host(context, text);
@@ -127,18 +134,99 @@ add_timers(const Domain *domain, GString *text)
             option_text_add_tristate(text, "kvmclock", timer->present);
         if (timer->name == TIMER_HYPERVCLOCK && timer->present == TRISTATE_ON)
             option_text_add(text, "hv-time", "on");
+        if (timer->name == TIMER_TSC && timer->frequency.is_set)
+            option_text_add_uint(text, "tsc-frequency", timer->frequency.value);
     }
 }
 
 static void
 add_physical_address(const Domain *domain, GString *text)
 {
-    enum { PASSTHROUGH = 1, EMULATE };
-
-    if (domain->max_phys_addr_mode == EMULATE && domain->max_phys_addr_bits.is_set)
+    if (domain->max_phys_addr_mode == PHYS_ADDR_EMULATE && domain->max_phys_addr_bits.is_set)
         option_text_add_uint(text, "phys-bits", domain->max_phys_addr_bits.value);
-    if (domain->max_phys_addr_mode == PASSTHROUGH)
+    if (domain->max_phys_addr_mode == PHYS_ADDR_PASSTHROUGH)
         option_text_add(text, "host-phys-bits", "on");
+    if (domain->max_phys_addr_limit.is_set)
+        option_text_add_uint(text, "host-phys-bits-limit", domain->max_phys_addr_limit.value);
+}
+
+/* What the guest reads of caches: the host's, or QEMU's emulated third level, or neither. Models
+ * that are the host's bring the host's caches unless told otherwise. */
+static void
+add_cache(const Domain *domain, GString *text)
+{
+    bool is_host = domain->cpu_mode == CPU_HOST_PASSTHROUGH || domain->cpu_mode == CPU_MAXIMUM;
+
+    if (!domain->cpu_cache_mode)
+        return;
+    if (domain->cpu_cache_mode == CPU_CACHE_PASSTHROUGH)
+        option_text_add(text, "host-cache-info", "on");
+    else if (is_host)
+        option_text_add(text, "host-cache-info", "off");
+    option_text_add_switch(text, "l3-cache", domain->cpu_cache_mode == CPU_CACHE_EMULATE);
+}
+
+static const char *const enlightenments[HYPERV_N] = {
+    [HYPERV_RELAXED] = "hv-relaxed",
+    [HYPERV_VAPIC] = "hv-vapic",
+    [HYPERV_SPINLOCKS] = "hv-spinlocks",
+    [HYPERV_VPINDEX] = "hv-vpindex",
+    [HYPERV_RUNTIME] = "hv-runtime",
+    [HYPERV_SYNIC] = "hv-synic",
+    [HYPERV_STIMER] = "hv-stimer",
+    [HYPERV_RESET] = "hv-reset",
+    [HYPERV_VENDOR_ID] = "hv-vendor-id",
+    [HYPERV_FREQUENCIES] = "hv-frequencies",
+    [HYPERV_REENLIGHTENMENT] = "hv-reenlightenment",
+    [HYPERV_TLBFLUSH] = "hv-tlbflush",
+    [HYPERV_IPI] = "hv-ipi",
+    [HYPERV_EVMCS] = "hv-evmcs",
+    [HYPERV_AVIC] = "hv-avic",
+    [HYPERV_EMSR_BITMAP] = "hv-emsr-bitmap",
+    [HYPERV_XMM_INPUT] = "hv-xmm-input",
+};
+
+static void
+add_hyperv(const Hyperv *hyperv, GString *text)
+{
+    if (!hyperv)
+        return;
+    if (hyperv->mode == HYPERV_PASSTHROUGH)
+        option_text_add(text, "hv-passthrough", "on");
+    for (guint i = 0; i < HYPERV_N; i++) {
+        if (hyperv->state[i] != TRISTATE_ON)
+            continue;
+        if (i == HYPERV_SPINLOCKS)
+            g_string_append_printf(text, ",%s=0x%" G_GINT64_MODIFIER "x", enlightenments[i],
+                                   hyperv->spinlock_retries.value);
+        else if (i == HYPERV_VENDOR_ID)
+            option_text_add(text, enlightenments[i], hyperv->vendor_id);
+        else
+            option_text_add(text, enlightenments[i], "on");
+    }
+    if (hyperv->state[HYPERV_STIMER] == TRISTATE_ON && hyperv->stimer_direct == TRISTATE_ON)
+        option_text_add(text, "hv-stimer-direct", "on");
+    if (hyperv->state[HYPERV_TLBFLUSH] == TRISTATE_ON && hyperv->tlbflush_direct == TRISTATE_ON)
+        option_text_add(text, "hv-tlbflush-direct", "on");
+    if (hyperv->state[HYPERV_TLBFLUSH] == TRISTATE_ON && hyperv->tlbflush_extended == TRISTATE_ON)
+        option_text_add(text, "hv-tlbflush-ext", "on");
+}
+
+/* What the guest is told of KVM. Absent and off are one where QEMU's default is off. */
+static void
+add_kvm(const Domain *domain, GString *text)
+{
+    option_text_add_tristate(text, "kvm-pv-eoi", domain->apic_eoi);
+    option_text_add_tristate(text, "kvm-pv-unhalt",
+                             domain_feature_state(domain->has_pv_spinlock, domain->pv_spinlock));
+    if (domain->kvm_hidden == TRISTATE_ON)
+        option_text_add(text, "kvm", "off");
+    if (domain->kvm_hint_dedicated == TRISTATE_ON)
+        option_text_add(text, "kvm-hint-dedicated", "on");
+    if (domain->kvm_poll_control == TRISTATE_ON)
+        option_text_add(text, "kvm-poll-control", "on");
+    if (domain->kvm_pv_ipi == TRISTATE_OFF)
+        option_text_add(text, "kvm-pv-ipi", "off");
 }
 
 void
@@ -151,10 +239,10 @@ cpu_spell(const DeviceContext *context, CommandLine *line)
     option_text_add(text, "vendor", domain->cpu_vendor_id);
     add_features(domain, text);
     add_timers(domain, text);
-    option_text_add_tristate(text, "kvm-pv-eoi", domain->apic_eoi);
-    if (domain->kvm_hidden == TRISTATE_ON)
-        option_text_add(text, "kvm", "off");
-    option_text_add_tristate(text, "pmu", domain->pmu);
+    add_kvm(domain, text);
+    add_hyperv(domain->hyperv, text);
+    option_text_add_tristate(text, "pmu", domain_feature_state(domain->has_pmu, domain->pmu));
+    add_cache(domain, text);
     add_physical_address(domain, text);
     command_line_add(line, "-cpu", text->str);
 }
@@ -164,8 +252,9 @@ cpu_spell_topology(const DeviceContext *context, CommandLine *line)
 {
     const Domain *domain = context->at.domain;
     guint64 max = domain->vcpus.is_set ? domain->vcpus.value : 1;
-    guint64 current = domain->vcpus_current.is_set ? domain->vcpus_current.value : max;
-    bool has_topology = domain->cores.is_set || domain->sockets.is_set || domain->threads.is_set;
+    guint64 current = domain_vcpus_current(domain);
+    bool has_topology = domain->cores.is_set || domain->sockets.is_set || domain->threads.is_set ||
+                        domain->dies.is_set || domain->clusters.is_set || domain->modules.is_set;
     g_autoptr(GString) text = g_string_new(NULL);
 
     g_string_append_printf(text, "%" G_GUINT64_FORMAT, current);
@@ -180,6 +269,8 @@ cpu_spell_topology(const DeviceContext *context, CommandLine *line)
         option_text_add_uint(text, "dies", domain->dies.value);
     if (domain->clusters.value > 1)
         option_text_add_uint(text, "clusters", domain->clusters.value);
+    if (domain->modules.value > 1)
+        option_text_add_uint(text, "modules", domain->modules.value);
     option_text_add_uint(text, "cores", domain->cores.is_set ? domain->cores.value : 1);
     option_text_add_uint(text, "threads", domain->threads.is_set ? domain->threads.value : 1);
     command_line_add(line, "-smp", text->str);

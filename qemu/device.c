@@ -19,6 +19,7 @@
 #include "model/input.h"
 #include "model/interface.h"
 #include "qemu/chardev.h"
+#include "qemu/qemu-namespace.h"
 
 #define DEVICE_SPELLING_ROW(name) &name##_spelling,
 const DeviceSpelling *const device_spellings[] = { DEVICE_SPELLINGS(DEVICE_SPELLING_ROW) NULL };
@@ -116,6 +117,8 @@ spell_device(const DeviceContext *context, const DeviceSpelling *spelling, gcons
     if (spelling->properties)
         tree = spelling->properties(context, device);
     if (tree)
+        qemu_namespace_override(context, tree);
+    if (tree)
         command_line_add_tree(line, "-device", tree);
     if (spelling->options)
         spelling->options(context, device, line);
@@ -204,6 +207,8 @@ device_trees_build(const Domain *domain, const DeviceKind *kind, gconstpointer d
         spelling->backends(&context, device, trees->backends);
     if (spelling && spelling->properties)
         trees->device = spelling->properties(&context, device);
+    if (trees->device)
+        qemu_namespace_override(&context, trees->device);
     return diagnostics->n_errors > n_errors ? NULL : g_steal_pointer(&trees);
 }
 

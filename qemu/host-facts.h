@@ -29,6 +29,8 @@ typedef struct HostFacts {
     /* The path of a storage pool; NULL: there is no such pool. NULL function: there are none. */
     const char *(*find_pool)(gconstpointer pools, const char *name);
     gconstpointer pools;
+    /* Whether <qemu:commandline> and its like take effect: arbitrary code. */
+    gboolean is_qemu_namespace_allowed;
     gint64 now;                /* wall clock, us; for <clock offset='variable'> */
 } HostFacts;
 

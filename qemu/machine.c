@@ -11,7 +11,9 @@
 
 #include <string.h>
 
+#include "model/memory.h"
 #include "qemu/firmware.h"
+#include "qemu/launch-security.h"
 #include "qemu/numa.h"
 
 static const ClockTimer *
@@ -37,6 +39,47 @@ add_switch(const DeviceContext *context, GString *text, const char *field, const
     option_text_add_tristate(text, property, value);
 }
 
+static bool
+has_nvdimm(const Domain *domain)
+{
+    for (guint i = 0; i < list_length(domain->memories); i++)
+        if (list_at(domain->memories, i, MemoryDevice)->model == MEMORY_MODEL_NVDIMM)
+            return true;
+    return false;
+}
+
+/* SGX's pages are no devices: the machine takes their backends by number. */
+static void
+add_enclave_pages(const Domain *domain, GString *text)
+{
+    guint n = 0;
+
+    for (guint i = 0; i < list_length(domain->memories); i++) {
+        const MemoryDevice *memory = list_at(domain->memories, i, MemoryDevice);
+
+        if (memory->model != MEMORY_MODEL_SGX_EPC)
+            continue;
+        g_string_append_printf(text, ",sgx-epc.%u.memdev=mem%s", n, memory->info.alias);
+        if (memory->node.is_set)
+            g_string_append_printf(text, ",sgx-epc.%u.node=%" G_GUINT64_FORMAT, n,
+                                   memory->node.value);
+        n++;
+    }
+}
+
+static void
+spell_accelerator(const Domain *domain, CommandLine *line)
+{
+    bool is_kvm = domain->type == DOMAIN_TYPE_KVM;
+    g_autoptr(GString) text = g_string_new(is_kvm ? "kvm" : "tcg");
+
+    if (is_kvm && domain->kvm_dirty_ring == TRISTATE_ON)
+        option_text_add_uint(text, "dirty-ring-size", domain->kvm_dirty_ring_size.value);
+    if (!is_kvm && domain->tcg_tb_cache.is_set)
+        option_text_add_uint(text, "tb-size", domain->tcg_tb_cache.value >> 20);
+    command_line_add(line, "-accel", text->str);
+}
+
 static void
 spell_type(const DeviceContext *context, CommandLine *line)
 {
@@ -46,13 +89,25 @@ spell_type(const DeviceContext *context, CommandLine *line)
 
     option_text_add(text, NULL, domain->machine);
     option_text_add(text, "usb", "off");
-    add_switch(context, text, "features/vmport", "vmport", domain->vmport);
-    add_switch(context, text, "features/smm", "smm", domain->smm);
+    add_switch(context, text, "features/vmport", "vmport",
+               domain_feature_state(domain->has_vmport, domain->vmport));
+    add_switch(context, text, "features/smm", "smm",
+               domain_feature_state(domain->has_smm, domain->smm));
+    if (domain->ioapic_driver)
+        option_text_add(text, "kernel_irqchip",
+                        domain->ioapic_driver == IOAPIC_KVM ? "on" : "split");
     add_switch(context, text, "features/ps2", "i8042", domain->ps2);
     option_text_add_switch(text, "dump-guest-core", domain->dump_core == TRISTATE_ON);
     if (domain->no_share_pages)
         option_text_add(text, "mem-merge", "off");
+    if (has_nvdimm(domain))
+        option_text_add(text, "nvdimm", "on");
+    if (domain_has_hmat(domain))
+        option_text_add(text, "hmat", "on");
     option_text_add(text, "memory-backend", memory_boot_backend_id(context));
+    add_enclave_pages(domain, text);
+    if (domain->launch_security)
+        option_text_add(text, "confidential-guest-support", LAUNCH_SECURITY_ID);
     firmware_add_machine(domain, text);
     if (hpet)
         add_switch(context, text, "clock/timer", "hpet", hpet->present);
@@ -74,7 +129,7 @@ machine_spell(const DeviceContext *context, CommandLine *line)
         spell_type(context, line);
     if (domain->type == DOMAIN_TYPE_KVM && !capabilities_has_kvm(context->capabilities))
         validation_error(&context->at, "@type", "not-in-qemu", "this QEMU was built without KVM");
-    command_line_add(line, "-accel", domain->type == DOMAIN_TYPE_KVM ? "kvm" : "tcg");
+    spell_accelerator(domain, line);
 }
 
 /* --- clock --- */
@@ -87,29 +142,35 @@ wall_clock_text(gint64 seconds)
     return time ? g_date_time_format(time, "%Y-%m-%dT%H:%M:%S") : NULL;
 }
 
+/* Seconds that this host's local time is ahead of UTC at @seconds. */
+static gint64
+local_offset(gint64 seconds)
+{
+    g_autoptr(GDateTime) time = g_date_time_new_from_unix_local(seconds);
+
+    return time ? g_date_time_get_utc_offset(time) / G_USEC_PER_SEC : 0;
+}
+
 static void
 add_clock_base(const DeviceContext *context, GString *text)
 {
     const Domain *domain = context->at.domain;
-    gint64 adjustment =
-        domain->clock_adjustment ? g_ascii_strtoll(domain->clock_adjustment, NULL, 10) : 0;
+    const char *adjustment = domain->clock_adjustment;
+    gint64 now = context->facts->now / G_USEC_PER_SEC;
     g_autofree char *base = NULL;
 
     switch ((ClockOffset) domain->clock_offset) {
     case CLOCK_OFFSET_LOCALTIME:
+    case CLOCK_OFFSET_TIMEZONE: /* the zone is in the environment: command_line_environment() */
         return option_text_add(text, "base", "localtime");
-    case CLOCK_OFFSET_TIMEZONE:
-        return validation_error(&context->at, "clock/@timezone", "not-supported",
-                                "a clock in another time zone is not supported yet");
     case CLOCK_OFFSET_ABSOLUTE:
-        base = wall_clock_text(domain->clock_start ? g_ascii_strtoll(domain->clock_start, NULL, 10)
-                                                   : 0);
+        base = wall_clock_text(domain->clock_start.value);
         return option_text_add(text, "base", base);
     case CLOCK_OFFSET_VARIABLE:
-        if (!g_strcmp0(domain->clock_basis, "localtime"))
-            return validation_error(&context->at, "clock/@basis", "not-supported",
-                                    "a variable clock is based on utc only");
-        base = wall_clock_text(context->facts->now / G_USEC_PER_SEC + adjustment);
+        if (domain->clock_basis == CLOCK_BASIS_LOCALTIME)
+            now += local_offset(now);
+        now += adjustment ? g_ascii_strtoll(adjustment, NULL, 10) : 0;
+        base = wall_clock_text(now);
         return option_text_add(text, "base", base);
     case CLOCK_OFFSET_UTC:
         break;
@@ -117,8 +178,11 @@ add_clock_base(const DeviceContext *context, GString *text)
     option_text_add(text, "base", "utc");
 }
 
-/* timer/@track as the model numbers it: absent, boot, guest, wall, realtime. */
-static const char *const rtc_clocks[] = { NULL, NULL, "vm", "host", "rt" };
+static const char *const rtc_clocks[] = {
+    [TRACK_GUEST] = "vm",
+    [TRACK_WALL] = "host",
+    [TRACK_REALTIME] = "rt",
+};
 
 void
 machine_spell_clock(const DeviceContext *context, CommandLine *line)
@@ -168,6 +232,9 @@ machine_spell_globals(const DeviceContext *context, CommandLine *line)
     spell_pit(domain, line);
     spell_sleep(domain, "disable_s3", domain->suspend_to_mem, line);
     spell_sleep(domain, "disable_s4", domain->suspend_to_disk, line);
+    if (domain->tseg.value)
+        command_line_addf(line, "-global", "mch.extended-tseg-mbytes=%" G_GUINT64_FORMAT,
+                          domain->tseg.value >> 20);
     if (domain->loader_secure == TRISTATE_ON)
         command_line_add(line, "-global", "driver=cfi.pflash01,property=secure,value=on");
     /* Every q35 has ICH9's watchdog; unless told, QEMU keeps it from resetting the guest. libvirt

@@ -32,6 +32,8 @@ memory_backend_huge_page(const DeviceContext *context, const MemoryBackend *back
     MemoryDevice piece = { .node = backend->node };
     guint64 size;
 
+    if (backend->file)
+        return 0;
     piece.page_size.is_set = backend->page_size != 0;
     piece.page_size.value = backend->page_size;
     size = memory_device_page_size(domain, &piece);
@@ -81,8 +83,10 @@ effective_discard(const Domain *domain, const MemoryBackend *backend)
 }
 
 static const char *
-backend_type(const Domain *domain, guint64 huge_page, int access)
+backend_type(const Domain *domain, const MemoryBackend *backend, guint64 huge_page, int access)
 {
+    if (backend->file)
+        return "memory-backend-file";
     if (domain->memory_source == MEMORY_SOURCE_MEMFD)
         return "memory-backend-memfd";
     if (huge_page || access || domain->memory_source == MEMORY_SOURCE_FILE)
@@ -95,6 +99,8 @@ add_path(const DeviceContext *context, const MemoryBackend *backend, guint64 hug
 {
     const char *directory = context->facts->memory_directory;
 
+    if (backend->file)
+        return json_set_string(tree, "mem-path", backend->file);
     if (huge_page) {
         g_autofree char *size = size_text(huge_page);
 
@@ -141,14 +147,15 @@ add_allocation(const DeviceContext *context, const MemoryBackend *backend, guint
                const char *type, Json *tree)
 {
     const Domain *domain = context->at.domain;
-    bool is_immediate = huge_page || domain->memory_allocation == ALLOCATION_IMMEDIATE;
+    bool is_immediate = huge_page || domain->memory_allocation == ALLOCATION_IMMEDIATE ||
+                        (backend->is_nvdimm && !backend->is_pmem);
 
     if (backend->is_virtio_mem) {
         if (capabilities_has_object_property(context->capabilities, type, "reserve"))
             json_set_bool(tree, "reserve", false);
         return;
     }
-    if (!is_immediate)
+    if (!is_immediate || backend->is_pmem || (backend->file && !backend->is_nvdimm))
         return;
     json_set_bool(tree, "prealloc", true);
     if (domain->allocation_threads.is_set)
@@ -161,7 +168,7 @@ memory_backend_tree(const DeviceContext *context, const MemoryBackend *backend)
     const Domain *domain = context->at.domain;
     guint64 huge_page = memory_backend_huge_page(context, backend);
     int access = effective_access(domain, backend);
-    const char *type = backend_type(domain, huge_page, access);
+    const char *type = backend_type(domain, backend, huge_page, access);
     bool is_file = g_str_equal(type, "memory-backend-file");
     bool is_memfd = g_str_equal(type, "memory-backend-memfd");
     Json *tree = json_new_object();
@@ -185,6 +192,10 @@ memory_backend_tree(const DeviceContext *context, const MemoryBackend *backend)
         json_set_bool(tree, "x-use-canonical-path-for-ramblock-id", false);
     add_allocation(context, backend, huge_page, type, tree);
     json_set_uint(tree, "size", backend->size);
+    if (backend->align)
+        json_set_uint(tree, "align", backend->align);
+    if (backend->is_pmem)
+        json_set_bool(tree, "pmem", true);
     add_host_nodes(domain, backend, tree);
     return tree;
 }

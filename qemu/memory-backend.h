@@ -12,6 +12,10 @@ typedef struct MemoryBackend {
     int access;            /* MemoryAccess; 0 = memoryBacking decides */
     int discard;           /* Tristate; absent = memoryBacking decides */
     const char *node_mask; /* host nodes; NULL = numatune decides */
+    const char *file;      /* the file itself; NULL: what backs the rest */
+    guint64 align;         /* bytes; 0 = QEMU's */
+    bool is_pmem;          /* on persistent memory, which is there already */
+    bool is_nvdimm;        /* preallocated unless it is */
     bool is_virtio_mem;    /* neither reserved nor preallocated: the device does that by blocks */
     bool is_default;       /* the machine's boot memory (-machine memory-backend=) */
     const char *field;     /* for refusals: "source/pagesize", "memoryBacking/hugepages" */

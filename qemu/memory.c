@@ -10,6 +10,8 @@
  */
 #include "model/memory.h"
 
+#include "model/quantity.h"
+
 #include "qemu/device.h"
 #include "qemu/memory-backend.h"
 
@@ -18,7 +20,7 @@
 static guint64
 backend_size(const MemoryDevice *memory)
 {
-    guint64 unit = memory->model == MEMORY_MODEL_DIMM ? 2u << 20 : 1;
+    guint64 unit = memory->model == MEMORY_MODEL_VIRTIO_MEM ? 1 : 2u << 20;
 
     return (memory->size.value + unit - 1) / unit * unit;
 }
@@ -31,12 +33,42 @@ backend_of(const MemoryDevice *memory, const char *id)
         .size = backend_size(memory),
         .page_size = memory->page_size.is_set ? memory->page_size.value : 0,
         .node = memory->node,
-        .access = memory->access,
+        .access = memory->model == MEMORY_MODEL_VIRTIO_PMEM ? MEMORY_ACCESS_SHARED : memory->access,
+        .file = memory->path,
+        .align = memory->align.value,
+        .is_pmem = memory->is_pmem,
+        .is_nvdimm = memory->model == MEMORY_MODEL_NVDIMM,
         .discard = memory->discard,
         .node_mask = memory->node_mask,
         .is_virtio_mem = memory->model == MEMORY_MODEL_VIRTIO_MEM,
         .field = memory->page_size.is_set ? "source/pagesize" : NULL,
     };
+}
+
+/* Pages of SGX come from the CPU, not from memory. */
+static void
+add_enclave_backend(const DeviceContext *context, const MemoryDevice *memory, const char *id,
+                    GPtrArray *backends)
+{
+    static const char type[] = "memory-backend-epc";
+    g_autoptr(GArray) nodes = memory->node_mask ? cpuset_members(memory->node_mask) : NULL;
+    Json *tree = json_new_object();
+
+    if (!capabilities_has_object(context->capabilities, type))
+        validation_error(&context->at, "@model", "not-in-qemu", "this QEMU has no object '%s'", type);
+    json_set_string(tree, "qom-type", type);
+    json_set_string(tree, "id", id);
+    json_set_bool(tree, "prealloc", true);
+    json_set_uint(tree, "size", backend_size(memory));
+    if (nodes) {
+        Json *list = json_new_array();
+
+        for (guint i = 0; i < nodes->len; i++)
+            json_append(list, json_new_uint(g_array_index(nodes, guint, i)));
+        json_set(tree, "host-nodes", list);
+        json_set_string(tree, "policy", "bind");
+    }
+    backend_add(backends, BACKEND_OBJECT, tree);
 }
 
 static void
@@ -46,6 +78,8 @@ memory_backends(const DeviceContext *context, gconstpointer device, GPtrArray *b
     g_autofree char *id = backend_name("mem", &memory->info);
     MemoryBackend backend = backend_of(memory, id);
 
+    if (memory->model == MEMORY_MODEL_SGX_EPC)
+        return add_enclave_backend(context, memory, id, backends);
     backend_add(backends, BACKEND_OBJECT, memory_backend_tree(context, &backend));
 }
 
@@ -76,14 +110,32 @@ virtio_mem_properties(const DeviceContext *context, const MemoryDevice *memory)
     return tree;
 }
 
+/* A DIMM, of RAM or of a file's content. */
 static Json *
 dimm_properties(const DeviceContext *context, const MemoryDevice *memory)
 {
-    Json *tree = device_tree_new(context, "pc-dimm");
+    Json *tree =
+        device_tree_new(context, memory->model == MEMORY_MODEL_NVDIMM ? "nvdimm" : "pc-dimm");
     g_autofree char *id = backend_name("mem", &memory->info);
 
     device_tree_add_uint(tree, "node", &memory->node);
+    device_tree_add_uint(tree, "label-size", &memory->label_size);
+    if (memory->is_readonly)
+        json_set_bool(tree, "unarmed", true);
     json_set_string(tree, "memdev", id);
+    device_tree_add_info(context, tree, &memory->info);
+    return tree;
+}
+
+static Json *
+virtio_pmem_properties(const DeviceContext *context, const MemoryDevice *memory)
+{
+    Json *tree = device_tree_new(context, "virtio-pmem-pci");
+    g_autofree char *id = backend_name("mem", &memory->info);
+
+    json_set_string(tree, "memdev", id);
+    if (memory->base.value)
+        json_set_uint(tree, "memaddr", memory->base.value);
     device_tree_add_info(context, tree, &memory->info);
     return tree;
 }
@@ -97,14 +149,13 @@ memory_properties(const DeviceContext *context, gconstpointer device)
     case MEMORY_MODEL_VIRTIO_MEM:
         return virtio_mem_properties(context, memory);
     case MEMORY_MODEL_DIMM:
-        return dimm_properties(context, memory);
     case MEMORY_MODEL_NVDIMM:
+        return dimm_properties(context, memory);
     case MEMORY_MODEL_VIRTIO_PMEM:
+        return virtio_pmem_properties(context, memory);
     case MEMORY_MODEL_SGX_EPC:
-        break;
+        break; /* the machine's, not a device */
     }
-    validation_error(&context->at, "@model", "not-supported",
-                     "this memory model is not supported yet; virtio-mem and dimm are");
     return NULL;
 }
 

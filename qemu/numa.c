@@ -70,14 +70,6 @@ memory_spell_boot(const DeviceContext *context, CommandLine *line)
     command_line_add(line, "-overcommit", domain->is_locked ? "mem-lock=on" : "mem-lock=off");
 }
 
-static guint64
-cell_id(const Domain *domain, guint index)
-{
-    const NumaCell *cell = list_at(domain->cells, index, NumaCell);
-
-    return cell->id.is_set ? cell->id.value : index;
-}
-
 /* "cpus=0-3,cpus=8": QEMU takes one range each. */
 static void
 add_cpus(GString *text, const char *cpus)
@@ -88,23 +80,63 @@ add_cpus(GString *text, const char *cpus)
         option_text_add(text, "cpus", ranges[i]);
 }
 
+/* Of the links to @target the one with the least, or the largest, value; NULL when there is none. */
+static const NumaInterconnect *
+best_link(const GPtrArray *links, guint64 target, bool is_more_better)
+{
+    const NumaInterconnect *best = NULL;
+
+    for (guint i = 0; i < list_length(links); i++) {
+        const NumaInterconnect *link = list_at(links, i, NumaInterconnect);
+
+        if (link->target.value == target &&
+            (!best || (is_more_better ? link->value.value > best->value.value
+                                      : link->value.value < best->value.value)))
+            best = link;
+    }
+    return best;
+}
+
+/* The cell whose CPUs reach a cell's memory best: its own where it has any; else by the latencies
+ * told, else by the bandwidths; else the first that has CPUs. */
+static guint64
+best_initiator(const Domain *domain, guint index)
+{
+    guint64 target = domain_cell_id(domain, index);
+    const NumaInterconnect *link;
+
+    if (list_at(domain->cells, index, NumaCell)->cpus)
+        return target;
+    link = best_link(domain->latencies, target, false);
+    if (!link)
+        link = best_link(domain->bandwidths, target, true);
+    if (link)
+        return link->initiator.value;
+    for (guint i = 0; i < list_length(domain->cells); i++)
+        if (list_at(domain->cells, i, NumaCell)->cpus)
+            return domain_cell_id(domain, i);
+    return target;
+}
+
 static void
 spell_cell(const DeviceContext *context, guint index, CommandLine *line)
 {
     const Domain *domain = context->at.domain;
     const NumaCell *cell = list_at(domain->cells, index, NumaCell);
-    g_autofree char *id = g_strdup_printf("ram-node%" G_GUINT64_FORMAT, cell_id(domain, index));
+    g_autofree char *id = g_strdup_printf("ram-node%" G_GUINT64_FORMAT, domain_cell_id(domain, index));
     g_autoptr(GString) text = g_string_new("node");
     MemoryBackend backend = {
         .id = id,
         .size = round_up(cell->memory.value),
-        .node = { .value = cell_id(domain, index), .is_set = true },
+        .node = { .value = domain_cell_id(domain, index), .is_set = true },
         .field = "memoryBacking/hugepages",
     };
 
     command_line_add_tree(line, "-object", memory_backend_tree(context, &backend));
-    option_text_add_uint(text, "nodeid", cell_id(domain, index));
+    option_text_add_uint(text, "nodeid", domain_cell_id(domain, index));
     add_cpus(text, cell->cpus);
+    if (domain_has_hmat(domain))
+        option_text_add_uint(text, "initiator", best_initiator(domain, index));
     option_text_add(text, "memdev", id);
     command_line_add(line, "-numa", text->str);
 }
@@ -120,7 +152,50 @@ spell_distances(const Domain *domain, guint index, CommandLine *line)
         command_line_addf(line, "-numa",
                           "dist,src=%" G_GUINT64_FORMAT ",dst=%" G_GUINT64_FORMAT
                           ",val=%" G_GUINT64_FORMAT,
-                          cell_id(domain, index), distance->cell.value, distance->value.value);
+                          domain_cell_id(domain, index), distance->cell.value, distance->value.value);
+    }
+}
+
+/* --- HMAT --- */
+
+static const char *const hierarchies[] = { "memory", "first-level", "second-level", "third-level" };
+static const char *const data_types[] = { NULL, "access", "read", "write" };
+
+static void
+spell_interconnects(const GPtrArray *links, const char *what, CommandLine *line)
+{
+    bool is_bandwidth = g_str_equal(what, "bandwidth");
+
+    for (guint i = 0; i < list_length(links); i++) {
+        const NumaInterconnect *link = list_at(links, i, NumaInterconnect);
+
+        command_line_addf(line, "-numa",
+                          "hmat-lb,initiator=%" G_GUINT64_FORMAT ",target=%" G_GUINT64_FORMAT
+                          ",hierarchy=%s,data-type=%s-%s,%s=%" G_GUINT64_FORMAT "%s",
+                          link->initiator.value, link->target.value,
+                          hierarchies[MIN(link->cache.value, 3)], data_types[link->type], what,
+                          what, is_bandwidth ? link->value.value / 1024 : link->value.value,
+                          is_bandwidth ? "K" : "");
+    }
+}
+
+static void
+spell_caches(const Domain *domain, guint index, CommandLine *line)
+{
+    static const char *const associativities[] = { NULL, "none", "direct", "complex" };
+    static const char *const policies[] = { NULL, "none", "write-back", "write-through" };
+    const NumaCell *cell = list_at(domain->cells, index, NumaCell);
+
+    for (guint i = 0; i < list_length(cell->caches); i++) {
+        const NumaCache *cache = list_at(cell->caches, i, NumaCache);
+
+        command_line_addf(line, "-numa",
+                          "hmat-cache,node-id=%" G_GUINT64_FORMAT ",size=%" G_GUINT64_FORMAT
+                          "K,level=%" G_GUINT64_FORMAT ",associativity=%s,policy=%s,line=%"
+                          G_GUINT64_FORMAT,
+                          domain_cell_id(domain, index), cache->size.value / 1024,
+                          cache->level.value, associativities[cache->associativity],
+                          policies[cache->policy], cache->line.value);
     }
 }
 
@@ -133,4 +208,8 @@ numa_spell(const DeviceContext *context, CommandLine *line)
         spell_cell(context, i, line);
     for (guint i = 0; i < list_length(domain->cells); i++)
         spell_distances(domain, i, line);
+    spell_interconnects(domain->latencies, "latency", line);
+    spell_interconnects(domain->bandwidths, "bandwidth", line);
+    for (guint i = 0; i < list_length(domain->cells); i++)
+        spell_caches(domain, i, line);
 }

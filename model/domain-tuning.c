@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Virtual CPUs, and what the host's scheduler, cgroups and NUMA placement give the domain.
+ *
+ * How many CPUs there are is the guest's affair; the rest of this file is the host's. What QEMU
+ * itself sets (numatune's policy on memory backends) takes effect. What libvirt does with cgroups,
+ * affinity, resctrl and numad around QEMU is read and checked in full, kept, and said to be without
+ * effect under virtkeep yet: as one note at the element.
+ */
+#include "model/domain-section.h"
+#include "model/quantity.h"
+#include "model/tuning.h"
+
+static const char *const numa_mode_names[] = {
+    [NUMA_MODE_STRICT] = "strict", [NUMA_MODE_PREFERRED] = "preferred",
+    [NUMA_MODE_INTERLEAVE] = "interleave", [NUMA_MODE_RESTRICTIVE] = "restrictive", NULL,
+};
+static const char *const placement_names[] = {
+    [PLACEMENT_STATIC] = "static",
+    [PLACEMENT_AUTO] = "auto",
+    NULL,
+};
+static const char *const scheduler_names[] = { NULL, "batch", "idle", "fifo", "rr", NULL };
+enum { SCHEDULER_FIFO = 3, SCHEDULER_RR };
+static const char *const cache_type_names[] = { NULL, "both", "code", "data", NULL };
+
+#define NO_AFFINITY "virtkeep pins no threads yet"
+#define NO_CGROUPS "virtkeep sets no cgroup limits yet"
+
+static const Field memory_node_fields[] = {
+    FIELD_UINT(MemoryNode, cell, .path = "@cellid", .is_required = true, .doc = "Guest NUMA node."),
+    FIELD_ENUM(MemoryNode, mode, numa_mode_names, .path = "@mode",
+               .doc = "How the host's nodes are used; `strict` by default."),
+    FIELD_CPUSET(MemoryNode, nodeset, .path = "@nodeset", .is_required = true,
+                 .doc = "Host NUMA nodes."),
+    FIELD_END,
+};
+static const Schema memory_node_schema = { .element = "memnode", .size = sizeof(MemoryNode),
+                                           .fields = memory_node_fields,
+                                           .doc = "Placement of one guest NUMA node's memory." };
+
+static const Field vcpu_fields[] = {
+    FIELD_UINT(Vcpu, id, .path = "@id", .is_required = true, .max = 4095, .doc = "Number."),
+    FIELD_YES_NO(Vcpu, enabled, .path = "@enabled", .is_required = true,
+                 .doc = "Whether it is there at start."),
+    FIELD_YES_NO(Vcpu, hotpluggable, .path = "@hotpluggable",
+                 .doc = "Whether it can be taken out again."),
+    FIELD_UINT(Vcpu, order, .path = "@order", .min = 1, .doc = "When it is plugged."),
+    FIELD_END,
+};
+static const Schema vcpu_schema = { .element = "vcpu", .size = sizeof(Vcpu), .fields = vcpu_fields,
+                                    .doc = "One virtual CPU." };
+
+static const Field vcpu_pin_fields[] = {
+    FIELD_UINT(ThreadPin, thread, .path = "@vcpu", .is_required = true, .doc = "Virtual CPU."),
+    FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .is_required = true, .doc = "Host CPUs."),
+    FIELD_END,
+};
+static const Schema vcpu_pin_schema = { .element = "vcpupin", .size = sizeof(ThreadPin),
+                                        .fields = vcpu_pin_fields,
+                                        .doc = "Where a virtual CPU runs." };
+static const Field iothread_pin_fields[] = {
+    FIELD_UINT(ThreadPin, thread, .path = "@iothread", .is_required = true, .doc = "I/O thread."),
+    FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .is_required = true, .doc = "Host CPUs."),
+    FIELD_END,
+};
+static const Schema iothread_pin_schema = { .element = "iothreadpin", .size = sizeof(ThreadPin),
+                                            .fields = iothread_pin_fields,
+                                            .doc = "Where an I/O thread runs." };
+
+#define SCHEDULING_FIELDS(set)                                                                     \
+    FIELD_CPUSET(ThreadScheduling, threads, .path = "@" set, .is_required = true,                  \
+                 .doc = "Which threads."),                                                         \
+        FIELD_ENUM(ThreadScheduling, scheduler, scheduler_names, .path = "@scheduler",             \
+                   .is_required = true, .doc = "Scheduler."),                                      \
+        FIELD_INT(ThreadScheduling, priority, .path = "@priority", .doc = "Of fifo and rr.")
+static const Field vcpu_scheduling_fields[] = { SCHEDULING_FIELDS("vcpus"), FIELD_END };
+static const Schema vcpu_scheduling_schema = { .element = "vcpusched",
+                                               .size = sizeof(ThreadScheduling),
+                                               .fields = vcpu_scheduling_fields,
+                                               .doc = "How virtual CPUs are scheduled." };
+static const Field iothread_scheduling_fields[] = { SCHEDULING_FIELDS("iothreads"), FIELD_END };
+static const Schema iothread_scheduling_schema = { .element = "iothreadsched",
+                                                   .size = sizeof(ThreadScheduling),
+                                                   .fields = iothread_scheduling_fields,
+                                                   .doc = "How I/O threads are scheduled." };
+
+static const Field cache_part_fields[] = {
+    FIELD_UINT(CachePart, id, .path = "@id", .is_required = true, .doc = "The host's cache."),
+    FIELD_UINT(CachePart, level, .path = "@level", .is_required = true, .doc = "Its level."),
+    FIELD_ENUM(CachePart, type, cache_type_names, .path = "@type", .is_required = true,
+               .doc = "For what."),
+    FIELD_SIZE(CachePart, size, .path = "@size", .is_required = true, .doc = "How much."),
+    FIELD_END,
+};
+static const Schema cache_part_schema = { .element = "cache", .size = sizeof(CachePart),
+                                          .fields = cache_part_fields,
+                                          .doc = "A part of a cache." };
+static const Field monitor_fields[] = {
+    FIELD_UINT(ResourceMonitor, level, .path = "@level", .doc = "Cache level."),
+    FIELD_CPUSET(ResourceMonitor, vcpus, .path = "@vcpus", .is_required = true,
+                 .doc = "Virtual CPUs."),
+    FIELD_END,
+};
+static const Schema monitor_schema = { .element = "monitor", .size = sizeof(ResourceMonitor),
+                                       .fields = monitor_fields, .doc = "What is measured." };
+static const Field cache_tune_fields[] = {
+    FIELD_CPUSET(CacheTune, vcpus, .path = "@vcpus", .is_required = true, .doc = "Virtual CPUs."),
+    { .type = TYPE_NONE, .path = "@id", .is_output = true, .doc = "libvirt's name of it." },
+    FIELD_LIST(CacheTune, caches, &cache_part_schema, .path = "cache", .doc = "Parts of caches."),
+    FIELD_LIST(CacheTune, monitors, &monitor_schema, .path = "monitor", .doc = "Measured."),
+    FIELD_END,
+};
+static const Schema cache_tune_schema = { .element = "cachetune", .size = sizeof(CacheTune),
+                                          .fields = cache_tune_fields,
+                                          .doc = "Caches of virtual CPUs (resctrl)." };
+static const Field memory_bandwidth_fields[] = {
+    FIELD_UINT(MemoryBandwidth, id, .path = "@id", .is_required = true, .doc = "Host node."),
+    FIELD_UINT(MemoryBandwidth, bandwidth, .path = "@bandwidth", .is_required = true,
+               .doc = "Per cent."),
+    FIELD_END,
+};
+static const Schema memory_bandwidth_schema = { .element = "node",
+                                                .size = sizeof(MemoryBandwidth),
+                                                .fields = memory_bandwidth_fields,
+                                                .doc = "A host node's bandwidth." };
+static const Field memory_tune_fields[] = {
+    FIELD_CPUSET(MemoryTune, vcpus, .path = "@vcpus", .is_required = true, .doc = "Virtual CPUs."),
+    FIELD_LIST(MemoryTune, nodes, &memory_bandwidth_schema, .path = "node", .doc = "Bandwidths."),
+    FIELD_LIST(MemoryTune, monitors, &monitor_schema, .path = "monitor", .doc = "Measured."),
+    FIELD_END,
+};
+static const Schema memory_tune_schema = { .element = "memorytune", .size = sizeof(MemoryTune),
+                                           .fields = memory_tune_fields,
+                                           .doc = "Memory bandwidth of virtual CPUs (resctrl)." };
+
+#define PERIOD(member, name)                                                                       \
+    FIELD_UINT(CpuTune, member, .path = name, .min = 1000, .max = 1000000, .doc = "Period, us.")
+#define QUOTA(member, name) FIELD_INT(CpuTune, member, .path = name, .doc = "Time a period, us.")
+static const Field cpu_tune_fields[] = {
+    FIELD_UINT(CpuTune, shares, .path = "shares", .doc = "Weight."),
+    PERIOD(period, "period"),
+    QUOTA(quota, "quota"),
+    PERIOD(global_period, "global_period"),
+    QUOTA(global_quota, "global_quota"),
+    PERIOD(emulator_period, "emulator_period"),
+    QUOTA(emulator_quota, "emulator_quota"),
+    PERIOD(iothread_period, "iothread_period"),
+    QUOTA(iothread_quota, "iothread_quota"),
+    FIELD_LIST(CpuTune, vcpu_pins, &vcpu_pin_schema, .path = "vcpupin", .doc = "Where CPUs run."),
+    FIELD_CPUSET(CpuTune, emulator_cpus, .path = "emulatorpin/@cpuset",
+                 .doc = "Where the rest of QEMU runs."),
+    FIELD_LIST(CpuTune, iothread_pins, &iothread_pin_schema, .path = "iothreadpin",
+               .doc = "Where I/O threads run."),
+    FIELD_LIST(CpuTune, vcpu_schedulings, &vcpu_scheduling_schema, .path = "vcpusched",
+               .doc = "How CPUs are scheduled."),
+    FIELD_LIST(CpuTune, iothread_schedulings, &iothread_scheduling_schema, .path = "iothreadsched",
+               .doc = "How I/O threads are scheduled."),
+    FIELD_ENUM(CpuTune, emulator_scheduler, scheduler_names, .path = "emulatorsched/@scheduler",
+               .doc = "How the rest of QEMU is scheduled."),
+    FIELD_INT(CpuTune, emulator_priority, .path = "emulatorsched/@priority", .doc = "Priority."),
+    FIELD_LIST(CpuTune, cache_tunes, &cache_tune_schema, .path = "cachetune", .doc = "Caches."),
+    FIELD_LIST(CpuTune, memory_tunes, &memory_tune_schema, .path = "memorytune",
+               .doc = "Memory bandwidth."),
+    FIELD_END,
+};
+static const Schema cpu_tune_schema = { .element = "cputune", .size = sizeof(CpuTune),
+                                        .fields = cpu_tune_fields,
+                                        .doc = "What the host's CPUs give." };
+
+static const Field memory_limit_fields[] = {
+    FIELD_SIZE(MemoryLimits, hard, .path = "hard_limit", .doc = "At most."),
+    FIELD_SIZE(MemoryLimits, soft, .path = "soft_limit", .doc = "At most, when memory is short."),
+    FIELD_SIZE(MemoryLimits, swap_hard, .path = "swap_hard_limit", .doc = "At most, with swap."),
+    FIELD_REFUSED("QEMU's memory has no guaranteed minimum", .path = "min_guarantee",
+                  .doc = "At least."),
+    FIELD_END,
+};
+static const Schema memory_limit_schema = { .element = "memtune", .size = sizeof(MemoryLimits),
+                                            .fields = memory_limit_fields,
+                                            .doc = "What the host's memory gives." };
+
+static const Field block_tune_device_fields[] = {
+    FIELD_STRING(BlockTuneDevice, device, .path = "path", .is_required = true,
+                 .doc = "The host's block device."),
+    FIELD_UINT(BlockTuneDevice, weight, .path = "weight", .doc = "Weight."),
+    FIELD_UINT(BlockTuneDevice, read_bytes, .path = "read_bytes_sec", .doc = "Bytes a second."),
+    FIELD_UINT(BlockTuneDevice, write_bytes, .path = "write_bytes_sec", .doc = "Bytes a second."),
+    FIELD_UINT(BlockTuneDevice, read_iops, .path = "read_iops_sec", .doc = "Requests a second."),
+    FIELD_UINT(BlockTuneDevice, write_iops, .path = "write_iops_sec", .doc = "Requests a second."),
+    FIELD_END,
+};
+static const Schema block_tune_device_schema = { .element = "device",
+                                                 .size = sizeof(BlockTuneDevice),
+                                                 .fields = block_tune_device_fields,
+                                                 .doc = "Limits on one device." };
+static const Field block_tune_fields[] = {
+    FIELD_UINT(BlockTune, weight, .path = "weight", .doc = "Weight."),
+    FIELD_LIST(BlockTune, devices, &block_tune_device_schema, .path = "device",
+               .doc = "Limits by device."),
+    FIELD_END,
+};
+static const Schema block_tune_schema = { .element = "blkiotune", .size = sizeof(BlockTune),
+                                          .fields = block_tune_fields,
+                                          .doc = "What the host's disks give." };
+
+static const Field tuning_fields[] = {
+    FIELD_STRUCT(Domain, block_tune, &block_tune_schema, .path = "blkiotune",
+                 .no_effect = NO_CGROUPS, .doc = "What the host's disks give."),
+    FIELD_STRUCT(Domain, memory_limits, &memory_limit_schema, .path = "memtune",
+                 .no_effect = NO_CGROUPS, .doc = "What the host's memory gives."),
+    FIELD_UINT(Domain, vcpus, .path = "vcpu", .min = 1, .max = 4096, .doc = "Virtual CPUs."),
+    FIELD_ENUM(Domain, vcpu_placement, placement_names, .path = "vcpu/@placement",
+               .doc = "`static`; `auto` needs numad and gives no placement."),
+    FIELD_CPUSET(Domain, vcpu_cpuset, .path = "vcpu/@cpuset", .no_effect = NO_AFFINITY,
+                 .doc = "Host CPUs the virtual ones run on."),
+    FIELD_UINT(Domain, vcpus_current, .path = "vcpu/@current", .min = 1,
+               .doc = "How many of them are there at start."),
+    FIELD_LIST(Domain, vcpu_list, &vcpu_schema, .path = "vcpus/vcpu",
+               .doc = "Which of them are there at start."),
+    FIELD_STRUCT(Domain, cpu_tune, &cpu_tune_schema, .path = "cputune",
+                 .no_effect = "virtkeep pins no threads and sets no cgroup limits yet",
+                 .doc = "What the host's CPUs give."),
+    FIELD_ENUM(Domain, numa_mode, numa_mode_names, .path = "numatune/memory/@mode",
+               .doc = "How the host's NUMA nodes are used; `strict` by default."),
+    FIELD_CPUSET(Domain, numa_nodeset, .path = "numatune/memory/@nodeset",
+                 .doc = "Host NUMA nodes."),
+    FIELD_ENUM(Domain, numa_placement, placement_names, .path = "numatune/memory/@placement",
+               .doc = "`static`; `auto` needs numad and gives no placement."),
+    FIELD_LIST(Domain, memory_nodes, &memory_node_schema, .path = "numatune/memnode",
+               .doc = "Placement by guest NUMA node."),
+    FIELD_NO_EFFECT("virtkeep puts QEMU in no partition of cgroups", .path = "resource",
+                    .doc = "Partition, fibre channel application id."),
+    FIELD_NO_EFFECT("virtkeep reads no performance events", .path = "perf",
+                    .doc = "Performance events."),
+    FIELD_NO_EFFECT("it is for containers", .path = "idmap", .doc = "User and group ids."),
+    FIELD_END,
+};
+
+static int
+compare_uint(gconstpointer a, gconstpointer b)
+{
+    return *(const guint *) a < *(const guint *) b ? -1 : *(const guint *) a > *(const guint *) b;
+}
+
+/* Numbers must differ; 0 is not one. */
+static void
+check_distinct(const Validation *v, const char *path, GArray *numbers, const char *what)
+{
+    g_array_sort(numbers, compare_uint);
+    for (guint i = 1; i < numbers->len; i++)
+        if (g_array_index(numbers, guint, i) &&
+            g_array_index(numbers, guint, i) == g_array_index(numbers, guint, i - 1))
+            return validation_error(v, path, "vcpus", "%s %u is there twice", what,
+                                    g_array_index(numbers, guint, i) - 1);
+}
+
+static void
+validate_vcpu_list(const Validation *v)
+{
+    const Domain *domain = v->domain;
+    guint64 vcpus = domain->vcpus.is_set ? domain->vcpus.value : 1;
+    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GArray) orders = g_array_new(FALSE, FALSE, sizeof(guint));
+
+    for (guint i = 0; i < list_length(domain->vcpu_list); i++) {
+        const Vcpu *vcpu = list_at(domain->vcpu_list, i, Vcpu);
+        g_autofree char *path = g_strdup_printf("vcpus/vcpu[%u]", i);
+        guint id = vcpu->id.value + 1, order = vcpu->order.is_set ? vcpu->order.value + 1 : 0;
+
+        g_array_append_val(ids, id);
+        g_array_append_val(orders, order);
+        if (vcpu->id.value >= vcpus)
+            validation_error(v, path, "vcpus", "the guest has no virtual CPU %u",
+                             (guint) vcpu->id.value);
+        if (vcpu->id.value == 0 && vcpu->enabled == TRISTATE_OFF)
+            validation_error(v, path, "vcpus", "virtual CPU 0 is always there");
+        if (vcpu->id.value == 0 && vcpu->hotpluggable == TRISTATE_ON)
+            validation_error(v, path, "vcpus", "virtual CPU 0 can't be taken out");
+        if (vcpu->enabled == TRISTATE_OFF && vcpu->hotpluggable == TRISTATE_OFF)
+            validation_error(v, path, "vcpus",
+                             "a virtual CPU that is not there at start must be hotpluggable");
+        if (vcpu->enabled == TRISTATE_OFF && vcpu->order.is_set)
+            validation_error(v, path, "vcpus", "an order is for CPUs that are there at start");
+    }
+    check_distinct(v, "vcpus", ids, "virtual CPU");
+    check_distinct(v, "vcpus", orders, "order");
+}
+
+guint
+domain_vcpus_current(const Domain *domain)
+{
+    guint vcpus = domain->vcpus.is_set ? (guint) domain->vcpus.value : 1, n = 0;
+
+    if (!list_length(domain->vcpu_list))
+        return domain->vcpus_current.is_set ? (guint) domain->vcpus_current.value : vcpus;
+    for (guint i = 0; i < list_length(domain->vcpu_list); i++)
+        n += list_at(domain->vcpu_list, i, Vcpu)->enabled == TRISTATE_ON;
+    return n;
+}
+
+static void
+validate_numa_tuning(const Validation *v)
+{
+    const Domain *domain = v->domain;
+    guint n_cells = list_length(domain->cells), n_nodes = list_length(domain->memory_nodes);
+    bool seen[128] = { false };
+
+    if (domain->numa_nodeset && !*domain->numa_nodeset)
+        validation_error(v, "numatune/memory/@nodeset", "numatune", "no node is left in it");
+    if (domain->numa_placement == PLACEMENT_AUTO && domain->numa_nodeset)
+        validation_error(v, "numatune/memory/@nodeset", "numatune", "excludes placement='auto'");
+    if (domain->numa_placement == PLACEMENT_STATIC && !domain->numa_nodeset)
+        validation_error(v, "numatune/memory", "missing-attribute",
+                         "placement='static' needs a nodeset");
+    if (n_nodes && domain->numa_placement == PLACEMENT_AUTO)
+        validation_error(v, "numatune/memory/@placement", "numatune",
+                         "placement='auto' and <memnode> exclude each other");
+    if (n_nodes && !n_cells)
+        validation_error(v, "numatune/memnode", "numatune", "<memnode> is for guest NUMA cells");
+    for (guint i = 0; i < n_nodes; i++) {
+        const MemoryNode *node = list_at(domain->memory_nodes, i, MemoryNode);
+        g_autofree char *path = g_strdup_printf("numatune/memnode[%u]", i);
+
+        if (n_cells && node->cell.value >= n_cells)
+            validation_error(v, path, "numatune", "the guest has no NUMA cell %u",
+                             (guint) node->cell.value);
+        else if (node->cell.value < G_N_ELEMENTS(seen) && seen[node->cell.value])
+            validation_error(v, path, "numatune", "cell %u is there twice",
+                             (guint) node->cell.value);
+        else if (node->cell.value < G_N_ELEMENTS(seen))
+            seen[node->cell.value] = true;
+        if ((node->mode == NUMA_MODE_RESTRICTIVE) != (domain->numa_mode == NUMA_MODE_RESTRICTIVE) &&
+            (node->mode == NUMA_MODE_RESTRICTIVE || domain->numa_mode == NUMA_MODE_RESTRICTIVE))
+            validation_error(v, path, "numatune",
+                             "mode 'restrictive' is for <memory> and every <memnode> or for none");
+    }
+}
+
+static void
+validate_quotas(const Validation *v, const CpuTune *tune)
+{
+    const struct {
+        const char *path;
+        const OptInt *quota;
+    } rows[] = {
+        { "cputune/quota", &tune->quota },
+        { "cputune/global_quota", &tune->global_quota },
+        { "cputune/emulator_quota", &tune->emulator_quota },
+        { "cputune/iothread_quota", &tune->iothread_quota },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].quota->is_set && rows[i].quota->value >= 0 &&
+            (rows[i].quota->value < 1000 || rows[i].quota->value > 17592186044415))
+            validation_error(v, rows[i].path, "cputune", "a quota is at least 1000, or negative");
+}
+
+static void
+validate_pins(const Validation *v, const GPtrArray *pins, const char *name, const char *what)
+{
+    g_autoptr(GArray) threads = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autofree char *path = g_strdup_printf("cputune/%s", name);
+
+    for (guint i = 0; i < list_length(pins); i++) {
+        guint thread = list_at(pins, i, ThreadPin)->thread.value + 1;
+
+        g_array_append_val(threads, thread);
+    }
+    check_distinct(v, path, threads, what);
+}
+
+static void
+validate_schedulings(const Validation *v, const GPtrArray *list, const char *name)
+{
+    for (guint i = 0; i < list_length(list); i++) {
+        const ThreadScheduling *scheduling = list_at(list, i, ThreadScheduling);
+        g_autofree char *path = g_strdup_printf("cputune/%s[%u]", name, i);
+        bool needs_priority = scheduling->scheduler >= SCHEDULER_FIFO;
+
+        if (needs_priority && !scheduling->priority.is_set)
+            validation_error(v, path, "missing-attribute", "scheduler '%s' needs a priority",
+                             scheduler_names[scheduling->scheduler]);
+    }
+}
+
+static void
+tuning_validate(const Validation *v)
+{
+    const Domain *domain = v->domain;
+    guint64 vcpus = domain->vcpus.is_set ? domain->vcpus.value : 1;
+
+    if (domain->vcpus_current.value > vcpus)
+        validation_error(v, "vcpu/@current", "vcpu-current", "more than the %u virtual CPUs",
+                         (guint) vcpus);
+    if (domain->vcpu_placement == PLACEMENT_AUTO)
+        validation_warning(v, "vcpu/@placement", "no-effect",
+                           "has no effect: placement 'auto' needs numad");
+    if (domain->numa_placement == PLACEMENT_AUTO)
+        validation_warning(v, "numatune/memory/@placement", "no-effect",
+                           "has no effect: placement 'auto' needs numad");
+    validate_vcpu_list(v);
+    validate_numa_tuning(v);
+    if (!domain->cpu_tune)
+        return;
+    validate_quotas(v, domain->cpu_tune);
+    validate_pins(v, domain->cpu_tune->vcpu_pins, "vcpupin", "virtual CPU");
+    validate_pins(v, domain->cpu_tune->iothread_pins, "iothreadpin", "I/O thread");
+    validate_schedulings(v, domain->cpu_tune->vcpu_schedulings, "vcpusched");
+    validate_schedulings(v, domain->cpu_tune->iothread_schedulings, "iothreadsched");
+}
+
+const DomainSection domain_tuning_section = { tuning_fields, tuning_validate };

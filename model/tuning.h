@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/schema.h"
+
+/* What the host gives a domain: <cputune>, <memtune>, <blkiotune>, <vcpus>. Times are
+ * microseconds, sizes bytes. */
+typedef enum { PLACEMENT_STATIC = 1, PLACEMENT_AUTO } Placement;
+
+typedef struct Vcpu {
+    OptUint id;
+    int enabled, hotpluggable; /* yes/no */
+    OptUint order;
+} Vcpu;
+
+typedef struct ThreadPin { OptUint thread; char *cpus; } ThreadPin;
+typedef struct ThreadScheduling {
+    char *threads;
+    int scheduler;
+    OptInt priority;
+} ThreadScheduling;
+
+typedef struct CachePart { OptUint id, level; int type; OptUint size; } CachePart;
+typedef struct ResourceMonitor { OptUint level; char *vcpus; } ResourceMonitor;
+typedef struct CacheTune { char *vcpus; GPtrArray *caches, *monitors; } CacheTune;
+typedef struct MemoryBandwidth { OptUint id, bandwidth; } MemoryBandwidth;
+typedef struct MemoryTune { char *vcpus; GPtrArray *nodes, *monitors; } MemoryTune;
+
+typedef struct CpuTune {
+    OptUint shares, period, global_period, emulator_period, iothread_period;
+    OptInt quota, global_quota, emulator_quota, iothread_quota;
+    GPtrArray *vcpu_pins, *iothread_pins; /* ThreadPin */
+    char *emulator_cpus;
+    GPtrArray *vcpu_schedulings, *iothread_schedulings; /* ThreadScheduling */
+    int emulator_scheduler;
+    OptInt emulator_priority;
+    GPtrArray *cache_tunes;  /* CacheTune */
+    GPtrArray *memory_tunes; /* MemoryTune */
+} CpuTune;
+
+typedef struct MemoryLimits { OptUint hard, soft, swap_hard; } MemoryLimits;
+
+typedef struct BlockTuneDevice {
+    char *device;
+    OptUint weight, read_bytes, write_bytes, read_iops, write_iops;
+} BlockTuneDevice;
+typedef struct BlockTune { OptUint weight; GPtrArray *devices; } BlockTune;
