@@ -408,6 +408,19 @@ disk_properties(const DeviceContext *context, gconstpointer device)
 
 /* --- before the guest runs --- */
 
+/* The device that has the drive: not the one that has the id, where that is a shell around it. */
+static char *
+drive_owner(const Disk *disk)
+{
+    const char *alias = disk->info.alias;
+
+    if (disk_bus(disk) == DISK_BUS_VIRTIO)
+        return g_strdup_printf("/machine/peripheral/%s/virtio-backend", alias);
+    if (disk_bus(disk) == DISK_BUS_USB)
+        return g_strdup_printf("/machine/peripheral/%s/%s.0/legacy[0]", alias, alias);
+    return g_strdup(alias);
+}
+
 /* <iotune>: no property of a block node, but a setting of the device. */
 static bool
 set_limits(Monitor *monitor, const Disk *disk, GError **error)
@@ -415,9 +428,10 @@ set_limits(Monitor *monitor, const Disk *disk, GError **error)
     static const char *const names[2][3] = { { "bps", "bps_rd", "bps_wr" },
                                              { "iops", "iops_rd", "iops_wr" } };
     const Throttle *throttle = disk->iotune;
+    g_autofree char *owner = drive_owner(disk);
     Json *arguments = json_new_object();
 
-    json_set_string(arguments, "id", disk->info.alias);
+    json_set_string(arguments, "id", owner);
     for (guint kind = 0; kind < 2; kind++)
         for (guint i = 0; i < 3; i++) {
             const Limit *limit = kind ? &throttle->operations[i] : &throttle->bytes[i];
