@@ -27,6 +27,7 @@
     "strftime('%Y-%m-%dT%H:%M:%S', " column " / 1000000, 'unixepoch')"                             \
     " || printf('.%06dZ', " column " % 1000000)"
 
+/* clang-format off */
 static const char version_1[] =
     "CREATE TABLE t_domain("
     "  name TEXT PRIMARY KEY NOT NULL,"
@@ -110,40 +111,32 @@ static const char version_1[] =
 
     "CREATE VIEW domains AS SELECT"
     "  name, uuid, file, line, git_commit AS \"commit\", run_state, pid, sync, reason, message,"
-    "  " RFC3339(
-        "since") " AS since,"
-                 "  memory_boot, memory_current, memory_requested, memory_target, memory_max"
-                 " FROM t_domain JOIN v_domain_memory USING(name);"
+    "  " RFC3339("since") " AS since,"
+    "  memory_boot, memory_current, memory_requested, memory_target, memory_max"
+    " FROM t_domain JOIN v_domain_memory USING(name);"
 
-                 "CREATE VIEW memory_devices AS SELECT"
-                 "  domain, device, block_size, max_size, target, requested, current, state,"
-                 "  " RFC3339(
-                     "since") " AS since, reason, message"
-                              " FROM t_memory_device;"
+    "CREATE VIEW memory_devices AS SELECT"
+    "  domain, device, block_size, max_size, target, requested, current, state,"
+    "  " RFC3339("since") " AS since, reason, message"
+    " FROM t_memory_device;"
 
-                              "CREATE VIEW changes AS SELECT"
-                              "  domain, file, line, git_commit AS \"commit\", path, old_value AS "
-                              "\"from\","
-                              "  new_value AS \"to\", change_class AS class, " RFC3339(
-                                  "at") " AS at"
-                                        " FROM t_change;"
+    "CREATE VIEW changes AS SELECT"
+    "  domain, file, line, git_commit AS \"commit\", path, old_value AS \"from\","
+    "  new_value AS \"to\", change_class AS class, " RFC3339("at") " AS at"
+    " FROM t_change;"
 
-                                        "CREATE VIEW actions AS SELECT"
-                                        "  domain, kind, detail, cause,"
-                                        "  " RFC3339("started_at") " AS started_at, " RFC3339(
-                                            "finished_at") " AS finished_at,"
-                                                           "  outcome, error"
-                                                           " FROM t_action;"
+    "CREATE VIEW actions AS SELECT"
+    "  domain, kind, detail, cause,"
+    "  " RFC3339("started_at") " AS started_at, " RFC3339("finished_at") " AS finished_at,"
+    "  outcome, error"
+    " FROM t_action;"
 
-                                                           "CREATE VIEW events AS SELECT domain, "
-                                                           "kind, detail, " RFC3339(
-                                                               "at") " AS at FROM t_event;"
+    "CREATE VIEW events AS SELECT domain, kind, detail, " RFC3339("at") " AS at FROM t_event;"
 
-                                                                     "CREATE VIEW samples AS SELECT"
-                                                                     "  domain, device, requested, "
-                                                                     "current, target, " RFC3339(
-                                                                         "at") " AS at"
-                                                                               " FROM t_sample;";
+    "CREATE VIEW samples AS SELECT"
+    "  domain, device, requested, current, target, " RFC3339("at") " AS at"
+    " FROM t_sample;";
+/* clang-format on */
 
 const char *const state_migrations[] = {
     version_1,

@@ -213,8 +213,8 @@ lookup_statement(Sqlite *db, const char *sql, GError **error)
 {
     sqlite3_stmt *statement = g_hash_table_lookup(db->statements, sql);
     if (statement) {
-        g_assert(
-            !sqlite3_stmt_busy(statement)); /* one thread at a time, no reading inside reading */
+        /* One thread at a time, and no reading inside reading. */
+        g_assert(!sqlite3_stmt_busy(statement));
         return statement;
     }
     errno = 0;
@@ -368,12 +368,6 @@ sqlite_rollback(Sqlite *db)
         sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
     db->is_in_transaction = FALSE;
     db->is_failed = FALSE;
-}
-
-gboolean
-sqlite_is_in_transaction(const Sqlite *db)
-{
-    return db->is_in_transaction;
 }
 
 gboolean

@@ -19,8 +19,7 @@ typedef struct SqliteRow SqliteRow;
 
 /* How much a commit survives. Both survive kill -9 of every process. */
 typedef enum {
-    SQLITE_RELAXED, /* synchronous=NORMAL: power loss may undo the last commits, never half of one
-                     */
+    SQLITE_RELAXED, /* synchronous=NORMAL: power loss may undo the last commits, each as a whole */
     SQLITE_DURABLE, /* synchronous=FULL: on disk when the call returns */
 } SqliteDurability;
 
@@ -87,7 +86,6 @@ gint64 sqlite_n_changed(Sqlite *db);
 gboolean sqlite_begin(Sqlite *db, SqliteDurability durability, GError **error);
 gboolean sqlite_commit(Sqlite *db, GError **error);
 void sqlite_rollback(Sqlite *db);
-gboolean sqlite_is_in_transaction(const Sqlite *db);
 
 /* Several writes as one: `func` in a transaction of its own, or as part of the one that is open. */
 typedef gboolean (*SqliteWork)(Sqlite *db, gpointer user_data, GError **error);

@@ -128,8 +128,7 @@ open_read_only(const char *path, GError **error)
 Store *
 store_open(const char *path, StoreMode mode, GError **error)
 {
-    /* Absolute, so that neither chdir nor SQLite's special names (":memory:") change its meaning.
-     */
+    /* Absolute: neither chdir nor SQLite's special names (":memory:") change its meaning. */
     g_autofree char *absolute = g_canonicalize_filename(path, NULL);
     g_autoptr(Sqlite) db = mode == STORE_READ_WRITE  ? open_read_write(absolute, error)
                            : mode == STORE_READ_ONLY ? open_read_only(absolute, error)

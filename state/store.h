@@ -3,8 +3,8 @@
  * The state file: what virtkeep knows that neither the XML files nor QEMU can tell it.
  *
  * This header opens it. What is in it is split by noun, each header self-contained:
- *   state/domains.h         one row a domain: desired, allocations, applied, process, sync,
- * back-off state/memory_devices.h  one row a virtio-mem device, with the stepping machine's memory
+ *   state/domains.h         one row a domain: desired, allocations, applied, process, sync
+ *   state/memory_devices.h  one row a virtio-mem device, with the stepping machine's memory
  *   state/journal.h         intents and outcomes of actions
  *   state/history.h         changes, events, samples, and how they are bounded
  *   state/facts.h           key-value facts about the host, and the capability cache
