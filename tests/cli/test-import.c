@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * `import`: bytes arrive as they were or not at all, and nothing that is there is lost.
+ * `import`: bytes arrive as they were or not at all, and nothing that is there is lost. What
+ * virtkeep could not keep as the file says is refused before anything is copied.
  */
 #include "tests/cli/domain-file.h"
 #include "tests/support/virtkeep.h"
