@@ -15,7 +15,7 @@ typedef enum {
     STATE_ERROR_NEWER,   /* written by a newer virtkeep; untouched */
     STATE_ERROR_DAMAGED, /* corrupt, not SQLite, or not ours; untouched */
     STATE_ERROR_FULL,    /* no space, quota or file size limit; earlier data is intact, try later */
-    STATE_ERROR_BUSY,    /* another writer held the file for more than 5 s; try later */
+    STATE_ERROR_BUSY,    /* another writer held the file for more than 30 s; try later */
     STATE_ERROR_IO,      /* the disk refused otherwise (EIO, permission, not a directory) */
     STATE_ERROR_READONLY, /* a write through a read-only store, or onto a read-only file */
 } StateError;

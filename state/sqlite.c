@@ -6,7 +6,7 @@
  * locks, the write-ahead log, prepared statements.
  *
  * Several processes and threads write one file. In WAL mode readers never wait, and writers wait
- * for one another in SQLite's busy handler, 5 s at most. That handler is not asked in two cases,
+ * for one another in SQLite's busy handler, 30 s at most. That handler is not asked in two cases,
  * which are kept from arising: a read transaction that turns into a writing one (every
  * transaction here begins IMMEDIATE, every lone write is one statement), and the switch to WAL
  * mode (retried here).
@@ -28,7 +28,7 @@
 #include <errno.h>
 #include <sqlite3.h>
 
-#define BUSY_TIMEOUT_MS 5000
+#define BUSY_TIMEOUT_MS 30000
 #define WAL_CHECKPOINT_PAGES 1000
 #define WAL_SIZE_LIMIT_BYTES (8 * 1024 * 1024)
 

@@ -13,7 +13,7 @@
  * Rules that hold for every function:
  *   - A Store is used by one thread at a time and never across fork(); open one a thread.
  *     Any number of processes and threads may hold the same file open, and write, at once:
- *     writers wait for one another for at most 5 s, readers never wait.
+ *     writers wait for one another for at most 30 s, readers never wait.
  *   - Time comes in as `now_us`: wall clock, microseconds since the epoch (g_get_real_time()).
  *     0 means "no time".
  *   - Sizes are bytes. Strings may be NULL where absent makes sense. Struct members are
