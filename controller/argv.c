@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/subject.h"
 #include "model/memory.h"
 #include "qemu/command-line.h"
 #include "qemu/launch.h"
@@ -25,7 +26,10 @@
 static Domain *
 resolve(const Site *site, const Spec *spec, Diagnostics *diagnostics)
 {
-    ResolveContext context = { .uuid_seed = site->host->seed };
+    g_autofree char *nvram = site_nvram_directory(site);
+    ResolveContext context = { .uuid_seed = site->host->seed,
+                               .firmware = site->host->firmware,
+                               .nvram_directory = nvram };
 
     memory_validate_host(spec->domain, spec->positions, site->host->thp_size, diagnostics);
     if (diagnostics_has_errors(diagnostics))

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "controller/graphics-ports.h"
+#include "controller/nvram.h"
 #include "qemu/command-line.h"
 #include "qemu/device.h"
 #include "qemu/launch.h"
@@ -64,9 +65,21 @@ effect_note_applied(Subject *subject, const Site *site, const Domain *applied, G
 
 /* ---- start ---- */
 
-/* NULL with @error. Free with g_strfreev(). */
 static char **
-build_argv(Subject *subject, const Site *site, const Domain *domain, GError **error)
+copy_environment(const CommandLine *line)
+{
+    const GPtrArray *variables = command_line_environment(line);
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+
+    for (guint i = 0; i < variables->len; i++)
+        g_strv_builder_add(builder, variables->pdata[i]);
+    return g_strv_builder_end(builder);
+}
+
+/* NULL with @error. Free both with g_strfreev(). */
+static char **
+build_argv(Subject *subject, const Site *site, const Domain *domain, char ***ret_environment,
+           GError **error)
 {
     g_autofree char *memory = site_memory_directory(site);
     HostFacts facts = host_facts(site->host, subject->run_directory, memory, g_get_real_time());
@@ -86,6 +99,7 @@ build_argv(Subject *subject, const Site *site, const Domain *domain, GError **er
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, text);
         return NULL;
     }
+    *ret_environment = copy_environment(line);
     return command_line_argv(line, subject->emulator);
 }
 
@@ -165,7 +179,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
     g_autofree char *token = process_token_new();
     g_autoptr(Domain) placed = NULL;
-    g_auto(GStrv) argv = NULL;
+    g_auto(GStrv) argv = NULL, environment = NULL;
     g_autoptr(Launch) launch = NULL;
     LaunchSpec spec = { .name = subject->name,
                         .run_directory = subject->run_directory,
@@ -174,14 +188,15 @@ launch_domain(Subject *subject, const Site *site, GError **error)
                         .uuid = subject->desired->uuid };
 
     if (!launch_check_run_directory(subject->run_directory, error) ||
-        !subject_probe(subject, site, error))
+        !subject_probe(subject, site, error) || !nvram_provide(subject->desired, error))
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired);
-    argv = build_argv(subject, site, placed, error);
+    argv = build_argv(subject, site, placed, &environment, error);
     if (!argv)
         return false;
     spec.argv = (const char *const *) argv;
+    spec.environment = (const char *const *) environment;
     launch = launch_prepare(&spec, error);
     if (!launch)
         return false;

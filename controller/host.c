@@ -15,6 +15,7 @@
 
 #include <mntent.h>
 
+#include "model/firmware.h"
 #include "qemu/process.h"
 
 #define THP_PATH "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
@@ -91,6 +92,57 @@ find_huge_pages(Host *host)
         endmntent(mounts);
 }
 
+/* A descriptor of one directory hides those of the same name in the next. */
+static const char *const firmware_directories[] = { "/etc/qemu/firmware",
+                                                    "/usr/share/qemu/firmware" };
+
+static void
+find_descriptors(GTree *paths)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(firmware_directories); i++) {
+        g_autoptr(GDir) directory = g_dir_open(firmware_directories[i], 0, NULL);
+        const char *name;
+
+        while (directory && (name = g_dir_read_name(directory)))
+            if (g_str_has_suffix(name, ".json") && !g_tree_lookup(paths, name))
+                g_tree_insert(paths, g_strdup(name),
+                              g_build_filename(firmware_directories[i], name, NULL));
+    }
+}
+
+static gboolean
+read_descriptor(gpointer name, gpointer path, gpointer images)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(Json) json = NULL;
+    FirmwareImage *image;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) || !*text)
+        return FALSE;
+    json = json_parse(text, -1, NULL);
+    image = json ? firmware_image_from_json(json) : NULL;
+    if (image)
+        g_ptr_array_add(images, image);
+    return FALSE;
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b, gpointer data)
+{
+    return strcmp(a, b);
+}
+
+static void
+find_firmware(Host *host)
+{
+    g_autoptr(GTree) paths = g_tree_new_full(compare_names, NULL, g_free, g_free);
+
+    host->firmware = g_ptr_array_new_with_free_func((GDestroyNotify) firmware_image_free);
+    find_descriptors(paths);
+    g_tree_foreach(paths, read_descriptor, host->firmware);
+    firmware_add_known(host->firmware);
+}
+
 Host *
 host_new(void)
 {
@@ -109,6 +161,7 @@ host_new(void)
     host->page_size = sysconf(_SC_PAGESIZE);
     host->default_huge_page = read_default_huge_page();
     find_huge_pages(host);
+    find_firmware(host);
     return host;
 }
 
@@ -120,6 +173,7 @@ host_free(Host *host)
     g_free(host->seed);
     g_free(host->boot_id);
     g_array_unref(host->huge_pages);
+    g_ptr_array_unref(host->firmware);
     g_free(host);
 }
 

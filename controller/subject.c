@@ -46,6 +46,14 @@ site_memory_directory(const Site *site)
     return g_build_filename(beside, "memory", NULL);
 }
 
+char *
+site_nvram_directory(const Site *site)
+{
+    g_autofree char *beside = g_path_get_dirname(site->config->state);
+
+    return g_build_filename(beside, "nvram", NULL);
+}
+
 static void
 connect_monitor(Subject *subject, gint64 timeout)
 {
@@ -204,7 +212,10 @@ resolve_desired(Subject *subject, const Site *site)
 {
     const DirectoryEntry *entry = subject->entry;
     g_autoptr(Domain) previous = NULL;
-    ResolveContext context = { .uuid_seed = site->host->seed };
+    g_autofree char *nvram = site_nvram_directory(site);
+    ResolveContext context = { .uuid_seed = site->host->seed,
+                               .firmware = site->host->firmware,
+                               .nvram_directory = nvram };
 
     if (!entry)
         return;

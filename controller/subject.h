@@ -78,3 +78,5 @@ gint64 site_now(const Site *site);
 char *site_run_directory(const Site *site, const char *name);
 /* Where guest memory in ordinary files goes: beside the state file. Caller frees. */
 char *site_memory_directory(const Site *site);
+/* Where variable stores are made that no path is given for. Caller frees. */
+char *site_nvram_directory(const Site *site);

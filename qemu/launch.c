@@ -316,6 +316,11 @@ launch_prepare(const LaunchSpec *spec, GError **error)
     launch->name = g_strdup(spec->name);
     launch->argv = complete_arguments(spec);
     launch->environment = child_environment();
+    for (guint i = 0; spec->environment && spec->environment[i]; i++) {
+        g_auto(GStrv) pair = g_strsplit(spec->environment[i], "=", 2);
+
+        launch->environment = g_environ_setenv(launch->environment, pair[0], pair[1], TRUE);
+    }
     if (!open_log(launch, spec->log_path, error) || !make_run_directory(spec->run_directory, error))
         return NULL;
     launch->run_directory = g_strdup(spec->run_directory);

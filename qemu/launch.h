@@ -54,6 +54,7 @@ typedef struct {
     const char *uuid;          /* for the record; may be NULL */
     const char *const *argv;   /* NULL-terminated; argv[0] is the emulator's absolute path. Without
                                   monitors and without -S: launch appends them */
+    const char *const *environment; /* "NAME=VALUE" beside ours; may be NULL */
     const LaunchFd *fds;       /* further descriptors for QEMU (taps) */
     guint n_fds;
 } LaunchSpec;

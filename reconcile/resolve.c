@@ -26,6 +26,7 @@
 #include "reconcile/device-order.h"
 #include "reconcile/dimm-slot.h"
 #include "reconcile/drive-address.h"
+#include "reconcile/firmware.h"
 #include "reconcile/identity.h"
 #include "reconcile/implied.h"
 #include "reconcile/memory-size.h"
@@ -91,6 +92,25 @@ find_ancestors(Resolution *resolution)
         return;
     g_hash_table_unref(resolution->ancestors);
     resolution->ancestors = device_match(resolution->domain, resolution->previous);
+}
+
+/* The domain's own parts: what boots, and who it is. */
+static void
+resolve_own(Resolution *resolution, const ResolveContext *context)
+{
+    Domain *domain = resolution->domain;
+    const Domain *previous = resolution->previous;
+    GenerationId *generation = domain->generation;
+    char root[] = "";
+    Validation validation = { domain, resolution->positions, resolution->diagnostics, root };
+
+    resolve_firmware(domain, previous, context, &validation);
+    if (!generation || generation->guid)
+        return;
+    if (previous && previous->generation)
+        generation->guid = g_strdup(previous->generation->guid);
+    else
+        generation->guid = uuid_from_name(domain->uuid, "genid");
 }
 
 static void
@@ -195,6 +215,7 @@ resolve_domain_positions(const Domain *spec, const Domain *previous, const Resol
     resolution->previous = previous;
     resolution->keeps_places = previous && domain_is_q35(previous) == domain_is_q35(domain);
     resolve_uuid(domain, previous, context->uuid_seed);
+    resolve_own(resolution, context);
     problem = resolve_memory_sizes(domain);
     if (problem)
         diagnostics_add(diagnostics, SEVERITY_ERROR,

@@ -11,6 +11,9 @@
  */
 typedef struct ResolveContext {
     const char *uuid_seed; /* tells this host from others: /etc/machine-id's text; may be NULL */
+    /* FirmwareImage (model/firmware.h) in order of preference; NULL = the well-known ones. */
+    const GPtrArray *firmware;
+    const char *nvram_directory; /* for variable stores without a path; NULL = the default */
 } ResolveContext;
 
 /*
@@ -20,7 +23,7 @@ typedef struct ResolveContext {
  * a pc and a q35 only uuid, MACs and ids carry over.
  *
  * @positions (may be NULL) is the file's. NULL is returned when @diagnostics has errors, whose
- * codes are: controller-root, address-type, address-invalid (no such place), address-conflict
+ * codes are: no-firmware, controller-root, address-type, address-invalid (no such place), address-conflict
  * (two devices in one place), address-full, alias-conflict, memory-total.
  *
  * resolve(resolve(x)) equals resolve(x). Caller frees the result with domain_free().
