@@ -75,20 +75,11 @@ record_changes(const Subject *subject, const Site *site, GError **error)
 }
 
 static bool
-record_desired(Subject *subject, const Site *site, GError **error)
+put_desired(Subject *subject, const Site *site, GError **error)
 {
-    const Spec *spec = subject->entry ? subject->entry->spec : NULL;
-    g_autofree char *xml = NULL;
-    DomainDesired desired;
-
-    if (!spec || !subject->desired)
-        return true;
-    xml = domain_format(subject->desired);
-    if (subject->row && subject->row->resolved_xml &&
-        g_strcmp0(subject->row->desired.digest, spec->digest) &&
-        !record_changes(subject, site, error))
-        return false;
-    desired = (DomainDesired){
+    const Spec *spec = subject->entry->spec;
+    g_autofree char *xml = domain_format(subject->desired);
+    DomainDesired desired = {
         .uuid = subject->desired->uuid,
         .file = subject->entry->file,
         .line = position_map_get(spec->positions, "name").line,
@@ -96,8 +87,30 @@ record_desired(Subject *subject, const Site *site, GError **error)
         .digest = spec->digest,
         .memory_boot = domain_boot_memory(subject->desired),
     };
+
     return store_domain_put_desired(site->store, subject->name, &desired, error) &&
            store_domain_put_resolved(site->store, subject->name, xml, error);
+}
+
+/* What changed goes together with what it changed to: a controller killed in between would tell
+ * of the changes twice, or never. */
+static bool
+record_desired(Subject *subject, const Site *site, GError **error)
+{
+    const Spec *spec = subject->entry ? subject->entry->spec : NULL;
+
+    if (!spec || !subject->desired)
+        return true;
+    if (!subject->row || !subject->row->resolved_xml ||
+        !g_strcmp0(subject->row->desired.digest, spec->digest))
+        return put_desired(subject, site, error);
+    if (!store_begin(site->store, error))
+        return false;
+    if (record_changes(subject, site, error) && put_desired(subject, site, error) &&
+        store_commit(site->store, error))
+        return true;
+    store_rollback(site->store);
+    return false;
 }
 
 /* ---- the process ---- */
@@ -148,9 +161,10 @@ run_actions(Subject *subject, const Site *site, const DomainPlan *plan, GError *
 static bool
 is_steppable(const Subject *subject, const DomainPlan *plan)
 {
+    /* A guest that was asked to power off is left alone until it has, or its time is over. */
     return subject->monitor && subject->desired && subject->applied &&
-           !subject->input.is_suspended && plan->sync != SYNC_INVALID &&
-           plan->sync != SYNC_FAILED && plan->verdict != PLAN_START &&
+           !subject->input.is_suspended && !subject->input.shutdown_purpose &&
+           plan->sync != SYNC_INVALID && plan->sync != SYNC_FAILED && plan->verdict != PLAN_START &&
            plan->verdict != PLAN_STOP && plan->verdict != PLAN_RESTART &&
            (subject->observed->run_state == RUN_STATE_RUNNING ||
             subject->observed->run_state == RUN_STATE_PAUSED ||
@@ -230,7 +244,7 @@ say_memory(PassResult *result, const MemoryMove *move, const DomainPlan *plan)
 }
 
 static void
-say_failure(PassResult *result, const char *name, const GError *error)
+say_failure(PassResult *result, const GError *error)
 {
     say(result, SYNC_FAILED, "Failed", error ? error->message : "failed");
     result->is_failed = true;
@@ -307,16 +321,12 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     return is_good;
 }
 
-/* Whether anything is left of a domain without file: no process, and nobody asked to keep it. */
+/* A domain without file of which nothing is left, and which nobody asked to keep. */
 static bool
-forget_if_done(const Subject *subject, const Site *site, const PassResult *result)
+is_done_with(const Subject *subject, const PassResult *result)
 {
-    bool is_pruned =
-        !subject->entry && !subject->input.prune_held && subject->policy.prune != PRUNE_KEEP;
-
-    if (!is_pruned || subject->observed->run_state != RUN_STATE_OFF || result->is_failed)
-        return false;
-    return store_domain_remove(site->store, subject->name, NULL);
+    return !subject->entry && !subject->input.prune_held && subject->policy.prune != PRUNE_KEEP &&
+           subject->observed->run_state == RUN_STATE_OFF && !result->is_failed;
 }
 
 static void
@@ -328,15 +338,17 @@ run_locked(const Site *site, const char *name, PassResult *result)
     if (!journal_close_interrupted(site->store, name, host_owner_is_alive, (gpointer) site->host,
                                    g_get_real_time(), NULL, &error) ||
         !(subject = subject_gather(site, name, MONITOR_TIMEOUT_US, &error)))
-        return say_failure(result, name, error);
+        return say_failure(result, error);
     if (!reconcile(subject, site, result, &error))
-        say_failure(result, name, error);
+        say_failure(result, error);
     result->is_running = subject->process != NULL;
-    if (forget_if_done(subject, site, result))
-        return;
+    result->is_forgotten = is_done_with(subject, result);
     g_clear_error(&error);
-    if (!record_result(subject, site, result, &error))
-        say_failure(result, name, error);
+    if (result->is_forgotten ? !store_domain_remove(site->store, name, &error)
+                             : !record_result(subject, site, result, &error)) {
+        result->is_forgotten = false;
+        say_failure(result, error);
+    }
 }
 
 static PassResult *
@@ -371,6 +383,6 @@ pass_run(const Site *site, const char *name)
     if (lock)
         run_locked(site, name, result);
     else
-        say_failure(result, name, error);
+        say_failure(result, error);
     return result;
 }
