@@ -130,6 +130,10 @@ validate_device(const Validation *v, const Disk *disk)
         validation_error(v, "target/@bus", "disk-bus", "a CD-ROM can't sit on virtio");
     if (disk->tray && device != DISK_DEVICE_CDROM && device != DISK_DEVICE_FLOPPY)
         validation_error(v, "target/@tray", "disk-tray", "only CD-ROMs and floppies have a tray");
+    if (disk->is_read_only && device == DISK_DEVICE_DISK &&
+        (bus == DISK_BUS_IDE || bus == DISK_BUS_SATA))
+        validation_error(v, "readonly", "disk-read-only",
+                         "an IDE or SATA disk is always writable; a CD-ROM is not");
     if (disk->sgio == SGIO_UNFILTERED)
         validation_error(v, "@sgio", "not-supported", "no kernel passes unfiltered commands");
     if (disk->raw_io && device != DISK_DEVICE_LUN)

@@ -73,9 +73,12 @@ validate_limits(const Validation *v, const char *path, const Limit limits[3], co
         if (limit->burst_length.value && !limit->burst.value)
             validation_error(v, path, "throttle-burst", "%s_%s_max_length needs %s_%s_max",
                              names[i], unit, names[i], unit);
-        if (limit->burst.value && limit->rate.value && limit->burst.value <= limit->rate.value)
-            validation_error(v, path, "throttle-burst", "%s_%s_max must be more than %s_%s",
-                             names[i], unit, names[i], unit);
+        if (limit->burst.value && limit->burst.value < limit->rate.value)
+            validation_error(v, path, "throttle-burst", "%s_%s_max is below %s_%s", names[i], unit,
+                             names[i], unit);
+        if (limit->burst.value && !limit->rate.value)
+            validation_error(v, path, "throttle-burst", "%s_%s_max needs %s_%s", names[i], unit,
+                             names[i], unit);
         if (MAX(limit->rate.value, limit->burst.value) > 1000000000000000u)
             validation_error(v, path, "throttle-range", "%s_%s: at most 1000000000000000", names[i],
                              unit);

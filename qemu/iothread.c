@@ -152,6 +152,9 @@ device_tree_add_iothreads(const DeviceContext *context, Json *tree, const char *
             thread_id(n ? list_at(mappings, 0, IoThreadMapping)->id.value : iothread->value);
 
         json_set_string(tree, "iothread", id);
+        if (n > 1)
+            validation_warning(&context->at, "driver/iothreads", "not-in-qemu",
+                               "this QEMU can't spread queues: thread '%s' serves them all", id);
     } else if (n) {
         Json *list = json_new_array();
 

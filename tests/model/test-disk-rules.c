@@ -48,6 +48,7 @@ static const Rule rules[] = {
     { "disk-bus", "", DISK("<driver ioeventfd='on'/>" FILE_A SDA) },
     { "virtio-only", "", DISK("<driver iommu='on'/>" FILE_A SDA) },
     { "not-supported", "", DISK(FILE_A "<target dev='sda' bus='sd'/>") },
+    { "disk-read-only", "", DISK(FILE_A "<target dev='sda' bus='sata'/><readonly/>") },
     { "disk-tray", "", DISK(FILE_A "<target dev='vda' tray='open'/>") },
     { "address-drive", "", DISK(FILE_A SDA "<address type='drive' bus='1'/>") },
     { "address-drive", "", DISK(FILE_A "<target dev='hda'/><address type='drive' target='1'/>") },
@@ -120,6 +121,11 @@ static const Rule rules[] = {
                       "<read_bytes_sec>1</read_bytes_sec></iotune>") },
     { "throttle-burst", "",
       DISK(FILE_A VDA "<iotune><read_iops_sec_max_length>1</read_iops_sec_max_length></iotune>") },
+    { "throttle-burst", "",
+      DISK(FILE_A VDA "<iotune><read_iops_sec>9</read_iops_sec>"
+                      "<read_iops_sec_max>8</read_iops_sec_max></iotune>") },
+    { "throttle-burst", "",
+      DISK(FILE_A VDA "<iotune><read_iops_sec_max>8</read_iops_sec_max></iotune>") },
     { "throttle-group", "",
       DISK(FILE_A VDA "<throttlefilters><throttlefilter group='g'/></throttlefilters>") },
     /* threads */
