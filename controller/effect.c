@@ -14,7 +14,10 @@
  */
 #include "controller/effect.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include <glib/gstdio.h>
 
 #include "controller/graphics-ports.h"
 #include "controller/nvram.h"
@@ -52,15 +55,31 @@ effect_end(const Site *site, gint64 id, ActionOutcome outcome, const char *failu
         g_debug("journal: %s", error->message);
 }
 
+/* Under one temporary name, so that being killed in between leaves nothing that the next writer
+ * would not replace. */
+static bool
+write_applied(const char *run_directory, const char *xml, GError **error)
+{
+    g_autofree char *path = g_build_filename(run_directory, "applied.xml", NULL);
+    g_autofree char *temporary = g_strconcat(path, ".tmp", NULL);
+
+    if (!g_file_set_contents_full(temporary, xml, -1, G_FILE_SET_CONTENTS_NONE, 0600, error))
+        return false;
+    if (g_rename(temporary, path) == 0)
+        return true;
+    g_set_error(error, G_IO_ERROR, (int) g_io_error_from_errno(errno), "%s: %s", path,
+                g_strerror(errno));
+    return false;
+}
+
+/* The state last: as long as it has the former document, the next pass does all of this again. */
 bool
 effect_note_applied(Subject *subject, const Site *site, const Domain *applied, GError **error)
 {
     g_autofree char *xml = domain_format(applied);
-    g_autofree char *path = g_build_filename(subject->run_directory, "applied.xml", NULL);
 
-    if (!store_domain_put_applied(site->store, subject->name, xml, error))
-        return false;
-    return g_file_set_contents_full(path, xml, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, error);
+    return write_applied(subject->run_directory, xml, error) &&
+           store_domain_put_applied(site->store, subject->name, xml, error);
 }
 
 /* ---- start ---- */
