@@ -46,6 +46,7 @@ typedef struct Watch {
     GHashTable *conditions; /* name -> SyncState */
     guint resync;
     GFileMonitor *wake;
+    char *problem; /* the watcher's, as last said */
 } Watch;
 
 /* ---- passes ---- */
@@ -74,23 +75,35 @@ update_status(gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+/* What the domain's pass ended in; false when that is the same as last time. A domain that is
+ * forgotten counts no more, and is news should its name come back. */
+static bool
+note_condition(Watch *watch, const char *name, const PassResult *result)
+{
+    gpointer old;
+
+    g_mutex_lock(&watch->mutex);
+    old = g_hash_table_lookup(watch->conditions, name);
+    if (result->is_forgotten)
+        g_hash_table_remove(watch->conditions, name);
+    else
+        g_hash_table_insert(watch->conditions, g_strdup(name), GUINT_TO_POINTER(result->sync));
+    g_mutex_unlock(&watch->mutex);
+    return result->is_forgotten || GPOINTER_TO_UINT(old) != result->sync;
+}
+
 /* In a worker. */
 static void
 on_pass(const char *name, const PassResult *result, gpointer data)
 {
     Watch *watch = data;
-    gpointer old;
-    bool is_new;
 
     if (result->is_running)
         events_attach(watch->events, name);
-    g_mutex_lock(&watch->mutex);
-    old = g_hash_table_lookup(watch->conditions, name);
-    is_new = GPOINTER_TO_UINT(old) != result->sync;
-    g_hash_table_insert(watch->conditions, g_strdup(name), GUINT_TO_POINTER(result->sync));
-    g_mutex_unlock(&watch->mutex);
-    if (!is_new)
+    if (!note_condition(watch, name, result)) {
+        message_detail("%s: %s: %s", name, sync_state_name(result->sync), result->reason);
         return;
+    }
     g_idle_add(update_status, watch);
     if (result->is_failed)
         message_error("%s: %s", name, result->reason);
@@ -170,8 +183,23 @@ rescan(Watch *watch, GError **error)
     directory_scan_unref(setup->scan);
     setup->scan = scan;
     setup->site.scan = scan;
+    g_clear_pointer(&setup->prune, prune_decision_free);
+    setup->site.prune = prune; /* the reconciler's, until the next scan */
     reconciler_set_scan(watch->reconciler, scan, g_steal_pointer(&prune));
     return true;
+}
+
+/* What is wrong with the directory, and, once, with the watching of it. */
+static void
+complain(Watch *watch)
+{
+    const char *problem = watcher_problem(watch->watcher);
+
+    site_print_complaints(&watch->setup->site);
+    if (problem && g_strcmp0(problem, watch->problem))
+        message_error("%s; what changes there is seen by the resync alone", problem);
+    g_free(watch->problem);
+    watch->problem = g_strdup(problem);
 }
 
 static gboolean retry_changed(gpointer data);
@@ -199,7 +227,7 @@ on_changed(gpointer data)
         watcher_hint(watch->watcher);
     g_hash_table_unref(watch->digests);
     watch->digests = digests;
-    site_print_complaints(&watch->setup->site);
+    complain(watch);
 }
 
 static gboolean
@@ -407,7 +435,7 @@ run_watch(const Invocation *invocation)
     add_timers_and_signals(&watch);
     is_good = begin(&watch, &error);
     if (is_good) {
-        site_print_complaints(&watch.setup->site);
+        complain(&watch);
         notify_ready();
         g_main_loop_run(watch.loop);
     } else {
@@ -421,6 +449,7 @@ run_watch(const Invocation *invocation)
     directory_cache_free(watch.cache);
     g_clear_pointer(&watch.digests, g_hash_table_unref);
     g_hash_table_unref(watch.conditions);
+    g_free(watch.problem);
     g_main_loop_unref(watch.loop);
     site_close(watch.setup);
     return is_good ? EXIT_CONVERGED : EXIT_FAILED;

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <glib/gstdio.h>
 
 #include "model/json.h"
 #include "model/spec.h"
@@ -234,6 +235,34 @@ test_resume_wakes_watch(void **state)
     assert_int_equal(qemus_count(scratch, "a"), 1);
 }
 
+static bool
+has_said(const Command *watch, const char *part)
+{
+    g_autofree char *text = command_errors(watch);
+
+    return text && strstr(text, part);
+}
+
+/* What holds pruning back is what the last scan found, not what the first one did. */
+static void
+test_watch_says_why_pruning_is_held(void **state)
+{
+    g_autoptr(Command) watch = NULL;
+    g_autoptr(CommandResult) result = NULL;
+    g_autofree char *file = scratch_path(scratch, "domains/a.xml");
+    g_autofree char *aside = scratch_path(scratch, "a.xml");
+
+    watch = virtkeep_start(scratch, "-v", "watch");
+    assert_within(20, has_said(watch, "a: "));
+    assert_false(has_said(watch, "pruning is held"));
+    assert_int_equal(g_rename(file, aside), 0);
+    assert_within(20, has_said(watch, "pruning is held: "));
+    assert_int_equal(g_rename(aside, file), 0);
+    command_signal(watch, SIGTERM);
+    result = command_wait(watch, 20);
+    assert_int_equal(result->status, 0);
+}
+
 static void
 test_no_passwords(void **state)
 {
@@ -286,6 +315,7 @@ main(void)
         cmocka_unit_test(test_killed_behind_our_back),
         cmocka_unit_test(test_invalid),
         cmocka_unit_test(test_resume_wakes_watch),
+        cmocka_unit_test(test_watch_says_why_pruning_is_held),
         cmocka_unit_test(test_no_passwords),
     };
 
