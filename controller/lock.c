@@ -7,9 +7,13 @@
  * to the process and vanish with any close of the file: two workers would not see each other.)
  * The descriptor is close-on-exec, so that a QEMU never inherits a lock.
  *
- * The file is never removed: between an open and the flock of a removed file another process could
- * create and lock a new one, and both would hold "the" lock. Its text is the holder's pid, only to
- * say whom one waits for; nothing is decided by it.
+ * The file is never removed by us: between an open and the flock of a removed file another process
+ * could create and lock a new one, and both would hold "the" lock. Where somebody else removed it
+ * meanwhile, what was locked is no longer the file of that name, and is locked anew. Its text is the
+ * holder's pid, only to say whom one waits for; nothing is decided by it.
+ *
+ * Its name begins with a dot, which no domain's does: RUN/a.lock is the run directory of a domain
+ * called "a.lock", and must not be in the way of one called "a".
  *
  * Waiting polls with growing pauses: flock has no time-out, and an alarm signal has no place in a
  * threaded program.
@@ -20,6 +24,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_PAUSE_FIRST_US 1000
@@ -32,7 +37,7 @@ struct Lock {
 static char *
 lock_path(const char *run_dir, const char *name)
 {
-    g_autofree char *file = g_strconcat(name, ".lock", NULL);
+    g_autofree char *file = g_strdup_printf(".%s.lock", name);
 
     return g_build_filename(run_dir, file, NULL);
 }
@@ -106,12 +111,20 @@ lock_wait(int fd, const char *path, gint64 timeout_us, GCancellable *cancellable
     return TRUE;
 }
 
-Lock *
-lock_acquire(const char *run_dir, const char *name, gint64 timeout_us, GCancellable *cancellable,
-             GError **error)
+/* Whether the locked @fd is still what others find at @path. */
+static gboolean
+is_current(int fd, const char *path)
 {
-    g_autofree char *path = lock_path(run_dir, name);
-    Lock *lock;
+    struct stat held, named;
+
+    return fstat(fd, &held) == 0 && lstat(path, &named) == 0 && held.st_dev == named.st_dev &&
+           held.st_ino == named.st_ino;
+}
+
+/* The open lock file, or -1. */
+static int
+open_file(const char *run_dir, const char *path, GError **error)
+{
     int fd = -1;
 
     if (g_mkdir_with_parents(run_dir, 0700) == 0)
@@ -121,12 +134,29 @@ lock_acquire(const char *run_dir, const char *name, gint64 timeout_us, GCancella
 
         g_set_error(error, G_IO_ERROR, g_io_error_from_errno(code), "%s: %s", path,
                     g_strerror(code));
-        return NULL;
     }
-    if (!lock_wait(fd, path, timeout_us, cancellable, error)) {
+    return fd;
+}
+
+Lock *
+lock_acquire(const char *run_dir, const char *name, gint64 timeout_us, GCancellable *cancellable,
+             GError **error)
+{
+    g_autofree char *path = lock_path(run_dir, name);
+    Lock *lock;
+    int fd;
+
+    while ((fd = open_file(run_dir, path, error)) >= 0) {
+        if (!lock_wait(fd, path, timeout_us, cancellable, error)) {
+            close(fd);
+            return NULL;
+        }
+        if (is_current(fd, path))
+            break;
         close(fd);
-        return NULL;
     }
+    if (fd < 0)
+        return NULL;
     write_holder(fd);
     lock = g_new0(Lock, 1);
     lock->fd = fd;

@@ -4,7 +4,7 @@
 #include <gio/gio.h>
 
 /*
- * Lock: flock(2) on RUN/NAME.lock: one pass with side effects a domain, over all processes and
+ * Lock: flock(2) on RUN/.NAME.lock: one pass with side effects a domain, over all processes and
  * threads. The kernel drops it with its holder. The file stays (removing it would let two holders
  * in) and names its last holder.
  */

@@ -27,7 +27,7 @@ test_makes_directories(void **state)
 {
     g_autoptr(Scratch) scratch = scratch_new();
     g_autofree char *run = scratch_path(scratch, "a/run");
-    g_autofree char *file = scratch_path(scratch, "a/run/web-1.lock");
+    g_autofree char *file = scratch_path(scratch, "a/run/.web-1.lock");
     g_autoptr(GError) error = NULL;
     g_autoptr(Lock) lock = lock_acquire(run, "web-1", 0, NULL, &error);
     struct stat status;
@@ -80,7 +80,7 @@ test_bad_directory(void **state)
 {
     g_autoptr(Scratch) scratch = scratch_new();
     g_autofree char *file = scratch_write(scratch, "file", "");
-    g_autofree char *link = scratch_path(scratch, "a.lock");
+    g_autofree char *link = scratch_path(scratch, ".a.lock");
     g_autoptr(GError) error = NULL;
 
     assert_null(lock_acquire(file, "a", 0, NULL, &error));
@@ -90,6 +90,47 @@ test_bad_directory(void **state)
     assert_int_equal(symlink(file, link), 0);
     assert_null(lock_acquire(scratch_dir(scratch), "a", 0, NULL, &error));
     assert_non_null(error);
+}
+
+/* A domain may be called "a.lock": its run directory is not the lock of "a". */
+static void
+test_name_of_another(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *directory = scratch_mkdir(scratch, "a.lock");
+    g_autoptr(Lock) lock = lock_acquire(scratch_dir(scratch), "a", 0, NULL, NULL);
+    g_autoptr(Lock) other = lock_acquire(scratch_dir(scratch), "a.lock", 0, NULL, NULL);
+
+    assert_non_null(directory);
+    assert_non_null(lock);
+    assert_non_null(other);
+}
+
+static gpointer
+wait_for_lock(gpointer data)
+{
+    return lock_acquire(data, "a", 10 * G_USEC_PER_SEC, NULL, NULL);
+}
+
+/* The file is removed while one holds its lock and another waits for it: whoever gets it then must
+ * hold what a third one finds. */
+static void
+test_removed_while_waited_for(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *run = scratch_mkdir(scratch, "run");
+    g_autofree char *file = scratch_path(scratch, "run/.a.lock");
+    g_autoptr(Lock) first = lock_acquire(run, "a", 0, NULL, NULL);
+    GThread *waiting = g_thread_new("waiting", wait_for_lock, run);
+    g_autoptr(Lock) second = NULL, third = NULL;
+
+    g_usleep(100000);
+    assert_int_equal(unlink(file), 0);
+    lock_release(g_steal_pointer(&first));
+    second = g_thread_join(waiting);
+    assert_non_null(second);
+    third = lock_acquire(run, "a", 0, NULL, NULL);
+    assert_null(third);
 }
 
 /* ---- threads ---- */
@@ -174,6 +215,8 @@ main(void)
         cmocka_unit_test(test_excludes_and_names_the_holder),
         cmocka_unit_test(test_cancelled),
         cmocka_unit_test(test_bad_directory),
+        cmocka_unit_test(test_name_of_another),
+        cmocka_unit_test(test_removed_while_waited_for),
         cmocka_unit_test(test_threads_exclude_each_other),
         cmocka_unit_test(test_a_dead_holder_frees_it),
     };
