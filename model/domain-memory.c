@@ -83,9 +83,10 @@ validate_maximum(const Validation *v, guint64 boot, guint64 devices)
     }
     if (domain->max_memory.value < boot)
         validation_error(v, "maxMemory", "memory-maximum", "maxMemory is below the boot memory");
-    if (!list_length(domain->cells) && !list_length(domain->memories))
-        validation_error(v, "maxMemory", "memory-no-cell",
-                         "memory that can grow needs a guest NUMA cell (<cpu><numa>)");
+    if (domain->max_memory_slots.value && !list_length(domain->cells) &&
+        !list_length(domain->memories))
+        validation_error(v, "maxMemory/@slots", "memory-no-cell",
+                         "slots for DIMMs need a guest NUMA cell (<cpu><numa>)");
 }
 
 static void

@@ -80,6 +80,33 @@ add_cpus(GString *text, const char *cpus)
         option_text_add(text, "cpus", ranges[i]);
 }
 
+static bool
+is_in_some_cell(const Domain *domain, guint cpu)
+{
+    for (guint i = 0; i < list_length(domain->cells); i++) {
+        const char *cpus = list_at(domain->cells, i, NumaCell)->cpus;
+
+        if (cpus && cpuset_contains(cpus, cpu))
+            return true;
+    }
+    return false;
+}
+
+/* CPUs that are in no cell: QEMU would put them on node 0, and warns that one day it won't. */
+static void
+add_stray_cpus(GString *text, const Domain *domain)
+{
+    guint n = domain->vcpus.is_set ? (guint) domain->vcpus.value : 1;
+
+    for (guint cpu = 0, first; cpu < n; cpu++) {
+        if (is_in_some_cell(domain, cpu))
+            continue;
+        for (first = cpu; cpu + 1 < n && !is_in_some_cell(domain, cpu + 1); cpu++)
+            continue;
+        g_string_append_printf(text, cpu > first ? ",cpus=%u-%u" : ",cpus=%u", first, cpu);
+    }
+}
+
 /* Of the links to @target the one with the least, or the largest, value; NULL when there is none. */
 static const NumaInterconnect *
 best_link(const GPtrArray *links, guint64 target, bool is_more_better)
@@ -135,6 +162,8 @@ spell_cell(const DeviceContext *context, guint index, CommandLine *line)
     command_line_add_tree(line, "-object", memory_backend_tree(context, &backend));
     option_text_add_uint(text, "nodeid", domain_cell_id(domain, index));
     add_cpus(text, cell->cpus);
+    if (!domain_cell_id(domain, index))
+        add_stray_cpus(text, domain);
     if (domain_has_hmat(domain))
         option_text_add_uint(text, "initiator", best_initiator(domain, index));
     option_text_add(text, "memdev", id);
