@@ -12,6 +12,7 @@
  */
 #include "controller/memory-move.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 #include "controller/effect.h"
@@ -32,7 +33,6 @@ typedef struct Device {
     guint64 from;  /* current when the move began, for progress */
     gint64 action; /* open journal row; 0 = none */
     MemoryDeviceRecord *row;
-    guint64 sampled_requested, sampled_current;
 } Device;
 
 typedef struct Mover {
@@ -42,7 +42,6 @@ typedef struct Mover {
     MemoryStepState *states;
     MemoryStepInput *inputs;
     MemoryStepDecision *decisions;
-    bool is_written;
     bool has_asked; /* for statistics, in this slice */
 } Mover;
 
@@ -73,7 +72,6 @@ find_devices(Mover *mover)
         device.target = MIN(memory->requested.value, observed->max);
         device.target -= device.target % observed->block;
         device.from = observed->current;
-        device.sampled_requested = device.sampled_current = G_MAXUINT64;
         g_array_append_val(mover->devices, device);
     }
 }
@@ -214,7 +212,6 @@ carry_out(Mover *mover, GError **error)
             return false;
         if (!verb_set_requested(monitor, device->id, decision->requested, error))
             return false;
-        mover->is_written |= decision->verb == MEMORY_STEP_VERB_SET;
     }
     if (!want_statistics || mover->has_asked || !balloon)
         return true;
@@ -236,25 +233,40 @@ next_poll(const Mover *mover)
     return poll;
 }
 
+/* An operator may have taken a device away by the debug monitor. */
+static bool
+check_devices(const Mover *mover, const Observed *observed, GError **error)
+{
+    for (guint i = 0; i < mover->devices->len; i++) {
+        const char *id = g_array_index(mover->devices, Device, i).id;
+
+        if (observed_memory(observed, id))
+            continue;
+        g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, "%s: QEMU has the device no more", id);
+        return false;
+    }
+    return true;
+}
+
 /* One round trip a poll; a second one while fresh statistics are waited for. */
 static bool
 look_again(Mover *mover, GError **error)
 {
     Subject *subject = mover->subject;
     const char *balloon = mover->has_asked ? domain_balloon_id(subject->applied) : NULL;
-    Observed *observed =
+    g_autoptr(Observed) observed =
         observe_memory(subject->monitor, subject->observed, g_get_real_time(), error);
 
-    if (!observed)
+    if (!observed || !check_devices(mover, observed, error))
         return false;
-    subject_take_observed(subject, observed);
+    subject_take_observed(subject, g_steal_pointer(&observed));
     if (!balloon)
         return true;
     observed =
         observe_statistics(subject->monitor, subject->observed, balloon, g_get_real_time(), error);
     if (!observed)
         return false;
-    subject_take_observed(subject, observed);
+    subject_take_observed(subject, g_steal_pointer(&observed));
     return true;
 }
 
@@ -294,9 +306,17 @@ condition_word(SyncState condition)
         return "waiting";
     case SYNC_SYNCED:
         return "converged";
-    default:
+    case SYNC_UNKNOWN:
+    case SYNC_OUT_OF_SYNC:
+    case SYNC_PROGRESSING:
+    case SYNC_RESTART_REQUIRED:
+    case SYNC_INVALID:
+    case SYNC_ORPHANED:
+    case SYNC_SUSPENDED:
+    case SYNC_FAILED:
         return "progressing";
     }
+    g_assert_not_reached();
 }
 
 /* A move that has come to its end, or to where it can't go on. */
@@ -385,7 +405,6 @@ summarize(const Mover *mover, MemoryMove *move)
             g_strdup_printf("%s: %s", g_array_index(mover->devices, Device, worst).id, plain);
     }
     move->poll_after = next_poll(mover);
-    move->is_written = mover->is_written;
 }
 
 void

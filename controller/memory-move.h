@@ -12,7 +12,6 @@ typedef struct MemoryMove {
     SyncState condition;        /* the worst of the devices; SYNC_SYNCED when there are none */
     char *reason_word, *reason; /* of that device */
     gint64 poll_after;          /* us, PASS_NEVER */
-    bool is_written;            /* requested-size was written at least once */
 } MemoryMove;
 
 void memory_move_clear(MemoryMove *move);
