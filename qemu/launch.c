@@ -435,9 +435,3 @@ launch_stderr_tail(const Launch *launch)
 {
     return process_log_tail(process_record(launch->process));
 }
-
-const char *const *
-launch_argv(const Launch *launch)
-{
-    return (const char *const *) launch->argv;
-}

@@ -55,7 +55,7 @@ typedef struct {
     const char *const *argv;   /* NULL-terminated; argv[0] is the emulator's absolute path. Without
                                   monitors and without -S: launch appends them */
     const char *const *environment; /* "NAME=VALUE" beside ours; may be NULL */
-    const LaunchFd *fds;       /* further descriptors for QEMU (taps) */
+    const LaunchFd *fds;            /* further descriptors for QEMU (taps) */
     guint n_fds;
 } LaunchSpec;
 
@@ -81,8 +81,6 @@ Process *launch_steal_process(Launch *launch);
 /* What this start wrote to its log so far, see process_log_tail(). */
 char *launch_stderr_tail(const Launch *launch);
 
-/* The complete argument list, as the child executes it; borrowed. */
-const char *const *launch_argv(const Launch *launch);
 /* What launch adds to a command line, for those who show one (`virtkeep argv`): NULL-terminated,
  * to be freed with g_strfreev(). */
 char **launch_monitor_arguments(const char *token);

@@ -16,8 +16,7 @@
 #include <string.h>
 
 struct Monitor {
-    Qmp *qmp; /* live, or NULL */
-    gint64 timeout_us;
+    Qmp *qmp;      /* live, or NULL */
     Json *replies; /* recorded */
     bool *is_used; /* for each of the replies */
     Json *recording;
@@ -29,7 +28,6 @@ monitor_new_live(Qmp *qmp)
     Monitor *monitor = g_new0(Monitor, 1);
 
     monitor->qmp = qmp;
-    monitor->timeout_us = QMP_DEFAULT_TIMEOUT_US;
     return monitor;
 }
 
@@ -68,12 +66,6 @@ monitor_free(Monitor *monitor)
     json_free(monitor->recording);
     g_free(monitor->is_used);
     g_free(monitor);
-}
-
-void
-monitor_set_timeout(Monitor *monitor, gint64 timeout_us)
-{
-    monitor->timeout_us = timeout_us;
 }
 
 Qmp *
@@ -177,7 +169,7 @@ monitor_query(Monitor *monitor, const char *command, const Json *arguments, GErr
 
     if (monitor->qmp)
         reply = qmp_execute(monitor->qmp, command, arguments ? json_copy(arguments) : NULL,
-                            monitor->timeout_us, &problem);
+                            QMP_DEFAULT_TIMEOUT_US, &problem);
     else
         reply = query_recorded(monitor, command, arguments, &problem);
     if (monitor->recording)
@@ -205,12 +197,6 @@ monitor_cont(Monitor *monitor, GError **error)
 }
 
 bool
-monitor_stop(Monitor *monitor, GError **error)
-{
-    return monitor_run(monitor, "stop", NULL, error);
-}
-
-bool
 monitor_system_powerdown(Monitor *monitor, GError **error)
 {
     return monitor_run(monitor, "system_powerdown", NULL, error);
@@ -235,6 +221,12 @@ monitor_quit(Monitor *monitor, GError **error)
 }
 
 /* The object tree. */
+
+char *
+monitor_device_path(const char *id)
+{
+    return g_build_path("/", MONITOR_PERIPHERAL, id, NULL);
+}
 
 static Json *
 property_arguments(const char *path, const char *property)
@@ -396,7 +388,7 @@ monitor_query_virtio_driver(Monitor *monitor, const char *device_id)
 {
     g_autoptr(Json) arguments = json_new_object();
     g_autoptr(Json) reply = NULL;
-    g_autofree char *path = g_strdup_printf("/machine/peripheral/%s/virtio-backend", device_id);
+    g_autofree char *path = g_strdup_printf(MONITOR_PERIPHERAL "/%s/virtio-backend", device_id);
     const Json *statuses;
 
     json_set_string(arguments, "path", path);

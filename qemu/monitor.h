@@ -23,8 +23,6 @@ Monitor *monitor_new_recorded(const Json *replies, GError **error);
 void monitor_free(Monitor *monitor); /* accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Monitor, monitor_free)
 
-/* Deadline of each command, microseconds; QMP_DEFAULT_TIMEOUT_US at first. */
-void monitor_set_timeout(Monitor *monitor, gint64 timeout_us);
 /* The live connection, borrowed, for its events; NULL for a recorded one. */
 Qmp *monitor_qmp(Monitor *monitor);
 /* From now on remember every reply and error, in the form monitor_new_recorded() reads. */
@@ -38,12 +36,14 @@ bool monitor_run(Monitor *monitor, const char *command, Json *arguments, GError 
 
 /* Verbs. `{}` means that QEMU took the command, not that the thing happened. */
 bool monitor_cont(Monitor *monitor, GError **error);
-bool monitor_stop(Monitor *monitor, GError **error);
 bool monitor_system_powerdown(Monitor *monitor, GError **error);
 bool monitor_system_reset(Monitor *monitor, GError **error);
 /* QEMU may close the connection before its answer is read: that counts as success. */
 bool monitor_quit(Monitor *monitor, GError **error);
 
+#define MONITOR_PERIPHERAL "/machine/peripheral"
+/* Path of the device @id in the object tree; to be freed. */
+char *monitor_device_path(const char *id);
 /* @path: absolute, or a partial one such as a device id ("virtiomem0"). */
 Json *monitor_qom_get(Monitor *monitor, const char *path, const char *property, GError **error);
 bool monitor_qom_set(Monitor *monitor, const char *path, const char *property, Json *value,

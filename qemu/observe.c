@@ -14,7 +14,6 @@
 
 #include <string.h>
 
-#define PERIPHERAL "/machine/peripheral"
 #define UNKNOWN_FIGURE G_MAXUINT64
 
 static const struct {
@@ -177,7 +176,7 @@ observe_devices(Monitor *monitor, Observed *observed, char **ret_balloon, GError
     g_autoptr(Json) arguments = json_new_object();
     g_autoptr(Json) reply = NULL;
 
-    json_set_string(arguments, "path", PERIPHERAL);
+    json_set_string(arguments, "path", MONITOR_PERIPHERAL);
     reply = monitor_query(monitor, "qom-list", arguments, &refusal);
     for (guint i = 0; i < json_length(reply); i++) {
         const char *name = json_get_string(json_at(reply, i), "name");
@@ -247,17 +246,11 @@ read_statistics(Observed *observed, const Json *reply)
     observed->statistics_total = observed->has_statistics && total != UNKNOWN_FIGURE ? total : 0;
 }
 
-static char *
-peripheral_path(const char *id)
-{
-    return g_strdup_printf(PERIPHERAL "/%s", id);
-}
-
 static bool
 query_statistics(Monitor *monitor, const char *balloon_id, Observed *observed, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
-    g_autofree char *path = peripheral_path(balloon_id);
+    g_autofree char *path = monitor_device_path(balloon_id);
     g_autoptr(Json) reply = monitor_qom_get(monitor, path, "guest-stats", &refusal);
 
     read_statistics(observed, reply);
@@ -268,7 +261,7 @@ static bool
 query_interval(Monitor *monitor, const char *balloon_id, Observed *observed, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
-    g_autofree char *path = peripheral_path(balloon_id);
+    g_autofree char *path = monitor_device_path(balloon_id);
     g_autoptr(Json) reply =
         monitor_qom_get(monitor, path, "guest-stats-polling-interval", &refusal);
 

@@ -68,12 +68,6 @@ process_record(const Process *process)
     return process->record;
 }
 
-int
-process_pidfd(const Process *process)
-{
-    return process->pidfd;
-}
-
 const char *
 process_state_name(ProcessState state)
 {
@@ -120,28 +114,14 @@ process_is_alive(const Process *process)
     return !wait_end(process->pidfd, 0);
 }
 
-static bool
-send_signal(const Process *process, int signal_number, GError **error)
-{
-    if (syscall(SYS_pidfd_send_signal, process->pidfd, signal_number, NULL, 0) == 0 ||
-        errno == ESRCH)
-        return true;
-    g_set_error(error, G_IO_ERROR, (int) g_io_error_from_errno(errno),
-                "signal %d to process %d: %s", signal_number, (int) process->record->pid,
-                g_strerror(errno));
-    return false;
-}
-
 bool
 process_kill(const Process *process, GError **error)
 {
-    return send_signal(process, SIGKILL, error);
-}
-
-bool
-process_terminate(const Process *process, GError **error)
-{
-    return send_signal(process, SIGTERM, error);
+    if (syscall(SYS_pidfd_send_signal, process->pidfd, SIGKILL, NULL, 0) == 0 || errno == ESRCH)
+        return true;
+    g_set_error(error, G_IO_ERROR, (int) g_io_error_from_errno(errno), "killing process %d: %s",
+                (int) process->record->pid, g_strerror(errno));
+    return false;
 }
 
 /* What /proc says. */

@@ -64,13 +64,11 @@ void process_free(Process *process); /* closes the pidfd; the QEMU runs on. Acce
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
 
 const ProcessRecord *process_record(const Process *process);
-int process_pidfd(const Process *process); /* readable once it has ended; owned by @process */
 bool process_is_alive(const Process *process);
 /* True as soon as it has ended; false after @timeout_us microseconds (0: just look). */
 bool process_wait(const Process *process, gint64 timeout_us);
-/* SIGKILL and SIGTERM through the pidfd; true as well when it has already ended. */
+/* SIGKILL through the pidfd; true as well when it has already ended. */
 bool process_kill(const Process *process, GError **error);
-bool process_terminate(const Process *process, GError **error);
 /* Resident memory of the process in bytes, 0 when not known. */
 guint64 process_resident_size(const Process *process);
 

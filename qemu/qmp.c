@@ -99,6 +99,7 @@ fail(Qmp *qmp, QmpError code, GError **error, const char *format, ...)
 {
     va_list arguments;
 
+    g_clear_error(&qmp->broken); /* what came before an end of file may be malformed too */
     va_start(arguments, format);
     qmp->broken = g_error_new_valist(QMP_ERROR, code, format, arguments);
     va_end(arguments);

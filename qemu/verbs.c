@@ -10,16 +10,10 @@
 
 #include "model/balloon.h"
 
-static char *
-peripheral_path(const char *id)
-{
-    return g_strdup_printf("/machine/peripheral/%s", id);
-}
-
 bool
 verb_set_requested(Monitor *monitor, const char *device_id, guint64 bytes, GError **error)
 {
-    g_autofree char *path = peripheral_path(device_id);
+    g_autofree char *path = monitor_device_path(device_id);
 
     return monitor_qom_set_size(monitor, path, "requested-size", bytes, error);
 }
@@ -27,7 +21,7 @@ verb_set_requested(Monitor *monitor, const char *device_id, guint64 bytes, GErro
 bool
 verb_poll_statistics(Monitor *monitor, const char *balloon_id, gint64 interval, GError **error)
 {
-    g_autofree char *path = peripheral_path(balloon_id);
+    g_autofree char *path = monitor_device_path(balloon_id);
 
     return monitor_qom_set(monitor, path, "guest-stats-polling-interval", json_new_int(interval),
                            error);
