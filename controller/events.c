@@ -151,14 +151,3 @@ events_attach(Events *events, const char *name)
     if (qmp)
         g_idle_add_full(G_PRIORITY_DEFAULT, begin_reading, listener, NULL);
 }
-
-guint
-events_n_attached(Events *events)
-{
-    guint n;
-
-    g_mutex_lock(&events->mutex);
-    n = g_hash_table_size(events->listeners);
-    g_mutex_unlock(&events->mutex);
-    return n;
-}

@@ -22,4 +22,3 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Events, events_free)
 
 /* Listens to the QEMU of @name, if not yet done. From any thread; may block for a moment. */
 void events_attach(Events *events, const char *name);
-guint events_n_attached(Events *events);

@@ -453,11 +453,3 @@ site_check_names(const Site *site, const char *const *names)
     }
     return is_good;
 }
-
-const char *
-site_short_file(const Site *site, const char *file)
-{
-    const char *path = path_below(site->scan->root, file);
-
-    return path ? path : file;
-}

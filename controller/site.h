@@ -58,5 +58,3 @@ char *site_unknown_name(const char *name, const GPtrArray *known);
 void site_print_complaints(const Site *site);
 /* The same as an array of {"file", "text"}. */
 Json *site_complaints_json(const Site *site);
-/* @file without the domains directory in front. Borrowed from @file. */
-const char *site_short_file(const Site *site, const char *file);

@@ -231,12 +231,6 @@ json_set_bool(Json *object, const char *name, bool value)
 }
 
 void
-json_set_double(Json *object, const char *name, double value)
-{
-    json_set(object, name, json_new_double(value));
-}
-
-void
 json_set_null(Json *object, const char *name)
 {
     json_set(object, name, json_new_null());

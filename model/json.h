@@ -30,7 +30,6 @@ void json_set_string(Json *object, const char *name, const char *value);
 void json_set_int(Json *object, const char *name, gint64 value);
 void json_set_uint(Json *object, const char *name, guint64 value);
 void json_set_bool(Json *object, const char *name, bool value);
-void json_set_double(Json *object, const char *name, double value);
 void json_set_null(Json *object, const char *name);
 void json_remove(Json *object, const char *name);
 void json_append(Json *array, Json *value);

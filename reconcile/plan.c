@@ -44,12 +44,6 @@ plan_action_name(PlanActionKind kind)
     return action_names[kind];
 }
 
-PlanActionKind
-plan_action_parse(const char *name)
-{
-    return enum_value(action_names, name);
-}
-
 const char *
 plan_verdict_name(PlanVerdict verdict)
 {

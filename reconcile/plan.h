@@ -24,7 +24,6 @@ typedef enum {
 
 /* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory". */
 const char *plan_action_name(PlanActionKind kind);
-PlanActionKind plan_action_parse(const char *name); /* 0 when it is none */
 
 typedef struct PlanAction {
     PlanActionKind kind;
