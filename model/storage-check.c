@@ -340,6 +340,29 @@ check_reservations(const StorageCheck *check)
                "is for managed='no'");
 }
 
+/* What a qcow2 image keeps elsewhere is a raw image with rules of its own. */
+static void
+check_data_store(const StorageCheck *check)
+{
+    const StorageImage *store = check->source->data_store;
+    StorageCheck own = *check;
+    g_autofree char *path = g_strconcat(check->path, *check->path ? "/" : "", "source/dataStore", NULL);
+
+    own.path = path;
+    own.type = store->type ? store->type : DISK_FILE;
+    own.format = store->format;
+    own.source = store->source;
+    own.auth = store->source ? store->source->auth : NULL;
+    own.encryption = store->source ? store->source->encryption : NULL;
+    if (!storage_is_set(own.type, own.source))
+        return refuse(&own, NULL, "disk-source", "the data store has no source");
+    if (store->format && store->format != DISK_FORMAT_RAW)
+        return refuse(&own, "format/@type", "disk-format", "a data store is raw");
+    if (own.type == DISK_VHOST_USER || own.type == DISK_VHOST_VDPA || own.encryption)
+        return refuse(&own, "source", "disk-source", "can't be a data store");
+    storage_check(&own);
+}
+
 void
 storage_check(const StorageCheck *check)
 {
@@ -353,12 +376,17 @@ storage_check(const StorageCheck *check)
         check_source(check);
         check_options(check);
     }
+    if (check->type == DISK_NETWORK && !check->source->protocol &&
+        (check->source->name || list_length(check->source->hosts)))
+        refuse(check, "source", "storage-name", "needs a protocol");
     check_auth(check, check->source->protocol ? &protocols[check->source->protocol] : NULL);
     if (check->encryption)
         check_encryption(check);
     check_reservations(check);
     if (list_length(check->source->slices) > 1)
         refuse(check, "source/slices", "storage-slice", "there is one slice of type 'storage'");
+    if (check->source->data_store)
+        check_data_store(check);
     if (check->source->data_store && check->format != DISK_FORMAT_QCOW2)
         refuse(check, "source/dataStore", "disk-format", "only qcow2 keeps its data elsewhere");
 }

@@ -72,6 +72,11 @@ static const Rule rules[] = {
       DISK("<driver><metadata_cache><max_size>1</max_size></metadata_cache></driver>" FILE_A VDA) },
     { "disk-format", "",
       DISK("<source file='/a'><dataStore type='file'><source file='/b'/></dataStore></source>" VDA) },
+    { "disk-source", "",
+      DISK("<driver type='qcow2'/><source file='/a'><dataStore type='network'/></source>" VDA) },
+    { "storage-name", "",
+      DISK("<driver type='qcow2'/><source file='/a'><dataStore type='network'>"
+           "<source protocol='http'>" HOST "</source></dataStore></source>" VDA) },
     { "disk-backing", "",
       DISK(FILE_A VDA "<backingStore type='file'><format type='raw'/><source file='/b'/>"
                       "</backingStore>") },
@@ -85,6 +90,7 @@ static const Rule rules[] = {
     /* network */
     { NULL, "", NET("<source protocol='nbd'>" HOST "</source>") },
     { "storage-hosts", "", NET("<source protocol='nbd'/>") },
+    { "storage-name", "", "<disk type='network' device='cdrom'><source name='x'/><target dev='hda'/></disk>" },
     { "storage-hosts", "", NET("<source protocol='iscsi' name='i/1'/>") },
     { "storage-hosts", "", NET("<source protocol='iscsi' name='i'>" HOST HOST "</source>") },
     { "storage-name", "", NET("<source protocol='iscsi' name='i/x'>" HOST "</source>") },
