@@ -226,7 +226,7 @@ test_resume_wakes_watch(void **state)
 
     g_free(virtkeep_expect(scratch, 30, 0, "suspend", "a"));
     watch = virtkeep_start(scratch, "watch");
-    assert_within(10, was_held_by("run/a.lock", command_pid(watch)));
+    assert_within(10, was_held_by("run/.a.lock", command_pid(watch)));
     g_free(virtkeep_expect(scratch, 30, 0, "resume", "a"));
     g_free(virtkeep_expect(scratch, 60, 0, "wait", "a", "--for=running", "--timeout", "30s"));
     command_signal(watch, SIGTERM);
