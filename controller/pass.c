@@ -122,6 +122,10 @@ settle_process(Subject *subject, const Site *site, GError **error)
 
     switch (subject->process_state) {
     case PROCESS_ALIVE:
+        /* Its monitor agrees that it is the one: make the record anew. */
+        if (subject->is_record_lost && subject->monitor)
+            return process_record_write(process_record(subject->process), subject->run_directory,
+                                        error);
         if (known != process_record(subject->process)->pid)
             return effect_note_adoption(subject, site, error);
         return true;

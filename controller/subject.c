@@ -8,7 +8,9 @@
  *     run dir -> process (pid, start time, boot, token) -> monitor -> observed
  *
  * A QEMU that the state has forgotten (a state file that was moved away) is still ours: its run
- * directory holds its record and applied.xml.
+ * directory holds its record and applied.xml. And one whose run directory was lost (removed, mounted
+ * over, its record overwritten) is still running: the state knows which process it is. Only where
+ * both say that it is gone is it gone, since a second QEMU on the same disks destroys them.
  */
 #include "controller/subject.h"
 
@@ -137,11 +139,15 @@ look(const Subject *subject)
         if (observed)
             return observed;
     }
-    message = g_strdup_printf("its QEMU (pid %d) does not answer: %s",
+    message = g_strdup_printf("its QEMU (pid %d) does not answer: %s%s",
                               process_record(subject->process)->pid,
                               error                    ? error->message
                               : subject->monitor_error ? subject->monitor_error->message
-                                                       : "no monitor");
+                                                       : "no monitor",
+                              subject->is_record_lost
+                                  ? "; its run directory was lost while it runs, so put that back, "
+                                    "or end the process"
+                                  : "");
     return observe_unreachable(message, now);
 }
 
@@ -152,8 +158,52 @@ subject_observe(Subject *subject, const Site *site)
                                                    : look(subject));
 }
 
-static bool
-adopt(Subject *subject, gint64 timeout)
+/* What the state keeps of the process, as a record. NULL when it knows none. */
+static ProcessRecord *
+kept_record(const Subject *subject, const Site *site)
+{
+    const DomainProcess *known = subject->row ? &subject->row->process : NULL;
+    ProcessRecord *record;
+
+    if (!known || known->pid <= 1 || known->pid > G_MAXINT32 || !known->boot_id ||
+        !process_token_is_valid(known->token))
+        return NULL;
+    record = g_new0(ProcessRecord, 1);
+    record->pid = (pid_t) known->pid;
+    record->start_time = known->pid_start_time;
+    record->boot_id = g_strdup(known->boot_id);
+    record->token = g_strdup(known->token);
+    record->uuid = g_strdup(subject->row->desired.uuid);
+    record->emulator = g_strdup(known->emulator);
+    record->log_path = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
+    return record;
+}
+
+/* The run directory leads to no QEMU; the state may. */
+static void
+adopt_kept(Subject *subject, const Site *site)
+{
+    g_autoptr(ProcessRecord) record = kept_record(subject, site);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Process) process = NULL;
+    ProcessState state;
+
+    if (!record)
+        return;
+    if (!process_adopt_record(record, &state, &process, &error)) {
+        subject->process_state = PROCESS_FOREIGN;
+        g_clear_error(&subject->monitor_error);
+        subject->monitor_error = g_steal_pointer(&error);
+    } else if (state == PROCESS_ALIVE) {
+        subject->process_state = PROCESS_ALIVE;
+        subject->process = g_steal_pointer(&process);
+        subject->is_record_lost = true;
+        g_clear_error(&subject->monitor_error);
+    }
+}
+
+static void
+adopt(Subject *subject, const Site *site, gint64 timeout)
 {
     g_autoptr(GError) error = NULL;
 
@@ -162,11 +212,11 @@ adopt(Subject *subject, gint64 timeout)
         /* The record can't be read: nothing is known, so nothing may be started. */
         subject->process_state = PROCESS_FOREIGN;
         subject->monitor_error = g_steal_pointer(&error);
-        return false;
     }
+    if (subject->process_state != PROCESS_ALIVE)
+        adopt_kept(subject, site);
     if (subject->process_state == PROCESS_ALIVE)
         connect_monitor(subject, timeout);
-    return true;
 }
 
 static void
@@ -225,6 +275,9 @@ resolve_desired(Subject *subject, const Site *site)
     }
     subject->diagnostics = diagnostics_new(entry->file);
     previous = parse_kept(subject->row ? subject->row->resolved_xml : NULL);
+    /* A state that was lost: what runs still says what was allocated, and shall keep it. */
+    if (!previous && subject->applied)
+        previous = domain_copy(subject->applied);
     memory_validate_host(entry->spec->domain, entry->spec->positions, site->host->thp_size,
                          subject->diagnostics);
     if (!diagnostics_has_errors(subject->diagnostics))
@@ -305,7 +358,7 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     if (site->recording)
         attach_recording(subject, site->recording);
     else
-        adopt(subject, monitor_timeout);
+        adopt(subject, site, monitor_timeout);
     load_applied(subject, site);
     resolve_desired(subject, site);
     find_policy(subject, site);

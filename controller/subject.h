@@ -39,6 +39,7 @@ typedef struct Subject {
     const DirectoryEntry *entry; /* borrowed from the scan; NULL when no file speaks for it */
     DomainRecord *row;           /* NULL when the state does not know it */
     ProcessState process_state;
+    bool is_record_lost; /* alive by the state's word, its run directory does not lead to it */
     Process *process; /* with PROCESS_ALIVE */
     Monitor *monitor; /* connected; NULL when there is no QEMU or it does not answer */
     GError *monitor_error;

@@ -292,6 +292,20 @@ identify(const ProcessRecord *record, const char *boot_id, ProcessState *ret_sta
 }
 
 bool
+process_adopt_record(const ProcessRecord *record, ProcessState *ret_state, Process **ret_process,
+                     GError **error)
+{
+    g_autofree char *boot_id = process_boot_id(error);
+    int pidfd = -1;
+
+    if (!boot_id || !identify(record, boot_id, ret_state, &pidfd, error))
+        return false;
+    if (*ret_state == PROCESS_ALIVE)
+        *ret_process = process_new(process_record_copy(record), pidfd);
+    return true;
+}
+
+bool
 process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_process,
               ProcessRecord **ret_record, GError **error)
 {

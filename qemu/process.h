@@ -58,6 +58,13 @@ const char *process_state_name(ProcessState state); /* "none", "gone", "foreign"
 bool process_adopt(const char *run_directory, ProcessState *ret_state, Process **ret_process,
                    ProcessRecord **ret_record, GError **error);
 
+/*
+ * The same for a record that was kept elsewhere: a run directory can be lost while its QEMU runs,
+ * and that must not look as if the QEMU had ended. *@ret_process is set only with PROCESS_ALIVE.
+ */
+bool process_adopt_record(const ProcessRecord *record, ProcessState *ret_state,
+                          Process **ret_process, GError **error);
+
 /* Takes @record and @pidfd. Used by launch; everyone else adopts. */
 Process *process_new(ProcessRecord *record, int pidfd);
 void process_free(Process *process); /* closes the pidfd; the QEMU runs on. Accepts NULL */
