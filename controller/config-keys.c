@@ -121,6 +121,12 @@ const ConfigKey config_keys[] = {
       .fallback = "[ /usr/bin/qemu-system-x86_64 ]",
       .doc = "The programs that `<emulator>` may name; the first is used where a file names "
              "none." },
+    { .path = "allow-qemu-namespace",
+      .type = KEY_SWITCH,
+      KEY(allow_qemu_namespace),
+      .fallback = "false",
+      .doc = "Whether `<qemu:commandline>` and `<qemu:override>` take effect. They can run "
+             "anything as whoever runs QEMU; `argv` shows them in any case." },
     { .path = NULL },
 };
 

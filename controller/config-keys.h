@@ -20,6 +20,7 @@ typedef enum {
     KEY_OVERRIDES, /* GPtrArray* of ConfigOverride* */
     KEY_NETWORKS,  /* GPtrArray* of ConfigNetwork* */
     KEY_POOLS,     /* GPtrArray* of ConfigPool* */
+    KEY_SWITCH,    /* gboolean: true or false */
     KEY_FILES,     /* GPtrArray* of char*: absolute paths, at least one */
 } KeyType;
 

@@ -416,9 +416,23 @@ set_root_policy(ConfigContext *context, const ConfigKey *row, Config *config, co
         set_policy(context, &config_member(config, row, PolicyOverrides), node, "", NULL);
 }
 
+static void
+set_switch(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
+{
+    const char *text = scalar_text(context, node, row->path);
+
+    if (!text)
+        return;
+    if (strcmp(text, "true") && strcmp(text, "false"))
+        mistake(context, node->at, "bad-value", "'%s': expected true or false", row->path);
+    else
+        config_member(config, row, gboolean) = !strcmp(text, "true");
+}
+
 const ConfigSetter config_setters[] = {
     [KEY_PATH] = set_path,          [KEY_DURATION] = set_duration,   [KEY_SIZE] = set_size,
     [KEY_SIZE_AUTO] = set_size,     [KEY_COUNT] = set_count,         [KEY_PERCENT] = set_count,
     [KEY_POLICY] = set_root_policy, [KEY_OVERRIDES] = set_overrides, [KEY_NETWORKS] = set_networks,
     [KEY_POOLS] = set_pools,        [KEY_FILES] = set_files,
+    [KEY_SWITCH] = set_switch,
 };

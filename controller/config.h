@@ -49,6 +49,7 @@ typedef struct Config {
 
     GPtrArray *networks;  /* ConfigNetwork*; never NULL */
     GPtrArray *pools;     /* ConfigPool*; never NULL */
+    gboolean allow_qemu_namespace;
     GPtrArray *emulators; /* char*, absolute; never NULL, never empty */
 } Config;
 

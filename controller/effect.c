@@ -106,6 +106,7 @@ build_argv(Subject *subject, const Site *site, const Domain *domain, char ***ret
     g_autoptr(CommandLine) line = NULL;
 
     host_facts_add_pools(&facts, site->config);
+    facts.is_qemu_namespace_allowed = site->config->allow_qemu_namespace;
     /* One that can't be made is said by the QEMU that needs it. */
     (void) g_mkdir_with_parents(memory, 0700);
     line = command_line_build(domain, subject->capabilities, &facts, subject->input.positions,

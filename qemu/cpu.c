@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "model/hyperv.h"
+#include "model/tuning.h"
 
 #define DEFAULT_CPU "qemu64"
 
@@ -247,12 +248,26 @@ cpu_spell(const DeviceContext *context, CommandLine *line)
     command_line_add(line, "-cpu", text->str);
 }
 
+/* CPUs that are there before the guest starts and can't be taken out; the others are plugged. */
+static guint
+n_cold_cpus(const Domain *domain)
+{
+    guint n = domain_vcpus_current(domain);
+
+    for (guint i = 0; i < list_length(domain->vcpu_list); i++) {
+        const Vcpu *vcpu = list_at(domain->vcpu_list, i, Vcpu);
+
+        n -= vcpu->enabled == TRISTATE_ON && vcpu->hotpluggable == TRISTATE_ON;
+    }
+    return n;
+}
+
 void
 cpu_spell_topology(const DeviceContext *context, CommandLine *line)
 {
     const Domain *domain = context->at.domain;
     guint64 max = domain->vcpus.is_set ? domain->vcpus.value : 1;
-    guint64 current = domain_vcpus_current(domain);
+    guint64 current = n_cold_cpus(domain);
     bool has_topology = domain->cores.is_set || domain->sockets.is_set || domain->threads.is_set ||
                         domain->dies.is_set || domain->clusters.is_set || domain->modules.is_set;
     g_autoptr(GString) text = g_string_new(NULL);

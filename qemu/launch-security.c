@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Guest memory that the host can't read: one object, named by the machine. What the guest's owner
- * gives as base64 is a file for SEV, in the run directory, and a property for the others.
+ * Guest memory that the host can't read: one object, named by the machine.
+ *
+ * What the guest's owner gives as base64 is a file for SEV, in the run directory, and a property
+ * for the others. QEMU asks the host's firmware whether it can; nothing is known of that here.
  */
 #include "qemu/launch-security.h"
 
