@@ -21,6 +21,8 @@
 
 #include "controller/graphics-ports.h"
 #include "controller/nvram.h"
+#include "model/launch-security.h"
+#include "model/tuning.h"
 #include "qemu/command-line.h"
 #include "qemu/device.h"
 #include "qemu/launch.h"
@@ -93,6 +95,26 @@ copy_environment(const CommandLine *line)
     for (guint i = 0; i < variables->len; i++)
         g_strv_builder_add(builder, variables->pdata[i]);
     return g_strv_builder_end(builder);
+}
+
+/* What a command line alone does not set up, and nothing else here does yet. */
+static bool
+check_launchable(const Domain *domain, GError **error)
+{
+    const LaunchSecurity *security = domain->launch_security;
+    const char *missing = NULL;
+
+    if (security && (security->dh_certificate || security->session))
+        missing = "launchSecurity: virtkeep does not make SEV's session files yet";
+    for (guint i = 0; i < list_length(domain->vcpu_list); i++) {
+        const Vcpu *vcpu = list_at(domain->vcpu_list, i, Vcpu);
+
+        if (vcpu->enabled == TRISTATE_ON && vcpu->hotpluggable == TRISTATE_ON)
+            missing = "vcpus: virtkeep does not plug virtual CPUs at the start yet";
+    }
+    if (missing)
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, missing);
+    return !missing;
 }
 
 /* NULL with @error. Free both with g_strfreev(). */
@@ -208,7 +230,8 @@ launch_domain(Subject *subject, const Site *site, GError **error)
                         .uuid = subject->desired->uuid };
 
     if (!launch_check_run_directory(subject->run_directory, error) ||
-        !subject_probe(subject, site, error) || !nvram_provide(subject->desired, error))
+        !subject_probe(subject, site, error) || !check_launchable(subject->desired, error) ||
+        !nvram_provide(subject->desired, error))
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired);
