@@ -27,6 +27,7 @@ static const Field balloon_fields[] = {
                  .doc = "The guest tells the host which pages are free."),
     FIELD_UINT(Balloon, stats_period, .path = "stats/@period", .change = CHANGE_LIVE,
                .doc = "Seconds between the guest's statistics while nothing moves."),
+    DEVICE_VIRTIO_FIELDS(Balloon),
     DEVICE_INFO_FIELDS(Balloon),
     FIELD_END,
 };
@@ -43,6 +44,8 @@ balloon_validate(const Validation *v, gconstpointer item)
 {
     const Balloon *balloon = item;
 
+    if (balloon->model == BALLOON_NONE && balloon->info.address)
+        validation_error(v, "address", "balloon-none", "what is not there has no address");
     if (balloon->model == BALLOON_XEN)
         validation_error(v, "@model", "not-supported", "this balloon is Xen's");
     if (list_at(v->domain->balloons, 0, Balloon) != balloon)

@@ -16,6 +16,7 @@ typedef struct Balloon {
     int model;
     int auto_deflate, free_page_reporting; /* on/off */
     OptUint stats_period;                  /* s */
+    VirtioOptions virtio;
 } Balloon;
 
 extern const DeviceKind balloon_kind;

@@ -11,7 +11,7 @@
 
 #include "model/default.h"
 
-static const char *const type_names[] = {
+const char *const chardev_type_names[] = {
     [CHARDEV_NULL] = "null",
     [CHARDEV_VC] = "vc",
     [CHARDEV_PTY] = "pty",
@@ -24,6 +24,9 @@ static const char *const type_names[] = {
     [CHARDEV_UNIX] = "unix",
     [CHARDEV_SPICEVMC] = "spicevmc",
     [CHARDEV_SPICEPORT] = "spiceport",
+    [CHARDEV_QEMU_VDAGENT] = "qemu-vdagent",
+    [CHARDEV_DBUS] = "dbus",
+    [CHARDEV_NMDM] = "nmdm",
     NULL,
 };
 static const char *const mode_names[] = {
@@ -31,7 +34,7 @@ static const char *const mode_names[] = {
     [CHARDEV_BIND] = "bind",
     NULL,
 };
-static const char *const protocol_names[] = {
+const char *const chardev_protocol_names[] = {
     [CHARDEV_RAW] = "raw",
     [CHARDEV_TELNET] = "telnet",
     [CHARDEV_TELNETS] = "telnets",
@@ -51,6 +54,17 @@ static const char *const target_names[] = {
     [CHARDEV_TARGET_SERIAL] = "serial",
     [CHARDEV_TARGET_VIRTIO] = "virtio",
     [CHARDEV_TARGET_ISA_DEBUG] = "isa-debug",
+    [CHARDEV_TARGET_GUESTFWD] = "guestfwd",
+    [CHARDEV_TARGET_XEN] = "xen",
+    [CHARDEV_TARGET_SCLP] = "sclp",
+    [CHARDEV_TARGET_SCLP_LM] = "sclplm",
+    [CHARDEV_TARGET_SYSTEM] = "system-serial",
+    [CHARDEV_TARGET_SPAPR_VIO] = "spapr-vio-serial",
+    NULL,
+};
+static const char *const mouse_names[] = {
+    [CHARDEV_MOUSE_SERVER] = "server",
+    [CHARDEV_MOUSE_CLIENT] = "client",
     NULL,
 };
 
@@ -62,10 +76,25 @@ static const Field source_fields[] = {
     FIELD_STRING(ChardevSource, service, .path = "@service", .doc = "Port."),
     FIELD_STRING(ChardevSource, channel, .path = "@channel", .doc = "spiceport: channel name."),
     FIELD_ON_OFF(ChardevSource, append, .path = "@append", .doc = "Keep what the file has."),
+    FIELD_YES_NO(ChardevSource, reconnect, .path = "reconnect/@enabled",
+                 .doc = "tcp, unix: connect again when the connection is lost."),
+    FIELD_UINT(ChardevSource, reconnect_timeout, .path = "reconnect/@timeout",
+               .doc = "tcp, unix: seconds before that."),
+    FIELD_YES_NO(ChardevSource, tls, .path = "@tls", .doc = "tcp: TLS on the connection."),
+    { .type = TYPE_NONE, .path = "@tlsFromConfig", .is_output = true,
+      .doc = "libvirt's note that `tls` is its own default." },
+    FIELD_YES_NO(ChardevSource, clipboard_copypaste, .path = "clipboard/@copypaste",
+                 .doc = "qemu-vdagent: share the clipboard."),
+    FIELD_ENUM(ChardevSource, mouse_mode, mouse_names, .path = "mouse/@mode",
+               .doc = "qemu-vdagent: who draws the pointer."),
+    FIELD_REFUSED("it is bhyve's", .path = "@master", .doc = "nmdm: one side."),
+    FIELD_REFUSED("it is bhyve's", .path = "@slave", .doc = "nmdm: the other side."),
+    FIELD_NO_EFFECT("virtkeep confines no process by security labels", .path = "seclabel",
+                    .doc = "SELinux and AppArmor labels."),
     FIELD_END,
 };
 
-static const Schema source_schema = {
+const Schema chardev_source_schema = {
     .element = "source",
     .size = sizeof(ChardevSource),
     .fields = source_fields,
@@ -73,16 +102,7 @@ static const Schema source_schema = {
 };
 
 #define CHARDEV_FIELDS                                                                             \
-    FIELD_ENUM(Chardev, type, type_names, .path = "@type", .is_required = true,                    \
-               .doc = "What the host side is."),                                                   \
-        FIELD_LIST(Chardev, sources, &source_schema, .path = "source",                             \
-                   .doc = "Where it leads to."),                                                   \
-        FIELD_ENUM(Chardev, protocol, protocol_names, .path = "protocol/@type",                    \
-                   .doc = "tcp: protocol on the connection."),                                     \
-        FIELD_STRING(Chardev, log_file, .path = "log/@file",                                       \
-                     .doc = "Everything is also written here."),                                   \
-        FIELD_ON_OFF(Chardev, log_append, .path = "log/@append", .doc = "Keep what the log has."), \
-        DEVICE_INFO_FIELDS(Chardev)
+    CHARDEV_BACKEND_FIELDS(Chardev, , "", .is_required = true, ), DEVICE_INFO_FIELDS(Chardev)
 
 static const Field serial_fields[] = {
     CHARDEV_FIELDS,
@@ -109,13 +129,25 @@ static const Field console_fields[] = {
 static const Field channel_fields[] = {
     CHARDEV_FIELDS,
     FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type", .is_required = true,
-               .doc = "`virtio`."),
+               .doc = "`virtio` or `guestfwd`."),
+    FIELD_STRING(Chardev, target_address, .path = "target/@address",
+                 .doc = "guestfwd: IP address that the guest connects to."),
+    FIELD_UINT(Chardev, target_port, .path = "target/@port", .min = 1, .max = 65535,
+               .doc = "guestfwd: TCP port that the guest connects to."),
     FIELD_STRING(Chardev, target_name, .path = "target/@name",
                  .doc = "Name the guest finds the port under."),
     { .type = TYPE_NONE,
       .path = "target/@state",
       .is_output = true,
       .doc = "libvirt's report of the guest's side." },
+    FIELD_END,
+};
+
+static const char *const redirdev_buses[] = { NULL, "usb", NULL };
+static const Field redirdev_fields[] = {
+    CHARDEV_FIELDS,
+    FIELD_ENUM(Chardev, target_type, redirdev_buses, .path = "@bus", .doc = "`usb`."),
+    DEVICE_BOOT_FIELDS(Chardev),
     FIELD_END,
 };
 
@@ -142,6 +174,10 @@ static const Schema channel_schema = { .element = "channel",
                                        .key = channel_key,
                                        .doc = "A port between host and guest, for agents." };
 
+static const Schema redirdev_schema = { .element = "redirdev", .size = sizeof(Chardev),
+                                        .fields = redirdev_fields,
+                                        .doc = "A USB device that somebody hands in from afar." };
+
 const ChardevSource *
 chardev_source(const Chardev *chardev)
 {
@@ -159,24 +195,60 @@ static const struct {
 };
 
 static void
-validate_backend(const Validation *v, const Chardev *chardev)
+validate_source(const Validation *v, const Chardev *chardev, const ChardevSource *source,
+                const char *at)
+{
+    g_autofree char *path = g_strconcat(at, "source[0]/@path", NULL);
+    g_autofree char *reconnect = g_strconcat(at, "source[0]/reconnect/@enabled", NULL);
+    g_autofree char *timeout = g_strconcat(at, "source[0]/reconnect/@timeout", NULL);
+
+    if (source->path && chardev->type != CHARDEV_PTY && !g_path_is_absolute(source->path))
+        validation_error(v, path, "chardev-source", "the path must be absolute");
+    if (!source->reconnect)
+        return;
+    if (chardev->type != CHARDEV_TCP && chardev->type != CHARDEV_UNIX)
+        validation_error(v, reconnect, "chardev-reconnect", "only sockets can reconnect");
+    else if (source->mode != CHARDEV_CONNECT && (source->mode || !source->path))
+        validation_error(v, reconnect, "chardev-reconnect", "only mode 'connect' can reconnect");
+    if (source->reconnect == TRISTATE_ON && !source->reconnect_timeout.value)
+        validation_error(v, timeout, "chardev-reconnect", "seconds before reconnecting, not 0");
+}
+
+void
+validate_chardev_backend(const Validation *v, const Chardev *chardev, const char *at)
 {
     const ChardevSource *source = chardev_source(chardev);
-    bool is_guest_channel = chardev->target_type == CHARDEV_TARGET_VIRTIO;
+    g_autofree char *type = g_strconcat(at, "@type", NULL);
+    g_autofree char *protocol = g_strconcat(at, "protocol/@type", NULL);
 
     if (!chardev->type)
         return;
-    if (chardev->type == CHARDEV_UNIX && is_guest_channel && (!source || !source->path))
+    if (source)
+        validate_source(v, chardev, source, at);
+    if (chardev->type == CHARDEV_NMDM)
+        validation_error(v, type, "not-supported", "backend 'nmdm' is bhyve's");
+    if (chardev->type == CHARDEV_UNIX && (!source || !source->path) &&
+        (chardev->target_type == CHARDEV_TARGET_VIRTIO || !chardev->target_type))
         return; /* libvirt makes a path up: so does the launch, in the run directory */
-    if (needs[chardev->type].needs_path && (!source || !source->path))
+    if (chardev->type < (int) G_N_ELEMENTS(needs) && needs[chardev->type].needs_path &&
+        (!source || !source->path))
         validation_error(v, NULL, "chardev-source", "<source path='…'/> is missing");
-    if (needs[chardev->type].needs_service && (!source || !source->service))
+    if (chardev->type < (int) G_N_ELEMENTS(needs) && needs[chardev->type].needs_service &&
+        (!source || !source->service))
         validation_error(v, NULL, "chardev-source", "<source host='…' service='…'/> is missing");
-    if (source && source->path && chardev->type != CHARDEV_PTY && !g_path_is_absolute(source->path))
-        validation_error(v, "source[0]/@path", "chardev-source", "the path must be absolute");
+    if ((chardev->type == CHARDEV_SPICEPORT || chardev->type == CHARDEV_DBUS) &&
+        (!source || !source->channel))
+        validation_error(v, NULL, "chardev-source", "<source channel='…'/> is missing");
     if (chardev->protocol == CHARDEV_TELNETS || chardev->protocol == CHARDEV_TLS)
-        validation_error(v, "protocol/@type", "not-supported", "protocol '%s' is not supported yet",
-                         protocol_names[chardev->protocol]);
+        validation_error(v, protocol, "not-supported",
+                         "QEMU has no protocol '%s'; <source tls='yes'> is TLS",
+                         chardev_protocol_names[chardev->protocol]);
+}
+
+static void
+validate_backend(const Validation *v, const Chardev *chardev)
+{
+    validate_chardev_backend(v, chardev, "");
 }
 
 static void
@@ -217,8 +289,17 @@ channel_validate(const Validation *v, gconstpointer item)
     const Chardev *channel = item;
 
     validate_backend(v, channel);
-    if (channel->target_type && channel->target_type != CHARDEV_TARGET_VIRTIO)
-        validation_error(v, "target/@type", "bad-value", "a channel's target can only be 'virtio'");
+    if (channel->target_type && channel->target_type != CHARDEV_TARGET_VIRTIO &&
+        channel->target_type != CHARDEV_TARGET_GUESTFWD)
+        validation_error(v, "target/@type", "bad-value",
+                         "a channel's target is 'virtio' or 'guestfwd', not '%s'",
+                         target_names[channel->target_type]);
+    if (channel->target_type == CHARDEV_TARGET_GUESTFWD &&
+        (!channel->target_address || !channel->target_port.is_set))
+        validation_error(v, "target", "channel-guestfwd", "guestfwd needs address and port");
+    if (channel->target_type == CHARDEV_TARGET_VIRTIO &&
+        (channel->target_address || channel->target_port.is_set))
+        validation_error(v, "target", "not-here", "address and port are guestfwd's");
     for (guint i = 0; channel->target_name && i < list_length(v->domain->channels); i++) {
         const Chardev *other = list_at(v->domain->channels, i, Chardev);
 
@@ -230,18 +311,27 @@ channel_validate(const Validation *v, gconstpointer item)
     }
 }
 
+static void
+redirdev_validate(const Validation *v, gconstpointer item)
+{
+    validate_backend(v, item);
+}
+
+static DeviceBus
+redirdev_bus(const Domain *domain, gconstpointer item)
+{
+    return BUS_USB;
+}
+
 static DeviceBus
 serial_bus(const Domain *domain, gconstpointer item)
 {
-    switch ((ChardevTarget) ((const Chardev *) item)->target_type) {
+    switch (((const Chardev *) item)->target_type) {
     case CHARDEV_TARGET_PCI_SERIAL:
         return BUS_PCI;
     case CHARDEV_TARGET_USB_SERIAL:
         return BUS_USB;
-    case CHARDEV_TARGET_ISA_SERIAL:
-    case CHARDEV_TARGET_ISA_DEBUG:
-    case CHARDEV_TARGET_SERIAL:
-    case CHARDEV_TARGET_VIRTIO:
+    default:
         return BUS_ISA;
     }
     return BUS_ISA;
@@ -315,4 +405,13 @@ const DeviceKind channel_kind = {
     .validate = channel_validate,
     .bus = virtio_serial_bus,
     .alias_prefix = "channel",
+};
+const DeviceKind redirdev_kind = {
+    .name = "redirdev",
+    .list_offset = offsetof(Domain, redirdevs),
+    .schema = &redirdev_schema,
+    .validate = redirdev_validate,
+    .bus = redirdev_bus,
+    .usb_rank = 4,
+    .alias_prefix = "redir",
 };

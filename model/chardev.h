@@ -16,7 +16,10 @@ typedef enum {
     CHARDEV_TCP,
     CHARDEV_UNIX,
     CHARDEV_SPICEVMC,
-    CHARDEV_SPICEPORT
+    CHARDEV_SPICEPORT,
+    CHARDEV_QEMU_VDAGENT,
+    CHARDEV_DBUS,
+    CHARDEV_NMDM
 } ChardevType;
 typedef enum { CHARDEV_CONNECT = 1, CHARDEV_BIND } ChardevMode;
 typedef enum { CHARDEV_RAW = 1, CHARDEV_TELNET, CHARDEV_TELNETS, CHARDEV_TLS } ChardevProtocol;
@@ -26,14 +29,26 @@ typedef enum {
     CHARDEV_TARGET_PCI_SERIAL,
     CHARDEV_TARGET_SERIAL,
     CHARDEV_TARGET_VIRTIO,
-    CHARDEV_TARGET_ISA_DEBUG
+    CHARDEV_TARGET_ISA_DEBUG,
+    CHARDEV_TARGET_GUESTFWD,
+    CHARDEV_TARGET_XEN,
+    CHARDEV_TARGET_SCLP,
+    CHARDEV_TARGET_SCLP_LM,
+    CHARDEV_TARGET_SYSTEM,
+    CHARDEV_TARGET_SPAPR_VIO
 } ChardevTarget;
 
 typedef struct ChardevSource {
     int mode; /* ChardevMode */
     char *path, *host, *service, *channel;
     int append; /* on/off */
+    int reconnect; /* yes/no */
+    OptUint reconnect_timeout; /* s */
+    int tls; /* yes/no */
+    int clipboard_copypaste, mouse_mode; /* qemu-vdagent: yes/no, ChardevMouse */
 } ChardevSource;
+
+typedef enum { CHARDEV_MOUSE_SERVER = 1, CHARDEV_MOUSE_CLIENT } ChardevMouse;
 
 typedef struct Chardev {
     DeviceInfo info;
@@ -46,9 +61,28 @@ typedef struct Chardev {
     char *target_name; /* channel: "org.qemu.guest_agent.0" */
     OptUint target_port;
     char *target_model; /* serial: "isa-serial" */
+    char *target_address; /* guestfwd: IP address that the guest connects to */
 } Chardev;
 
-extern const DeviceKind serial_kind, parallel_kind, console_kind, channel_kind;
+extern const char *const chardev_type_names[], *const chardev_protocol_names[];
+extern const Schema chardev_source_schema;
+
+/* The rows of the host side, for a struct S: @member leads to the Chardev's members ("" or
+ * `chardev.`), @at to the element ("" or "backend/"). */
+#define CHARDEV_BACKEND_FIELDS(S, member, at, ...)                                                 \
+    FIELD_ENUM(S, member type, chardev_type_names, .path = at "@type", __VA_ARGS__                 \
+               .doc = "What the host side is."),                                                   \
+    FIELD_LIST(S, member sources, &chardev_source_schema, .path = at "source",                     \
+               .doc = "Where it leads to."),                                                       \
+    FIELD_ENUM(S, member protocol, chardev_protocol_names, .path = at "protocol/@type",            \
+               .doc = "tcp: protocol on the connection."),                                         \
+    FIELD_STRING(S, member log_file, .path = at "log/@file",                                       \
+                 .doc = "Everything is also written here."),                                       \
+    FIELD_ON_OFF(S, member log_append, .path = at "log/@append", .doc = "Keep what the log has.")
+
+extern const DeviceKind serial_kind, parallel_kind, console_kind, channel_kind, redirdev_kind;
 
 /* The source that says where to, or NULL. */
 const ChardevSource *chardev_source(const Chardev *chardev);
+/* Refuses what is wrong with a host side; @at as for CHARDEV_BACKEND_FIELDS. */
+void validate_chardev_backend(const Validation *validation, const Chardev *chardev, const char *at);

@@ -8,21 +8,37 @@
  */
 #include "model/device.h"
 
+#include "model/audio.h"
 #include "model/balloon.h"
 #include "model/chardev.h"
 #include "model/controller.h"
+#include "model/crypto.h"
 #include "model/disk.h"
+#include "model/filesystem.h"
 #include "model/graphics.h"
+#include "model/hub.h"
 #include "model/input.h"
 #include "model/interface.h"
+#include "model/iommu.h"
 #include "model/memory.h"
+#include "model/panic.h"
+#include "model/pstore.h"
 #include "model/rng.h"
+#include "model/shmem.h"
+#include "model/smartcard.h"
+#include "model/sound.h"
+#include "model/tpm.h"
 #include "model/video.h"
+#include "model/vsock.h"
+#include "model/watchdog.h"
 
 const DeviceKind *const device_kinds[] = {
     &disk_kind,    &controller_kind, &interface_kind, &serial_kind,   &parallel_kind,
     &console_kind, &channel_kind,    &input_kind,     &graphics_kind, &video_kind,
-    &balloon_kind, &rng_kind,        &memory_kind,    NULL,
+    &balloon_kind, &rng_kind,        &memory_kind,
+    &audio_kind, &sound_kind, &watchdog_kind, &panic_kind, &tpm_kind, &vsock_kind, &shmem_kind,
+    &iommu_kind, &crypto_kind, &pstore_kind, &smartcard_kind, &hub_kind, &filesystem_kind,
+    &redirdev_kind, NULL,
 };
 
 const DeviceKind *

@@ -223,11 +223,6 @@ validate_cells(const Validation *v)
     guint n_cells = list_length(domain->cells);
     bool seen[128] = { false }, cpus[4096] = { false };
 
-    /* QEMU's MAX_NODES. Cells without an id are numbered by their place: their ids have no limit but
-     * this one. */
-    if (n_cells > G_N_ELEMENTS(seen))
-        return validation_error(v, "cpu/numa", "numa-cell", "%u cells; at most %u are possible",
-                                n_cells, (guint) G_N_ELEMENTS(seen));
     for (guint i = 0; i < n_cells; i++) {
         const NumaCell *cell = list_at(domain->cells, i, NumaCell);
         g_autofree char *path = g_strdup_printf("cpu/numa/cell[%u]", i);

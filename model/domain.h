@@ -187,6 +187,8 @@ struct Domain {
     /* Devices, one list a kind; items begin with a DeviceInfo. */
     GPtrArray *disks, *controllers, *interfaces, *serials, *parallels, *consoles, *channels, *inputs,
         *graphics, *videos, *balloons, *rngs, *memories;
+    GPtrArray *audios, *sounds, *watchdogs, *panics, *tpms, *vsocks, *shmems, *iommus, *cryptos,
+        *pstores, *smartcards, *hubs, *filesystems, *redirdevs;
 };
 
 extern const Schema domain_schema;

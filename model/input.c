@@ -19,6 +19,8 @@ static const char *const bus_names[] = {
     [INPUT_BUS_PS2] = "ps2",
     [INPUT_BUS_USB] = "usb",
     [INPUT_BUS_VIRTIO] = "virtio",
+    [INPUT_BUS_XEN] = "xen",
+    [INPUT_BUS_NONE] = "none",
     NULL,
 };
 const char *const virtio_model_names[] = {
@@ -28,12 +30,29 @@ const char *const virtio_model_names[] = {
     NULL,
 };
 
+static const char *const grab_names[] = { NULL, "all", NULL };
+const char *const input_grab_toggle_names[] = {
+    NULL, "ctrl-ctrl", "alt-alt", "shift-shift", "meta-meta", "scrolllock", "ctrl-scrolllock", NULL,
+};
+
+#define EVDEV WHEN(Input, type, "@type", WHEN_IS(INPUT_EVDEV))
+
 static const Field input_fields[] = {
     FIELD_ENUM(Input, type, type_names, .path = "@type", .is_required = true,
                .doc = "`mouse`, `tablet` or `keyboard`."),
     FIELD_ENUM(Input, bus, bus_names, .path = "@bus",
                .doc = "`ps2`, `usb` or `virtio`; usb for a tablet, ps2 else by default."),
     FIELD_ENUM(Input, model, virtio_model_names, .path = "@model", .doc = "virtio: device model."),
+    FIELD_STRING(Input, source, .path = "source/@evdev",
+                 WHEN(Input, type, "@type", WHEN_IS(INPUT_PASSTHROUGH)),
+                 .doc = "passthrough: the host's device."),
+    FIELD_STRING(Input, source, .path = "source/@dev", EVDEV, .doc = "evdev: the host's device."),
+    FIELD_ENUM(Input, grab, grab_names, .path = "source/@grab", EVDEV,
+               .doc = "evdev: `all` grabs the other devices too."),
+    FIELD_ON_OFF(Input, repeat, .path = "source/@repeat", EVDEV, .doc = "evdev: repeat keys."),
+    FIELD_ENUM(Input, grab_toggle, input_grab_toggle_names, .path = "source/@grabToggle", EVDEV,
+               .doc = "evdev: keys that give the device back to the host."),
+    DEVICE_VIRTIO_FIELDS(Input),
     DEVICE_INFO_FIELDS(Input),
     FIELD_END,
 };
@@ -50,6 +69,10 @@ input_bus(const Input *input)
 {
     if (input->bus)
         return input->bus;
+    if (input->type == INPUT_PASSTHROUGH)
+        return INPUT_BUS_VIRTIO;
+    if (input->type == INPUT_EVDEV)
+        return INPUT_BUS_NONE;
     return input->type == INPUT_TABLET ? INPUT_BUS_USB : INPUT_BUS_PS2;
 }
 
@@ -58,9 +81,18 @@ input_validate(const Validation *v, gconstpointer item)
 {
     const Input *input = item;
 
-    if (input->type == INPUT_PASSTHROUGH || input->type == INPUT_EVDEV)
-        validation_error(v, "@type", "not-supported", "input type '%s' is not supported yet",
-                         type_names[input->type]);
+    bool is_host = input->type == INPUT_PASSTHROUGH || input->type == INPUT_EVDEV;
+
+    if (input->bus == INPUT_BUS_XEN)
+        validation_error(v, "@bus", "not-supported", "bus 'xen' is Xen's");
+    if (input->type == INPUT_PASSTHROUGH && input_bus(input) != INPUT_BUS_VIRTIO)
+        validation_error(v, "@bus", "input-bus", "a device passed through sits on virtio");
+    if ((input->type == INPUT_EVDEV) != (input_bus(input) == INPUT_BUS_NONE))
+        validation_error(v, "@bus", "input-bus", "type 'evdev' and bus 'none' go together");
+    if (is_host && !input->source)
+        validation_error(v, "source", "missing-attribute", "the host's device is missing");
+    if (input_bus(input) != INPUT_BUS_VIRTIO)
+        validate_no_virtio_options(v, &input->virtio);
     if (input->type == INPUT_TABLET && input_bus(input) == INPUT_BUS_PS2)
         validation_error(v, "@bus", "input-bus", "a tablet can't sit on ps2");
     if (input->model && input_bus(input) != INPUT_BUS_VIRTIO)
@@ -74,6 +106,8 @@ input_device_bus(const Domain *domain, gconstpointer item)
 
     switch (input_bus(input)) {
     case INPUT_BUS_PS2:
+    case INPUT_BUS_XEN:
+    case INPUT_BUS_NONE:
         return BUS_NONE;
     case INPUT_BUS_USB:
         return BUS_USB;

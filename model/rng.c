@@ -22,7 +22,9 @@ static const Field rng_fields[] = {
     FIELD_UINT(Rng, rate_bytes, .path = "rate/@bytes", .min = 1, .doc = "Bytes a period."),
     FIELD_UINT(Rng, rate_period, .path = "rate/@period", .min = 1, .doc = "Period in ms; 1000."),
     FIELD_ENUM(Rng, backend, backend_names, .path = "backend/@model", .is_required = true,
-               .doc = "`random` or `builtin`."),
+               .doc = "`random`, `builtin` or `egd`."),
+    CHARDEV_BACKEND_FIELDS(Rng, chardev., "backend/", ),
+    DEVICE_VIRTIO_FIELDS(Rng),
     FIELD_STRING(Rng, path, .path = "backend", .doc = "random: device to read; /dev/urandom."),
     DEVICE_INFO_FIELDS(Rng),
     FIELD_END,
@@ -40,9 +42,11 @@ rng_validate(const Validation *v, gconstpointer item)
 {
     const Rng *rng = item;
 
-    if (rng->backend == RNG_BACKEND_EGD)
-        validation_error(v, "backend/@model", "not-supported",
-                         "backend 'egd' is not supported yet");
+    if (rng->backend == RNG_BACKEND_EGD && !rng->chardev.type)
+        validation_error(v, "backend", "missing-attribute", "egd needs a type: where the source is");
+    if (rng->backend != RNG_BACKEND_EGD && rng->chardev.type)
+        validation_error(v, "backend/@type", "not-here", "only egd has a type");
+    validate_chardev_backend(v, &rng->chardev, "backend/");
     if (rng->backend == RNG_BACKEND_BUILTIN && rng->path)
         validation_error(v, "backend", "rng-path", "backend 'builtin' has no path");
 }

@@ -14,7 +14,13 @@
 static const char *const model_names[] = {
     [VIDEO_VGA] = "vga",     [VIDEO_CIRRUS] = "cirrus", [VIDEO_VMVGA] = "vmvga",
     [VIDEO_QXL] = "qxl",     [VIDEO_VIRTIO] = "virtio", [VIDEO_BOCHS] = "bochs",
-    [VIDEO_RAMFB] = "ramfb", [VIDEO_NONE] = "none",     NULL,
+    [VIDEO_RAMFB] = "ramfb", [VIDEO_NONE] = "none",     [VIDEO_XEN] = "xen",     [VIDEO_VBOX] = "vbox",     [VIDEO_GOP] = "gop",     NULL,
+};
+
+static const char *const backend_names[] = {
+    [VIDEO_BACKEND_QEMU] = "qemu",
+    [VIDEO_BACKEND_VHOST_USER] = "vhostuser",
+    NULL,
 };
 
 #define MODEL(set) WHEN(Video, model, "model/@type", set)
@@ -35,6 +41,14 @@ static const Field video_fields[] = {
                  .doc = "virtio: blob resources."),
     FIELD_YES_NO(Video, accel3d, .path = "model/acceleration/@accel3d",
                  MODEL(WHEN_IS(VIDEO_VIRTIO)), .doc = "virtio: 3D acceleration."),
+    FIELD_YES_NO(Video, accel2d, .path = "model/acceleration/@accel2d",
+                 .refuse = "no QEMU device has it", .doc = "2D acceleration."),
+    FIELD_STRING(Video, render_node, .path = "model/acceleration/@rendernode",
+                 .doc = "vhostuser: the host's GPU."),
+    FIELD_ENUM(Video, backend, backend_names, .path = "driver/@name",
+               .doc = "`qemu` (default) or `vhostuser`."),
+    FIELD_REFUSED("it is bhyve's", .path = "driver/@vgaconf", .doc = "bhyve's VGA."),
+    DEVICE_VIRTIO_FIELDS(Video),
     FIELD_UINT(Video, x, .path = "model/resolution/@x", .doc = "Preferred width."),
     FIELD_UINT(Video, y, .path = "model/resolution/@y", .doc = "Preferred height."),
     DEVICE_INFO_FIELDS(Video),
@@ -53,6 +67,21 @@ video_validate(const Validation *v, gconstpointer item)
 {
     const Video *video = item;
 
+    if (video->model > VIDEO_NONE)
+        validation_error(v, "model/@type", "not-supported", "QEMU has no such card on this machine");
+    if (video->model != VIDEO_VIRTIO)
+        validate_no_virtio_options(v, &video->virtio);
+    if (video->backend == VIDEO_BACKEND_VHOST_USER && video->model != VIDEO_VIRTIO)
+        validation_error(v, "driver/@name", "video-backend", "only a virtio card can be vhost-user");
+    if (video->primary == TRISTATE_ON)
+        for (guint i = 0; i < list_length(v->domain->videos); i++) {
+            const Video *other = list_at(v->domain->videos, i, Video);
+
+            if (other == video)
+                break;
+            if (other->primary == TRISTATE_ON)
+                validation_error(v, "model/@primary", "video-primary", "only one card is primary");
+        }
     if (video->model == VIDEO_NONE && list_length(v->domain->videos) > 1)
         validation_error(v, "model/@type", "video-none",
                          "video 'none' excludes every other video card");
@@ -66,6 +95,9 @@ video_bus(const Domain *domain, gconstpointer item)
     switch ((VideoModel) ((const Video *) item)->model) {
     case VIDEO_NONE:
     case VIDEO_RAMFB:
+    case VIDEO_XEN:
+    case VIDEO_VBOX:
+    case VIDEO_GOP:
         return BUS_NONE;
     case VIDEO_VIRTIO:
     case VIDEO_BOCHS:

@@ -11,8 +11,10 @@ typedef enum {
     VIDEO_VIRTIO,
     VIDEO_BOCHS,
     VIDEO_RAMFB,
-    VIDEO_NONE
+    VIDEO_NONE, VIDEO_XEN, VIDEO_VBOX, VIDEO_GOP
 } VideoModel;
+
+typedef enum { VIDEO_BACKEND_QEMU = 1, VIDEO_BACKEND_VHOST_USER } VideoBackend;
 
 typedef struct Video {
     DeviceInfo info;
@@ -22,6 +24,10 @@ typedef struct Video {
     int primary;  /* yes/no */
     int blob;     /* on/off */
     int accel3d;  /* yes/no */
+    int accel2d; /* yes/no */
+    char *render_node;
+    int backend; /* VideoBackend */
+    VirtioOptions virtio;
     OptUint x, y; /* resolution */
 } Video;
 

@@ -35,6 +35,7 @@ balloon_properties(const DeviceContext *context, gconstpointer device)
     if (balloon->free_page_reporting &&
         device_needs_property(context, "@freePageReporting", driver, "free-page-reporting"))
         device_tree_add_tristate(tree, "free-page-reporting", balloon->free_page_reporting);
+    device_tree_add_virtio(tree, &balloon->virtio);
     device_tree_add_info(context, tree, &balloon->info);
     return tree;
 }

@@ -12,6 +12,8 @@
 #include "model/chardev.h"
 #include "qemu/device.h"
 
+#define CERTIFICATES "/etc/pki/libvirt-chardev"
+
 static const char *const backend_types[] = {
     [CHARDEV_NULL] = "null",         [CHARDEV_VC] = "vc",
     [CHARDEV_PTY] = "pty",           [CHARDEV_DEV] = "serial",
@@ -19,6 +21,8 @@ static const char *const backend_types[] = {
     [CHARDEV_STDIO] = "stdio",       [CHARDEV_UDP] = "udp",
     [CHARDEV_TCP] = "socket",        [CHARDEV_UNIX] = "socket",
     [CHARDEV_SPICEVMC] = "spicevmc", [CHARDEV_SPICEPORT] = "spiceport",
+    [CHARDEV_QEMU_VDAGENT] = "qemu-vdagent",
+    [CHARDEV_DBUS] = "dbus",         [CHARDEV_NMDM] = "null", /* refused by the model */
 };
 
 static Json *
@@ -42,10 +46,10 @@ inet_address(const ChardevSource *source, const char *default_host)
 }
 
 static Json *
-unix_address(const DeviceContext *context, const Chardev *chardev, const ChardevSource *source)
+unix_address(const DeviceContext *context, const DeviceInfo *info, const ChardevSource *source)
 {
     g_autofree char *own =
-        g_strdup_printf("%s/%s.sock", context->facts->socket_directory, chardev->info.alias);
+        g_strdup_printf("%s/%s.sock", context->facts->socket_directory, info->alias);
     Json *data = json_new_object();
 
     json_set_string(data, "path", source && source->path ? source->path : own);
@@ -65,6 +69,47 @@ add_socket(const Chardev *chardev, const ChardevSource *source, Json *address, J
     json_set_bool(data, "server", is_server);
     if (is_server)
         json_set_bool(data, "wait", false);
+    else if (source && source->reconnect)
+        json_set_uint(data, "reconnect",
+                      source->reconnect == TRISTATE_ON ? source->reconnect_timeout.value : 0);
+}
+
+static bool
+has_tls(const Chardev *chardev)
+{
+    const ChardevSource *source = chardev_source(chardev);
+
+    return chardev->type == CHARDEV_TCP && source && source->tls == TRISTATE_ON;
+}
+
+static char *
+credentials_id(const DeviceInfo *info)
+{
+    return g_strdup_printf("objchar%s_tls0", info->alias);
+}
+
+static void
+add_credentials(const DeviceContext *context, const Chardev *chardev, const DeviceInfo *info,
+                GPtrArray *backends)
+{
+    const ChardevSource *source = chardev_source(chardev);
+    g_autofree char *id = credentials_id(info);
+    bool is_server = source->mode == CHARDEV_BIND;
+    Json *tree = json_new_object();
+
+    json_set_string(tree, "qom-type", "tls-creds-x509");
+    json_set_string(tree, "id", id);
+    json_set_string(tree, "dir", CERTIFICATES);
+    json_set_string(tree, "endpoint", is_server ? "server" : "client");
+    json_set_bool(tree, "verify-peer", true);
+    backend_add(backends, BACKEND_OBJECT, tree);
+}
+
+static void
+add_vdagent(const ChardevSource *source, Json *data)
+{
+    json_set_bool(data, "clipboard", source && source->clipboard_copypaste == TRISTATE_ON);
+    json_set_bool(data, "mouse", source && source->mouse_mode == CHARDEV_MOUSE_CLIENT);
 }
 
 static void
@@ -80,7 +125,8 @@ add_udp(const Chardev *chardev, Json *data)
 }
 
 static Json *
-data_tree(const DeviceContext *context, const Chardev *chardev)
+data_tree(const DeviceContext *context, const Chardev *chardev, const DeviceInfo *info,
+          const char *spice_type)
 {
     const ChardevSource *source = chardev_source(chardev);
     Json *data = json_new_object();
@@ -100,12 +146,23 @@ data_tree(const DeviceContext *context, const Chardev *chardev)
     case CHARDEV_TCP:
         if (source)
             add_socket(chardev, source, inet_address(source, "127.0.0.1"), data);
+        if (has_tls(chardev)) {
+            g_autofree char *id = credentials_id(info);
+
+            json_set_string(data, "tls-creds", id);
+        }
         break;
     case CHARDEV_UNIX:
-        add_socket(chardev, source, unix_address(context, chardev, source), data);
+        add_socket(chardev, source, unix_address(context, info, source), data);
         break;
     case CHARDEV_SPICEVMC:
-        json_set_string(data, "type", "vdagent");
+        json_set_string(data, "type", spice_type);
+        break;
+    case CHARDEV_QEMU_VDAGENT:
+        add_vdagent(source, data);
+        break;
+    case CHARDEV_DBUS:
+        json_set_string(data, "name", source ? source->channel : NULL);
         break;
     case CHARDEV_SPICEPORT:
         json_set_string(data, "fqdn", source ? source->channel : NULL);
@@ -114,6 +171,7 @@ data_tree(const DeviceContext *context, const Chardev *chardev)
     case CHARDEV_VC:
     case CHARDEV_PTY:
     case CHARDEV_STDIO:
+    case CHARDEV_NMDM:
         break;
     }
     json_set_string(data, "logfile", chardev->log_file);
@@ -123,18 +181,43 @@ data_tree(const DeviceContext *context, const Chardev *chardev)
 }
 
 static void
-add_backend(const DeviceContext *context, const Chardev *chardev, const char *type,
-            GPtrArray *backends)
+add_backend(const DeviceContext *context, const Chardev *chardev, const DeviceInfo *info,
+            const char *type, const char *spice_type, GPtrArray *backends)
 {
-    g_autofree char *id = backend_name("char", &chardev->info);
+    g_autofree char *id = backend_name("char", info);
     Json *properties = json_new_object();
     Json *backend = json_new_object();
 
+    if (has_tls(chardev))
+        add_credentials(context, chardev, info, backends);
     json_set_string(backend, "type", type);
-    json_set(backend, "data", data_tree(context, chardev));
+    json_set(backend, "data", data_tree(context, chardev, info, spice_type));
     json_set_string(properties, "id", id);
     json_set(properties, "backend", backend);
     backend_add(backends, BACKEND_CHARDEV, properties);
+}
+
+void
+chardev_add_backend(const DeviceContext *context, const Chardev *chardev, const DeviceInfo *info,
+                    const char *spice_type, GPtrArray *backends)
+{
+    add_backend(context, chardev, info, backend_types[chardev->type], spice_type, backends);
+}
+
+Json *
+socket_client_tree(const char *id, const char *path)
+{
+    Json *properties = json_new_object(), *backend = json_new_object(), *data = json_new_object();
+    Json *address = json_new_object();
+
+    json_set_string(address, "path", path);
+    json_set(data, "addr", address_tree("unix", address));
+    json_set_bool(data, "server", false);
+    json_set_string(backend, "type", "socket");
+    json_set(backend, "data", data);
+    json_set_string(properties, "id", id);
+    json_set(properties, "backend", backend);
+    return properties;
 }
 
 static void
@@ -142,7 +225,7 @@ chardev_backends(const DeviceContext *context, gconstpointer device, GPtrArray *
 {
     const Chardev *chardev = device;
 
-    add_backend(context, chardev, backend_types[chardev->type], backends);
+    chardev_add_backend(context, chardev, &chardev->info, "vdagent", backends);
 }
 
 /* A host device that is a parallel port is another backend than one that is a serial port. */
@@ -151,8 +234,9 @@ parallel_backends(const DeviceContext *context, gconstpointer device, GPtrArray 
 {
     const Chardev *chardev = device;
 
-    add_backend(context, chardev,
-                chardev->type == CHARDEV_DEV ? "parallel" : backend_types[chardev->type], backends);
+    add_backend(context, chardev, &chardev->info,
+                chardev->type == CHARDEV_DEV ? "parallel" : backend_types[chardev->type],
+                NULL, backends);
 }
 
 static bool
@@ -187,14 +271,16 @@ serial_properties(const DeviceContext *context, gconstpointer device)
         [CHARDEV_TARGET_ISA_SERIAL] = "isa-serial",
         [CHARDEV_TARGET_USB_SERIAL] = "usb-serial",
         [CHARDEV_TARGET_PCI_SERIAL] = "pci-serial",
-        [CHARDEV_TARGET_SERIAL] = "isa-serial",
-        [CHARDEV_TARGET_VIRTIO] = "isa-serial", /* refused by the model */
         [CHARDEV_TARGET_ISA_DEBUG] = "isa-debugcon",
+        [CHARDEV_TARGET_SPAPR_VIO] = NULL, /* it and the others: refused by the model */
     };
     const Chardev *serial = device;
     const char *driver = drivers[serial->target_type];
-    Json *tree = port_tree(context, serial, driver);
+    Json *tree;
 
+    if (!driver)
+        return NULL;
+    tree = port_tree(context, serial, driver);
     if (g_str_equal(driver, "isa-serial"))
         device_tree_add_uint(tree, "index", &serial->target_port);
     return tree;
@@ -222,19 +308,68 @@ console_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+/* A port that the guest reaches by connecting to an address of QEMU's user network. */
+static void
+add_guestfwd(const Chardev *channel, GPtrArray *backends)
+{
+    g_autofree char *rule = g_strdup_printf("tcp:%s:%" G_GUINT64_FORMAT "-chardev:char%s",
+                                            channel->target_address, channel->target_port.value,
+                                            channel->info.alias);
+    Json *rules = json_new_array(), *item = json_new_object(), *tree = json_new_object();
+
+    json_set_string(item, "str", rule);
+    json_append(rules, item);
+    json_set_string(tree, "type", "user");
+    json_set(tree, "guestfwd", rules);
+    json_set_string(tree, "id", channel->info.alias);
+    backend_add(backends, BACKEND_NETDEV, tree);
+}
+
+static void
+channel_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Chardev *channel = device;
+
+    chardev_backends(context, device, backends);
+    if (channel->target_type == CHARDEV_TARGET_GUESTFWD)
+        add_guestfwd(channel, backends);
+}
+
 static Json *
 channel_properties(const DeviceContext *context, gconstpointer device)
 {
     const Chardev *channel = device;
-    Json *tree = port_tree(context, channel, "virtserialport");
+    Json *tree;
 
+    if (channel->target_type == CHARDEV_TARGET_GUESTFWD)
+        return NULL;
+    tree = port_tree(context, channel, "virtserialport");
     if (channel->target_name)
         json_set_string(tree, "name", channel->target_name);
-    else if (channel->type == CHARDEV_SPICEVMC)
+    else if (channel->type == CHARDEV_SPICEVMC || channel->type == CHARDEV_QEMU_VDAGENT)
         json_set_string(tree, "name", "com.redhat.spice.0");
     return tree;
 }
 
+static void
+redirdev_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Chardev *redirdev = device;
+
+    chardev_add_backend(context, redirdev, &redirdev->info, "usbredir", backends);
+}
+
+static Json *
+redirdev_properties(const DeviceContext *context, gconstpointer device)
+{
+    return port_tree(context, device, "usb-redir");
+}
+
+const DeviceSpelling redirdev_spelling = {
+    .kind = &redirdev_kind,
+    .backends = redirdev_backends,
+    .properties = redirdev_properties,
+};
 const DeviceSpelling serial_spelling = {
     .kind = &serial_kind,
     .backends = chardev_backends,
@@ -252,6 +387,6 @@ const DeviceSpelling console_spelling = {
 };
 const DeviceSpelling channel_spelling = {
     .kind = &channel_kind,
-    .backends = chardev_backends,
+    .backends = channel_backends,
     .properties = channel_properties,
 };

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "model/hyperv.h"
+#include "model/panic.h"
 #include "model/tuning.h"
 
 #define DEFAULT_CPU "qemu64"
@@ -242,6 +243,8 @@ cpu_spell(const DeviceContext *context, CommandLine *line)
     add_timers(domain, text);
     add_kvm(domain, text);
     add_hyperv(domain->hyperv, text);
+    if (domain_has_panic(domain, PANIC_HYPERV))
+        option_text_add(text, "hv-crash", "on");
     option_text_add_tristate(text, "pmu", domain_feature_state(domain->has_pmu, domain->pmu));
     add_cache(domain, text);
     add_physical_address(domain, text);

@@ -15,6 +15,8 @@
  */
 #include "qemu/device.h"
 
+#include <gio/gio.h>
+
 #include "model/disk.h"
 #include "model/input.h"
 #include "model/interface.h"
@@ -181,6 +183,26 @@ device_prepare_all(Monitor *monitor, const Domain *domain, GError **error)
                 g_prefix_error(error, "%s %s: ", spelling->kind->name, alias ? alias : "");
                 return false;
             }
+    }
+    return true;
+}
+
+bool
+device_check_launch(const Domain *domain, GError **error)
+{
+    for (guint k = 0; device_spellings[k]; k++) {
+        const DeviceSpelling *spelling = device_spellings[k];
+        const GPtrArray *devices = domain_devices(domain, spelling->kind);
+
+        for (guint i = 0; spelling->launch_refusal && i < list_length(devices); i++) {
+            g_autofree char *reason = spelling->launch_refusal(domain, devices->pdata[i]);
+
+            if (!reason)
+                continue;
+            g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, "%s %u: %s",
+                        spelling->kind->name, i, reason);
+            return false;
+        }
     }
     return true;
 }

@@ -53,25 +53,42 @@ typedef struct DeviceSpelling {
     /* What no option or property says, done over QMP once the device is there and before the guest
      * runs (or right after device_add). Harmless to do twice. */
     bool (*prepare)(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error);
+    /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command line
+     * can be shown all the same. */
+    char *(*launch_refusal)(const Domain *domain, gconstpointer device);
     /* Devices of a lower rank come first on the command line; NULL = all equal. */
     guint (*rank)(const Domain *domain, gconstpointer device);
 } DeviceSpelling;
 
 /* The registry, in command line order: a row here is all that the rest of qemu/ needs of a kind. */
 #define DEVICE_SPELLINGS(ROW)                                                                      \
+    ROW(iommu)                                                                                     \
     ROW(controller)                                                                                \
     ROW(memory)                                                                                    \
+    ROW(hub)                                                                                       \
     ROW(disk)                                                                                      \
+    ROW(filesystem)                                                                                \
     ROW(interface)                                                                                 \
+    ROW(smartcard)                                                                                 \
     ROW(serial)                                                                                    \
     ROW(parallel)                                                                                  \
     ROW(channel)                                                                                   \
     ROW(console)                                                                                   \
+    ROW(tpm)                                                                                       \
     ROW(input)                                                                                     \
+    ROW(audio)                                                                                     \
     ROW(graphics)                                                                                  \
     ROW(video)                                                                                     \
+    ROW(sound)                                                                                     \
+    ROW(watchdog)                                                                                  \
+    ROW(redirdev)                                                                                  \
     ROW(balloon)                                                                                   \
-    ROW(rng)
+    ROW(rng)                                                                                       \
+    ROW(panic)                                                                                     \
+    ROW(shmem)                                                                                     \
+    ROW(vsock)                                                                                     \
+    ROW(crypto)                                                                                    \
+    ROW(pstore)
 #define DEVICE_SPELLING_DECLARE(name) extern const DeviceSpelling name##_spelling;
 DEVICE_SPELLINGS(DEVICE_SPELLING_DECLARE)
 
@@ -96,6 +113,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DeviceTrees, device_trees_free)
 void device_spell_all(const DeviceContext *context, CommandLine *line);
 /* prepare() of every device: between the launch and `cont`. The error names the device. */
 bool device_prepare_all(Monitor *monitor, const Domain *domain, GError **error);
+/* launch_refusal() of every device: false and G_IO_ERROR_NOT_SUPPORTED for the first. */
+bool device_check_launch(const Domain *domain, GError **error);
 void backends_spell(const GPtrArray *backends, CommandLine *line);
 
 /* For the kinds' files. */

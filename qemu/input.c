@@ -15,9 +15,29 @@ static const struct {
     [INPUT_MOUSE] = { "usb-mouse", "virtio-mouse" },
     [INPUT_TABLET] = { "usb-tablet", "virtio-tablet" },
     [INPUT_KEYBOARD] = { "usb-kbd", "virtio-keyboard" },
-    [INPUT_PASSTHROUGH] = { NULL, NULL }, /* refused by the model */
+    [INPUT_PASSTHROUGH] = { NULL, "virtio-input-host" },
     [INPUT_EVDEV] = { NULL, NULL },
 };
+
+/* The host's device becomes the guest's PS/2 ones, through an object of QEMU's. */
+static void
+input_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Input *input = device;
+    Json *tree;
+
+    if (input->type != INPUT_EVDEV)
+        return;
+    tree = json_new_object();
+    json_set_string(tree, "qom-type", "input-linux");
+    json_set_string(tree, "id", input->info.alias);
+    json_set_string(tree, "evdev", input->source);
+    device_tree_add_tristate(tree, "repeat", input->repeat);
+    if (input->grab)
+        json_set_bool(tree, "grab_all", true);
+    json_set_string(tree, "grab-toggle", input_grab_toggle_names[input->grab_toggle]);
+    backend_add(backends, BACKEND_OBJECT, tree);
+}
 
 static Json *
 input_properties(const DeviceContext *context, gconstpointer device)
@@ -27,18 +47,21 @@ input_properties(const DeviceContext *context, gconstpointer device)
     g_autofree char *driver = NULL;
     Json *tree;
 
-    if (bus == INPUT_BUS_PS2 || !drivers[input->type].usb)
+    if (bus != INPUT_BUS_USB && bus != INPUT_BUS_VIRTIO)
         return NULL;
     if (bus == INPUT_BUS_USB)
         driver = g_strdup(drivers[input->type].usb);
     else
         driver = virtio_driver(drivers[input->type].virtio, input->model);
     tree = device_tree_new(context, driver);
+    device_tree_add_virtio(tree, &input->virtio);
+    json_set_string(tree, "evdev", input->source);
     device_tree_add_info(context, tree, &input->info);
     return tree;
 }
 
 const DeviceSpelling input_spelling = {
     .kind = &input_kind,
+    .backends = input_backends,
     .properties = input_properties,
 };

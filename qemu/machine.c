@@ -15,6 +15,7 @@
 #include "qemu/firmware.h"
 #include "qemu/launch-security.h"
 #include "qemu/numa.h"
+#include "qemu/sound.h"
 
 static const ClockTimer *
 find_timer(const Domain *domain, TimerName name)
@@ -108,6 +109,7 @@ spell_type(const DeviceContext *context, CommandLine *line)
     add_enclave_pages(domain, text);
     if (domain->launch_security)
         option_text_add(text, "confidential-guest-support", LAUNCH_SECURITY_ID);
+    sound_add_machine(domain, text);
     firmware_add_machine(domain, text);
     if (hpet)
         add_switch(context, text, "clock/timer", "hpet", hpet->present);
@@ -237,10 +239,4 @@ machine_spell_globals(const DeviceContext *context, CommandLine *line)
                           domain->tseg.value >> 20);
     if (domain->loader_secure == TRISTATE_ON)
         command_line_add(line, "-global", "driver=cfi.pflash01,property=secure,value=on");
-    /* Every q35 has ICH9's watchdog; unless told, QEMU keeps it from resetting the guest. libvirt
-     * arms it in every q35 guest (its implied `itco` watchdog), and so does this. */
-    if (domain_is_q35(domain)) {
-        command_line_add(line, "-watchdog-action", "reset");
-        command_line_add(line, "-global", "ICH9-LPC.noreboot=off");
-    }
 }

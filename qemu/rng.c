@@ -7,6 +7,7 @@
  */
 #include "model/rng.h"
 
+#include "qemu/chardev.h"
 #include "qemu/device.h"
 
 static void
@@ -14,14 +15,24 @@ rng_backends(const DeviceContext *context, gconstpointer device, GPtrArray *back
 {
     const Rng *rng = device;
     g_autofree char *id = backend_name("obj", &rng->info);
-    const char *type = rng->backend == RNG_BACKEND_BUILTIN ? "rng-builtin" : "rng-random";
+    static const char *const types[] = { [RNG_BACKEND_RANDOM] = "rng-random",
+                                         [RNG_BACKEND_EGD] = "rng-egd",
+                                         [RNG_BACKEND_BUILTIN] = "rng-builtin" };
+    const char *type = types[rng->backend];
     Json *tree = json_new_object();
 
     if (!capabilities_has_object(context->capabilities, type))
         validation_error(&context->at, "backend/@model", "not-in-qemu",
                          "this QEMU has no object '%s'", type);
+    if (rng->backend == RNG_BACKEND_EGD)
+        chardev_add_backend(context, &rng->chardev, &rng->info, NULL, backends);
     json_set_string(tree, "qom-type", type);
     json_set_string(tree, "id", id);
+    if (rng->backend == RNG_BACKEND_EGD) {
+        g_autofree char *chardev = backend_name("char", &rng->info);
+
+        json_set_string(tree, "chardev", chardev);
+    }
     if (rng->backend == RNG_BACKEND_RANDOM)
         json_set_string(tree, "filename", rng->path ? rng->path : "/dev/urandom");
     backend_add(backends, BACKEND_OBJECT, tree);
@@ -40,6 +51,7 @@ rng_properties(const DeviceContext *context, gconstpointer device)
         json_set_uint(tree, "max-bytes", rng->rate_bytes.value);
         json_set_uint(tree, "period", rng->rate_period.is_set ? rng->rate_period.value : 1000);
     }
+    device_tree_add_virtio(tree, &rng->virtio);
     device_tree_add_info(context, tree, &rng->info);
     return tree;
 }

@@ -6,6 +6,7 @@
  */
 #include "model/video.h"
 
+#include "qemu/chardev.h"
 #include "qemu/device.h"
 
 #define MIB (G_GUINT64_CONSTANT(1) << 20)
@@ -68,6 +69,8 @@ video_driver(const Domain *domain, const Video *video)
 {
     bool primary = is_primary(domain, video);
 
+    if (video->backend == VIDEO_BACKEND_VHOST_USER)
+        return primary ? "vhost-user-vga" : "vhost-user-gpu-pci";
     if (video->accel3d == TRISTATE_ON && models[video->model].primary_3d)
         return primary ? models[video->model].primary_3d : models[video->model].secondary_3d;
     return primary ? models[video->model].primary : models[video->model].secondary;
@@ -80,7 +83,7 @@ video_properties(const DeviceContext *context, gconstpointer device)
     guint64 vram;
     Json *tree;
 
-    if (video->model == VIDEO_NONE || !video->model)
+    if (video->model >= VIDEO_NONE || !video->model)
         return NULL;
     tree = device_tree_new(context, video_driver(context->at.domain, video));
     vram = size_or(&video->vram, models[video->model].vram);
@@ -97,11 +100,42 @@ video_properties(const DeviceContext *context, gconstpointer device)
         device_tree_add_uint(tree, "xres", &video->x);
         device_tree_add_uint(tree, "yres", &video->y);
     }
+    if (video->backend == VIDEO_BACKEND_VHOST_USER) {
+        g_autofree char *id = backend_name("chr-vu-", &video->info);
+
+        json_set_string(tree, "chardev", id);
+    }
+    /* The card with VGA takes none of them, as under libvirt. */
+    if (!g_str_has_suffix(json_get_string(tree, "driver"), "-vga"))
+        device_tree_add_virtio(tree, &video->virtio);
     device_tree_add_info(context, tree, &video->info);
     return tree;
 }
 
+/* vhost-user-gpu, a process of its own. */
+static void
+video_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Video *video = device;
+    g_autofree char *id = backend_name("chr-vu-", &video->info);
+    g_autofree char *path = g_strdup_printf("%s/%s-vhost-user.sock",
+                                            context->facts->socket_directory, video->info.alias);
+
+    if (video->backend == VIDEO_BACKEND_VHOST_USER)
+        backend_add(backends, BACKEND_CHARDEV, socket_client_tree(id, path));
+}
+
+static char *
+video_launch_refusal(const Domain *domain, gconstpointer device)
+{
+    return ((const Video *) device)->backend == VIDEO_BACKEND_VHOST_USER
+               ? g_strdup("virtkeep does not start vhost-user-gpu yet")
+               : NULL;
+}
+
 const DeviceSpelling video_spelling = {
     .kind = &video_kind,
+    .launch_refusal = video_launch_refusal,
+    .backends = video_backends,
     .properties = video_properties,
 };

@@ -14,11 +14,15 @@
  */
 #include "reconcile/implied.h"
 
+#include "model/audio.h"
 #include "model/balloon.h"
 #include "model/chardev.h"
 #include "model/disk.h"
+#include "model/graphics.h"
 #include "model/input.h"
+#include "model/iommu.h"
 #include "model/video.h"
+#include "model/watchdog.h"
 #include "reconcile/device-order.h"
 
 void
@@ -66,6 +70,70 @@ imply_pci_root(const Resolution *resolution, ControllerModel model)
     imply_controller(resolution, CONTROLLER_PCI, 0, model);
 }
 
+/* ICH9's watchdog is in every q35, and armed. */
+static void
+imply_watchdog(Domain *domain)
+{
+    Watchdog *watchdog;
+    int action = WATCHDOG_RESET;
+
+    for (guint i = 0; i < list_length(domain->watchdogs); i++) {
+        const Watchdog *other = list_at(domain->watchdogs, i, Watchdog);
+
+        if (other->model == WATCHDOG_ITCO)
+            return;
+        if (!i && other->action)
+            action = other->action;
+    }
+    watchdog = g_new0(Watchdog, 1);
+    watchdog->model = WATCHDOG_ITCO;
+    watchdog->action = action;
+    device_insert(&domain->watchdogs, G_MAXUINT, watchdog);
+}
+
+/* CPUs beyond the 255th are reached only by remapped interrupts. */
+static void
+imply_iommu(Domain *domain)
+{
+    Iommu *iommu;
+
+    if (domain->vcpus.value <= 255 || list_length(domain->iommus))
+        return;
+    iommu = g_new0(Iommu, 1);
+    iommu->model = IOMMU_INTEL;
+    iommu->intremap = TRISTATE_ON;
+    iommu->eim = TRISTATE_ON;
+    device_insert(&domain->iommus, 0, iommu);
+    if (domain->type == DOMAIN_TYPE_KVM && !domain->ioapic_driver)
+        domain->ioapic_driver = IOAPIC_QEMU;
+}
+
+/* A backend that fits the displays: SPICE's where there is one; silence for VNC and for guests
+ * without display. Other displays say themselves what they play to. */
+static void
+imply_audio(Domain *domain)
+{
+    int type = list_length(domain->graphics) ? 0 : AUDIO_NONE;
+    Audio *audio;
+
+    if (list_length(domain->audios))
+        return;
+    for (guint i = 0; i < list_length(domain->graphics); i++) {
+        int display = list_at(domain->graphics, i, Graphics)->type;
+
+        if (display == GRAPHICS_SPICE)
+            type = AUDIO_SPICE;
+        else if (display == GRAPHICS_VNC && !type)
+            type = AUDIO_NONE;
+    }
+    if (!type && !list_length(domain->sounds))
+        return;
+    audio = g_new0(Audio, 1);
+    audio->id = opt_uint(1);
+    audio->type = type ? type : AUDIO_NONE;
+    device_insert(&domain->audios, 0, audio);
+}
+
 void
 imply_default_devices(const Resolution *resolution)
 {
@@ -87,6 +155,11 @@ imply_default_devices(const Resolution *resolution)
         balloon->model = BALLOON_VIRTIO;
         device_insert(&domain->balloons, 0, balloon);
     }
+    if (is_q35) {
+        imply_watchdog(domain);
+        imply_iommu(domain);
+    }
+    imply_audio(domain);
 }
 
 /* ---- serial port 0 and its console ---- */
@@ -206,6 +279,8 @@ imply_needed_devices(const Resolution *resolution)
         imply_drive_controllers(resolution, drive_buses[i].bus, drive_buses[i].type);
     imply_virtio_serial(resolution, domain->channels);
     imply_virtio_serial(resolution, domain->consoles);
+    if (list_length(domain->smartcards))
+        imply_controller(resolution, CONTROLLER_CCID, 0, 0);
     if (list_length(domain->graphics) && !list_length(domain->videos))
         device_insert(&domain->videos, 0, g_new0(Video, 1)); /* its model: defaults.c */
 }

@@ -6,15 +6,19 @@
  * first controller that has one, in the order of libvirt's walk over the kinds. A device that
  * names only its bus stays on it. ICH9's companions share their master's ports and have none.
  *
- * Ports are kept as paths ("1", "1.2"): a hub on port 1 would open "1.1" to "1.8". Hubs are not
- * a device kind yet, so paths of more than one step are refused, and devices beyond the
- * controllers' ports are an error where libvirt would add a hub.
+ * Ports are kept as paths ("1", "1.2"): a hub on port 1 opens "1.1" to "1.8", down to four steps.
+ * Hubs get their ports before the other devices, and where there are more devices than ports,
+ * hubs are added first, each of which takes one port and gives eight.
  */
 #include "reconcile/usb.h"
 
+#include <string.h>
+
+#include "model/hub.h"
 #include "reconcile/device-order.h"
 
 #define MAX_PORTS 15 /* QEMU's xHCI */
+#define MAX_DEPTH 4  /* steps of a port path */
 
 /* Root ports by model; `ports` of the element counts for xHCI alone. */
 static const struct {
@@ -31,6 +35,7 @@ static const struct {
 typedef struct UsbMap {
     const Resolution *resolution;
     GHashTable *used; /* "bus:port" */
+    GHashTable *hubs; /* "bus:port" of those that hubs sit on */
 } UsbMap;
 
 static guint
@@ -61,9 +66,13 @@ bus_ports(const UsbMap *map, guint bus)
 }
 
 static bool
-reserve(UsbMap *map, guint bus, const char *port)
+reserve(UsbMap *map, const DeviceRef *ref, guint bus, const char *port)
 {
-    return g_hash_table_add(map->used, g_strdup_printf("%u:%s", bus, port));
+    if (!g_hash_table_add(map->used, g_strdup_printf("%u:%s", bus, port)))
+        return false;
+    if (ref->kind == &hub_kind)
+        g_hash_table_add(map->hubs, g_strdup_printf("%u:%s", bus, port));
+    return true;
 }
 
 static bool
@@ -72,13 +81,36 @@ has_port(const Address *address)
     return address && address->type == ADDRESS_USB && address->port && *address->port;
 }
 
+static guint
+depth(const char *port)
+{
+    guint steps = 1;
+
+    for (const char *c = port; *c; c++)
+        steps += *c == '.';
+    return steps;
+}
+
 static bool
-is_root_port(const UsbMap *map, guint bus, const char *port)
+is_number_up_to(const char *text, guint64 max)
 {
     guint64 number;
 
-    return g_ascii_string_to_unsigned(port, 10, 1, 255, &number, NULL) &&
-           number <= bus_ports(map, bus);
+    return g_ascii_string_to_unsigned(text, 10, 1, max, &number, NULL);
+}
+
+/* Whether there is a controller or hub that has @port. */
+static bool
+is_port(const UsbMap *map, guint bus, const char *port)
+{
+    g_autofree char *key = g_strdup_printf("%u:%s", bus, port);
+    const char *dot = strrchr(port, '.');
+
+    if (!dot)
+        return is_number_up_to(port, bus_ports(map, bus));
+    key[strlen(key) - strlen(dot)] = '\0';
+    return depth(port) <= MAX_DEPTH && is_number_up_to(dot + 1, HUB_PORTS) &&
+           g_hash_table_contains(map->hubs, key);
 }
 
 static void
@@ -91,10 +123,10 @@ reserve_given(UsbMap *map, const DeviceRef *ref)
         return;
     bus = address->bus.value;
     address->bus = opt_uint(bus);
-    if (!is_root_port(map, bus, address->port))
+    if (!is_port(map, bus, address->port))
         resolution_error(map->resolution, ref->device, "address", "address-invalid",
                          "USB controller %u has no port %s", bus, address->port);
-    else if (!reserve(map, bus, address->port))
+    else if (!reserve(map, ref, bus, address->port))
         resolution_error(map->resolution, ref->device, "address", "address-conflict",
                          "port %s of USB controller %u is in use", address->port, bus);
 }
@@ -119,27 +151,41 @@ inherit(UsbMap *map, const DeviceRef *ref)
     const Address *own = device_info(ref->device)->address;
     const Address *old = ancestor ? ancestor->address : NULL;
 
-    if (has_port(own) || !has_port(old) || !is_root_port(map, old->bus.value, old->port) ||
+    if (has_port(own) || !has_port(old) || !is_port(map, old->bus.value, old->port) ||
         (own && own->bus.is_set && own->bus.value != old->bus.value))
         return;
-    if (reserve(map, old->bus.value, old->port))
+    if (reserve(map, ref, old->bus.value, old->port))
         set_port(ref->device, old->bus.value, old->port);
 }
 
+/* The lowest free port of @bus below @parent ("" = the controllers'), which has @n_ports, then of the
+ * hubs on them. */
 static bool
-assign_on(UsbMap *map, gpointer device, guint bus)
+assign_below(UsbMap *map, const DeviceRef *ref, guint bus, const char *parent, guint n_ports)
 {
-    guint n_ports = bus_ports(map, bus);
-
     for (guint i = 1; i <= n_ports; i++) {
-        g_autofree char *port = g_strdup_printf("%u", i);
+        g_autofree char *port = g_strdup_printf("%s%u", parent, i);
 
-        if (!reserve(map, bus, port))
+        if (!reserve(map, ref, bus, port))
             continue;
-        set_port(device, bus, port);
+        set_port(ref->device, bus, port);
         return true;
     }
+    for (guint i = 1; i <= n_ports; i++) {
+        g_autofree char *hub = g_strdup_printf("%u:%s%u", bus, parent, i);
+        g_autofree char *below = g_strdup_printf("%s%u.", parent, i);
+
+        if (depth(below) <= MAX_DEPTH && g_hash_table_contains(map->hubs, hub) &&
+            assign_below(map, ref, bus, below, HUB_PORTS))
+            return true;
+    }
     return false;
+}
+
+static bool
+assign_on(UsbMap *map, const DeviceRef *ref, guint bus)
+{
+    return assign_below(map, ref, bus, "", bus_ports(map, bus));
 }
 
 static void
@@ -151,7 +197,7 @@ assign(UsbMap *map, const DeviceRef *ref)
     if (has_port(own))
         return;
     for (guint bus = is_fixed ? own->bus.value : 0; bus <= 255; bus++) {
-        if (assign_on(map, ref->device, bus))
+        if (assign_on(map, ref, bus))
             return;
         if (is_fixed)
             break;
@@ -191,21 +237,100 @@ compare_ranks(gconstpointer a, gconstpointer b)
     return (gint) x->kind->usb_rank - (gint) y->kind->usb_rank;
 }
 
+static bool
+is_usb(const Resolution *resolution, const DeviceRef *ref)
+{
+    return device_bus(resolution->domain, ref->kind, ref->device) == BUS_USB;
+}
+
+static bool
+has_no_usb(const Domain *domain)
+{
+    for (guint i = 0; i < list_length(domain->controllers); i++)
+        if (list_at(domain->controllers, i, Controller)->model == CONTROLLER_MODEL_NONE)
+            return true;
+    return false;
+}
+
+/* Adds hubs where there are more devices than ports. */
+static void
+add_hubs(const Resolution *resolution)
+{
+    g_autoptr(GArray) refs = domain_device_refs(resolution->domain);
+    Domain *domain = resolution->domain;
+    UsbMap map = { .resolution = resolution };
+    guint n_devices = 0, n_ports = HUB_PORTS * list_length(domain->hubs);
+
+    for (guint i = 0; i < refs->len; i++)
+        n_devices += is_usb(resolution, &g_array_index(refs, DeviceRef, i));
+    for (guint i = 0; i < list_length(domain->controllers); i++) {
+        const Controller *controller = list_at(domain->controllers, i, Controller);
+
+        if (controller->type == CONTROLLER_USB)
+            n_ports += controller_ports(controller);
+    }
+    if (n_devices <= n_ports || has_no_usb(domain) || !bus_ports(&map, 0))
+        return;
+    for (guint n = (n_devices - n_ports + 1 + HUB_PORTS - 2) / (HUB_PORTS - 1); n; n--) {
+        Hub *hub = g_new0(Hub, 1);
+
+        hub->type = HUB_TYPE_USB;
+        device_insert(&domain->hubs, G_MAXUINT, hub);
+    }
+}
+
+static void
+check_disabled(const Resolution *resolution, const DeviceRef *ref)
+{
+    resolution_error(resolution, ref->device, NULL, "usb-none",
+                     "this device needs USB, which controller model 'none' says there is none of");
+}
+
+typedef void (*Step)(UsbMap *map, const DeviceRef *ref);
+
+/* @step for the hubs alone, or for the others alone. */
+static void
+run_step(UsbMap *map, const GArray *refs, bool want_hubs, Step step)
+{
+    for (guint i = 0; i < refs->len; i++) {
+        const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
+
+        if (is_usb(map->resolution, ref) && (ref->kind == &hub_kind) == want_hubs)
+            step(map, ref);
+    }
+}
+
+static gint
+compare_depths(gconstpointer a, gconstpointer b)
+{
+    const DeviceRef *x = a, *y = b;
+    const Address *one = device_info(x->device)->address, *other = device_info(y->device)->address;
+
+    return (has_port(one) ? (gint) depth(one->port) : 0) -
+           (has_port(other) ? (gint) depth(other->port) : 0);
+}
+
 void
 resolve_usb_addresses(const Resolution *resolution)
 {
-    static void (*const steps[])(UsbMap *, const DeviceRef *) = { reserve_given, inherit, assign };
     g_autoptr(GHashTable) used = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autoptr(GArray) refs = domain_device_refs(resolution->domain);
-    UsbMap map = { resolution, used };
+    g_autoptr(GHashTable) hubs = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GArray) refs = NULL, by_depth = NULL;
+    UsbMap map = { resolution, used, hubs };
 
     check_controllers(resolution);
+    add_hubs(resolution);
+    refs = domain_device_refs(resolution->domain);
     g_array_sort(refs, compare_ranks); /* stable: equal ranks stay in table order */
-    for (guint s = 0; s < G_N_ELEMENTS(steps); s++)
-        for (guint i = 0; i < refs->len; i++) {
-            const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
-
-            if (device_bus(resolution->domain, ref->kind, ref->device) == BUS_USB)
-                steps[s](&map, ref);
-        }
+    for (guint i = 0; has_no_usb(resolution->domain) && i < refs->len; i++)
+        if (is_usb(resolution, &g_array_index(refs, DeviceRef, i)))
+            return check_disabled(resolution, &g_array_index(refs, DeviceRef, i));
+    by_depth = g_array_copy(refs); /* a hub before what sits on it */
+    g_array_sort(by_depth, compare_depths);
+    run_step(&map, by_depth, true, reserve_given);
+    run_step(&map, refs, false, reserve_given);
+    run_step(&map, by_depth, true, inherit);
+    run_step(&map, refs, true, assign);
+    run_step(&map, refs, false, inherit);
+    run_step(&map, refs, false, assign);
 }

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vsock. QEMU opens /dev/vhost-vsock by itself; a CID that another guest has makes it end with a
+ * message that says so.
+ */
+#include "model/vsock.h"
+
+#include "qemu/device.h"
+
+static Json *
+vsock_properties(const DeviceContext *context, gconstpointer device)
+{
+    const Vsock *vsock = device;
+    g_autofree char *driver = virtio_driver("vhost-vsock", vsock->model);
+    Json *tree = device_tree_new(context, driver);
+
+    device_tree_add_virtio(tree, &vsock->virtio);
+    device_tree_add_uint(tree, "guest-cid", &vsock->cid);
+    device_tree_add_info(context, tree, &vsock->info);
+    return tree;
+}
+
+const DeviceSpelling vsock_spelling = {
+    .kind = &vsock_kind,
+    .properties = vsock_properties,
+};
