@@ -4,6 +4,8 @@
  *
  * What the guest's owner gives as base64 is a file for SEV, in the run directory, and a property
  * for the others. QEMU asks the host's firmware whether it can; nothing is known of that here.
+ *
+ * Each kind is a row: the object's type and which of the file's members it takes.
  */
 #include "qemu/launch-security.h"
 

@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "tests/support/deadline.h"
 #include "tests/support/scratch.h"
 
 #define N_THREADS 4
@@ -112,6 +113,23 @@ wait_for_lock(gpointer data)
     return lock_acquire(data, "a", 10 * G_USEC_PER_SEC, NULL, NULL);
 }
 
+/* How many descriptors of this process are open on @file. */
+static guint
+n_open(const char *file)
+{
+    g_autoptr(GDir) directory = g_dir_open("/proc/self/fd", 0, NULL);
+    const char *name;
+    guint n = 0;
+
+    while ((name = g_dir_read_name(directory))) {
+        g_autofree char *link = g_build_filename("/proc/self/fd", name, NULL);
+        g_autofree char *target = g_file_read_link(link, NULL);
+
+        n += !g_strcmp0(target, file);
+    }
+    return n;
+}
+
 /* The file is removed while one holds its lock and another waits for it: whoever gets it then must
  * hold what a third one finds. */
 static void
@@ -124,7 +142,7 @@ test_removed_while_waited_for(void **state)
     GThread *waiting = g_thread_new("waiting", wait_for_lock, run);
     g_autoptr(Lock) second = NULL, third = NULL;
 
-    g_usleep(100000);
+    assert_within(10, n_open(file) == 2); /* the holder's and the one who waits */
     assert_int_equal(unlink(file), 0);
     lock_release(g_steal_pointer(&first));
     second = g_thread_join(waiting);
