@@ -114,7 +114,7 @@ check_launchable(const Domain *domain, GError **error)
     }
     if (missing)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, missing);
-    return !missing;
+    return !missing && device_check_launch(domain, error);
 }
 
 /* NULL with @error. Free both with g_strfreev(). */

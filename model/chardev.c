@@ -380,6 +380,7 @@ const DeviceKind serial_kind = {
     .fill_defaults = serial_fill_defaults,
     .bus = serial_bus,
     .pci_rank = 14,
+    .usb_rank = 4,
     .alias_prefix = "serial",
 };
 const DeviceKind parallel_kind = {
@@ -412,6 +413,6 @@ const DeviceKind redirdev_kind = {
     .schema = &redirdev_schema,
     .validate = redirdev_validate,
     .bus = redirdev_bus,
-    .usb_rank = 4,
+    .usb_rank = 7,
     .alias_prefix = "redir",
 };

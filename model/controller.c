@@ -226,8 +226,6 @@ controller_validate(const Validation *v, gconstpointer item)
     if (controller->type == CONTROLLER_PCI)
         validate_pci(v, controller);
     validate_virtio(v, controller);
-    if (controller->type == CONTROLLER_CCID)
-        validation_error(v, "@type", "not-supported", "smartcard readers are not supported yet");
     for (guint i = 0; controller->index.is_set && i < list_length(v->domain->controllers); i++) {
         const Controller *other = list_at(v->domain->controllers, i, Controller);
         g_autofree char *key = controller_key(controller), *other_key = controller_key(other);
@@ -342,6 +340,7 @@ const DeviceKind controller_kind = {
     .fill_defaults = controller_fill_defaults,
     .bus = controller_bus,
     .pci_rank = 5,
+    .usb_rank = 3,
     .alias_prefix = "controller",
     .alias = controller_alias,
 };

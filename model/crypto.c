@@ -2,6 +2,9 @@
 /*
  * Crypto devices: ciphers that the host computes for the guest, by QEMU itself (`builtin`) or by the
  * host's kernel (`lkcf`).
+ *
+ * The host side is an object of QEMU's with as many queues as the device; libvirt knows one device
+ * model and one type of it so far, and so do these rows.
  */
 #include "model/crypto.h"
 

@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "model/audio.h"
+
 static const char *const type_names[] = {
     [GRAPHICS_VNC] = "vnc",         [GRAPHICS_SPICE] = "spice",
     [GRAPHICS_SDL] = "sdl",         [GRAPHICS_EGL_HEADLESS] = "egl-headless",
@@ -44,6 +46,8 @@ static const Field listen_fields[] = {
     FIELD_ENUM(GraphicsListen, type, listen_names, .path = "@type", .is_required = true,
                .doc = "`address`, `socket` or `none`."),
     FIELD_STRING(GraphicsListen, address, .path = "@address", .doc = "Address to listen on."),
+    FIELD_REFUSED("libvirt's networks are not known to virtkeep: say an address", .path = "@network",
+                  .doc = "network: libvirt's network."),
     FIELD_STRING(GraphicsListen, socket, .path = "@socket", .doc = "Socket to listen on."),
     FIELD_END,
 };
@@ -54,6 +58,28 @@ static const Schema listen_schema = {
     .doc = "Where a display listens.",
 };
 
+const char *const spice_channel_names[] = { NULL,      "main",      "display",  "inputs",
+                                            "cursor",  "playback",  "record",   "smartcard",
+                                            "usbredir", "webdav", NULL };
+static const char *const channel_modes[] = {
+    [CHANNEL_ANY] = "any",
+    [CHANNEL_SECURE] = "secure",
+    [CHANNEL_INSECURE] = "insecure",
+    NULL,
+};
+static const Field spice_channel_fields[] = {
+    FIELD_ENUM(SpiceChannel, name, spice_channel_names, .path = "@name", .is_required = true,
+               .doc = "Which channel."),
+    FIELD_ENUM(SpiceChannel, mode, channel_modes, .path = "@mode", .is_required = true,
+               .doc = "`any`, `secure` (TLS only) or `insecure`."),
+    FIELD_END,
+};
+static const Schema spice_channel_schema = { .element = "channel", .size = sizeof(SpiceChannel),
+                                             .fields = spice_channel_fields,
+                                             .doc = "How a SPICE channel is protected." };
+
+#define SDL WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_SDL))
+#define DBUS WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_DBUS))
 #define VNC WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC))
 #define SPICE WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_SPICE))
 #define EITHER WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC) | WHEN_IS(GRAPHICS_SPICE))
@@ -91,6 +117,36 @@ static const Field graphics_fields[] = {
                  .doc = "File transfer through the agent."),
     FIELD_ENUM(Graphics, mouse_mode, mouse_names, .path = "mouse/@mode", SPICE,
                .doc = "Who draws the pointer."),
+    FIELD_ENUM(Graphics, default_mode, channel_modes, .path = "@defaultMode", SPICE,
+               .doc = "How channels are protected that no <channel> names."),
+    FIELD_LIST(Graphics, channels, &spice_channel_schema, .path = "channel", SPICE,
+               .doc = "How single channels are protected."),
+    FIELD_YES_NO(Graphics, gl, .path = "gl/@enable",
+                 WHEN(Graphics, type, "@type",
+                      WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_SDL) | WHEN_IS(GRAPHICS_DBUS)),
+                 .doc = "OpenGL."),
+    FIELD_STRING(Graphics, render_node, .path = "gl/@rendernode",
+                 WHEN(Graphics, type, "@type",
+                      WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_EGL_HEADLESS) |
+                          WHEN_IS(GRAPHICS_DBUS)),
+                 .doc = "The host's GPU for OpenGL."),
+    FIELD_YES_NO(Graphics, power_control, .path = "@powerControl", VNC,
+                 .doc = "Viewers may switch the guest off."),
+    FIELD_UINT(Graphics, audio, .path = "audio/@id",
+               WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC) | WHEN_IS(GRAPHICS_DBUS)),
+               .min = 1, .doc = "The <audio> whose sound goes to viewers."),
+    FIELD_YES_NO(Graphics, fullscreen, .path = "@fullscreen", SDL, .doc = "sdl: whole screen."),
+    FIELD_NO_EFFECT("QEMU's environment is virtkeep's own", .path = "@display", .doc = "sdl: X display."),
+    FIELD_NO_EFFECT("QEMU's environment is virtkeep's own", .path = "@xauth", .doc = "sdl: X authority."),
+    FIELD_STRING(Graphics, address, .path = "@address", DBUS, .doc = "dbus: address of the bus."),
+    FIELD_YES_NO(Graphics, p2p, .path = "@p2p", DBUS, .doc = "dbus: no bus, clients connect by QMP."),
+    FIELD_REFUSED("virtkeep lets no password expire", .path = "@passwdValidTo",
+                  .doc = "Until when the password holds."),
+    FIELD_REFUSED("virtkeep sets a password once, before the guest runs", .path = "@connected",
+                  .doc = "What a new password does to viewers."),
+    FIELD_REFUSED("virtkeep serves no RDP", .path = "@username", .doc = "rdp: user name."),
+    FIELD_REFUSED("virtkeep serves no RDP", .path = "@multiUser", .doc = "rdp: many at once."),
+    FIELD_REFUSED("virtkeep serves no RDP", .path = "@replaceUser", .doc = "rdp: one at a time."),
     DEVICE_INFO_FIELDS(Graphics),
     FIELD_END,
 };
@@ -102,6 +158,38 @@ static const Schema graphics_schema = {
     .doc = "A display that people connect to.",
 };
 
+static bool
+is_gl(const Graphics *graphics)
+{
+    return graphics->type == GRAPHICS_EGL_HEADLESS || graphics->gl == TRISTATE_ON;
+}
+
+/* QEMU has one display of most types, one of OpenGL, and egl-headless only beside another. */
+static void
+validate_together(const Validation *v, const Graphics *graphics)
+{
+    bool has_viewers = list_length(v->domain->graphics) == 1;
+    bool is_after = false;
+
+    for (guint i = 0; i < list_length(v->domain->graphics); i++) {
+        const Graphics *other = list_at(v->domain->graphics, i, Graphics);
+
+        has_viewers |= other->type == GRAPHICS_VNC || other->type == GRAPHICS_SPICE;
+        if (other == graphics)
+            is_after = true;
+        if (is_after)
+            continue;
+        if (other->type == graphics->type)
+            validation_error(v, "@type", "duplicate-element", "there is another '%s' display",
+                             type_names[other->type]);
+        else if (is_gl(graphics) && is_gl(other))
+            validation_error(v, "@type", "graphics-gl", "QEMU has one OpenGL display");
+    }
+    if (graphics->type == GRAPHICS_EGL_HEADLESS && !has_viewers)
+        validation_error(v, "@type", "graphics-gl",
+                         "'egl-headless' goes together only with vnc or spice");
+}
+
 static void
 graphics_validate(const Validation *v, gconstpointer item)
 {
@@ -109,10 +197,13 @@ graphics_validate(const Validation *v, gconstpointer item)
 
     if (!graphics->type)
         return;
-    if (graphics->type != GRAPHICS_VNC && graphics->type != GRAPHICS_SPICE)
-        return validation_error(v, "@type", "not-supported",
-                                "graphics type '%s' is not supported yet; vnc and spice are",
+    if (graphics->type == GRAPHICS_RDP || graphics->type == GRAPHICS_DESKTOP)
+        return validation_error(v, "@type", "not-supported", "graphics type '%s' is not supported",
                                 type_names[graphics->type]);
+    validate_together(v, graphics);
+    validate_audio_id(v, "audio/@id", &graphics->audio);
+    if (graphics->p2p == TRISTATE_ON && graphics->address)
+        validation_error(v, "@address", "graphics-dbus", "with p2p there is no bus");
     if (graphics->port.value > 65535 || graphics->port.value < -1)
         validation_error(v, "@port", "out-of-range", "no TCP port");
     if (graphics->type == GRAPHICS_VNC && graphics->port.value > 0 && graphics->port.value < 5900 &&

@@ -18,6 +18,11 @@ typedef struct GraphicsListen {
     char *address, *socket;
 } GraphicsListen;
 
+typedef enum { CHANNEL_ANY = 1, CHANNEL_SECURE, CHANNEL_INSECURE } ChannelMode;
+typedef struct SpiceChannel {
+    int name, mode; /* spice_channel_names; ChannelMode */
+} SpiceChannel;
+
 typedef struct Graphics {
     DeviceInfo info;
     int type;
@@ -29,6 +34,15 @@ typedef struct Graphics {
     char *password; /* never printed by status, plan or history */
     int image_compression, jpeg_compression, zlib_compression, playback_compression; /* spice */
     int streaming, clipboard_copypaste, filetransfer, mouse_mode;
+    int default_mode;    /* spice: ChannelMode */
+    GPtrArray *channels; /* SpiceChannel */
+    int gl;              /* yes/no */
+    char *render_node;
+    int power_control;   /* vnc: yes/no */
+    OptUint audio;       /* vnc, dbus: id of an <audio> */
+    int fullscreen;      /* sdl: yes/no */
+    char *address;       /* dbus: of the bus */
+    int p2p;             /* dbus: yes/no */
 } Graphics;
 
 extern const DeviceKind graphics_kind;
@@ -36,3 +50,4 @@ extern const char *const image_compression_names[], *const jpeg_compression_name
                                                         *const streaming_names[];
 typedef enum { SHARE_ALLOW_EXCLUSIVE = 1, SHARE_FORCE_SHARED, SHARE_IGNORE } SharePolicy;
 typedef enum { MOUSE_SERVER = 1, MOUSE_CLIENT } MouseMode;
+extern const char *const spice_channel_names[];

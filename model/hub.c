@@ -2,6 +2,9 @@
 /*
  * USB hubs: a device on a port that opens eight more. Guests with more USB devices than ports get
  * hubs by themselves (reconcile/usb).
+ *
+ * A hub is a USB device itself, so its own port counts too; its place in the tree of ports is the
+ * address, and four steps are as deep as QEMU goes.
  */
 #include "model/hub.h"
 

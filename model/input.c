@@ -133,5 +133,6 @@ const DeviceKind input_kind = {
     .fill_defaults = input_fill_defaults,
     .bus = input_device_bus,
     .pci_rank = 13,
+    .usb_rank = 5,
     .alias_prefix = "input",
 };

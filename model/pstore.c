@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Persistent storage for a guest kernel's last words (ACPI ERST), backed by a file of the host.
+ *
+ * There is at most one, it needs ACPI, and it is a plain PCI device. The file is made by QEMU when it
+ * is not there, in the size given: a size that changes is another store.
  */
 #include "model/pstore.h"
 

@@ -2,6 +2,9 @@
 /*
  * Memory shared between guests: a piece of /dev/shm by name (ivshmem-plain), or one that a server
  * hands out together with interrupts (ivshmem-doorbell).
+ *
+ * Which parts belong to which model is most of the rules here: only a server brings interrupts, and
+ * only a plain piece has a size of its own.
  */
 #include "model/shmem.h"
 

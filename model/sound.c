@@ -93,5 +93,6 @@ const DeviceKind sound_kind = {
     .validate = sound_validate,
     .bus = sound_bus,
     .pci_rank = 4,
+    .usb_rank = 1,
     .alias_prefix = "sound",
 };

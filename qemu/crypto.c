@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Crypto devices: an object that computes, and a virtio device that passes on.
+ *
+ * Which ciphers there are is the backend's to say at run time; nothing of it stands on the command
+ * line but the number of queues.
  */
 #include "model/crypto.h"
 

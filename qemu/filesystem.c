@@ -2,6 +2,9 @@
 /*
  * File systems: 9p, which is a backend of QEMU's own (-fsdev, that only the command line takes) and a
  * device; or virtiofs, a device on a socket of virtiofsd's in the run directory.
+ *
+ * libvirt's access modes are QEMU's security models under other names (`squash` is `none`), and a
+ * read-only 9p is the backend's to enforce. The guest finds either by its tag.
  */
 #include "model/filesystem.h"
 

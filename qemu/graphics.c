@@ -12,11 +12,13 @@
 
 #include <string.h>
 
+#include "model/audio.h"
 #include "qemu/device.h"
 
 #define FIRST_PORT 5900
 #define FIRST_WEBSOCKET 5700
 #define LAST_DISPLAY (65535 - FIRST_PORT)
+#define DEFAULT_CERTIFICATES "/etc/pki/libvirt-spice"
 #define DEFAULT_ADDRESS "127.0.0.1"
 
 /* Where it listens: the first <listen>, else the older attributes. */
@@ -77,6 +79,14 @@ add_vnc_address(const DeviceContext *context, const Graphics *graphics, GString 
         g_string_append_printf(text, ":%" G_GINT64_FORMAT, port - FIRST_PORT);
 }
 
+static const char *
+audio_id(const Domain *domain, const Graphics *graphics)
+{
+    const Audio *audio = domain_audio(domain, &graphics->audio);
+
+    return audio ? audio->info.alias : NULL;
+}
+
 static void
 spell_vnc(const DeviceContext *context, const Graphics *graphics, CommandLine *line)
 {
@@ -95,8 +105,11 @@ spell_vnc(const DeviceContext *context, const Graphics *graphics, CommandLine *l
     else if (graphics->websocket.is_set)
         option_text_add_uint(text, "websocket", graphics->websocket.value);
     option_text_add(text, "share", share_names[graphics->share_policy]);
+    if (graphics->power_control)
+        option_text_add_tristate(text, "power-control", graphics->power_control);
     if (graphics->password)
         option_text_add(text, "password", "on");
+    option_text_add(text, "audiodev", audio_id(context->at.domain, graphics));
     command_line_add(line, "-vnc", text->str);
 }
 
@@ -118,11 +131,25 @@ add_spice_address(const DeviceContext *context, const Graphics *graphics, GStrin
     option_text_add(text, "addr", listen.address);
     if (graphics->tls_port.value <= 0)
         return;
-    if (!context->facts->spice_tls_directory)
-        validation_error(&context->at, "@tlsPort", "no-certificates",
-                         "there is no directory with certificates for SPICE");
     option_text_add_uint(text, "tls-port", graphics->tls_port.value);
-    option_text_add(text, "x509-dir", context->facts->spice_tls_directory);
+    option_text_add(text, "x509-dir",
+                    context->facts->spice_tls_directory ? context->facts->spice_tls_directory
+                                                        : DEFAULT_CERTIFICATES);
+}
+
+static void
+add_spice_channels(const Graphics *graphics, GString *text)
+{
+    static const char *const keys[] = { NULL, NULL, "tls-channel", "plaintext-channel" };
+
+    if (keys[graphics->default_mode])
+        option_text_add(text, keys[graphics->default_mode], "default");
+    for (guint i = 0; i < list_length(graphics->channels); i++) {
+        const SpiceChannel *channel = list_at(graphics->channels, i, SpiceChannel);
+
+        if (keys[channel->mode])
+            option_text_add(text, keys[channel->mode], spice_channel_names[channel->name]);
+    }
 }
 
 static void
@@ -148,8 +175,48 @@ spell_spice(const DeviceContext *context, const Graphics *graphics, CommandLine 
         option_text_add(text, "disable-copy-paste", "on");
     if (graphics->filetransfer == TRISTATE_OFF)
         option_text_add(text, "disable-agent-file-xfer", "on");
+    add_spice_channels(graphics, text);
+    option_text_add_tristate(text, "gl", graphics->gl);
+    option_text_add(text, "rendernode", graphics->render_node);
     option_text_add(text, "seamless-migration", "on");
     command_line_add(line, "-spice", text->str);
+}
+
+/* Those that are -display's. */
+static void
+spell_display(const DeviceContext *context, const Graphics *graphics, CommandLine *line)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    bool is_dbus = graphics->type == GRAPHICS_DBUS;
+    bool is_p2p = graphics->p2p == TRISTATE_ON;
+    g_autofree char *own =
+        g_strdup_printf("unix:path=%s/dbus.sock", context->facts->socket_directory);
+
+    option_text_add(text, NULL,
+                    is_dbus                                   ? "dbus"
+                    : graphics->type == GRAPHICS_EGL_HEADLESS ? "egl-headless"
+                                                              : "sdl");
+    if (is_dbus && is_p2p)
+        option_text_add(text, "p2p", "on");
+    else if (is_dbus)
+        option_text_add(text, "addr", graphics->address ? graphics->address : own);
+    option_text_add_tristate(text, "gl", graphics->gl);
+    option_text_add(text, "rendernode", graphics->render_node);
+    if (is_dbus && graphics->audio.is_set)
+        option_text_add(text, "audiodev", audio_id(context->at.domain, graphics));
+    command_line_add(line, "-display", text->str);
+    if (graphics->fullscreen == TRISTATE_ON)
+        command_line_add(line, "-full-screen", NULL);
+}
+
+static char *
+graphics_launch_refusal(const Domain *domain, gconstpointer device)
+{
+    const Graphics *graphics = device;
+
+    return graphics->type == GRAPHICS_DBUS && graphics->p2p != TRISTATE_ON && !graphics->address
+               ? g_strdup("virtkeep does not start dbus-daemon yet; an address names a bus that runs")
+               : NULL;
 }
 
 static void
@@ -162,8 +229,7 @@ graphics_options(const DeviceContext *context, gconstpointer device, CommandLine
     else if (graphics->type == GRAPHICS_SPICE)
         spell_spice(context, graphics, line);
     else
-        validation_error(&context->at, "@type", "not-supported",
-                         "this type of graphics is not supported yet; vnc and spice are");
+        spell_display(context, graphics, line);
     if (graphics->keymap)
         command_line_add(line, "-k", graphics->keymap);
 }
@@ -184,6 +250,7 @@ graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, G
 
 const DeviceSpelling graphics_spelling = {
     .kind = &graphics_kind,
+    .launch_refusal = graphics_launch_refusal,
     .options = graphics_options,
     .prepare = graphics_prepare,
 };

@@ -2,6 +2,9 @@
 /*
  * USB hubs. They come before what sits on them, and a hub behind a hub after that one: the shorter
  * port path first.
+ *
+ * QEMU finds a hub by the port path of the device behind it, so it must be there first; hence the
+ * rank by depth.
  */
 #include "model/hub.h"
 

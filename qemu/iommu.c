@@ -2,6 +2,9 @@
 /*
  * IOMMUs. They come before every other device on the command line: a device takes the address space
  * that is there when it is made.
+ *
+ * Interrupt remapping and extended interrupts are words in QEMU (on, off, auto), not switches,
+ * which is why they are strings here.
  */
 #include "model/iommu.h"
 

@@ -2,6 +2,8 @@
 /*
  * Panic devices. QEMU's ISA one calls its base `ioport`, and libvirt gives it no id; Hyper-V's is a
  * CPU feature (qemu/cpu.c).
+ *
+ * What QEMU then does with the guest is one setting for all of them and follows from <on_crash>.
  */
 #include "model/panic.h"
 

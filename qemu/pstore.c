@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Persistent storage: a memory backend on a file, and the ACPI device in front of it.
+ *
+ * The backend is shared: what the guest writes must reach the file, since its point is to outlive
+ * the guest.
  */
 #include "model/pstore.h"
 

@@ -2,6 +2,8 @@
 /*
  * Sound devices. Every one names its audio backend; an HDA controller is a bus whose codecs do that
  * for it, each a device of its own on the command line.
+ *
+ * The PC speaker is the machine's: only its backend is to be named, in -machine.
  */
 #include "qemu/sound.h"
 

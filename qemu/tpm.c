@@ -2,6 +2,9 @@
 /*
  * TPMs: a backend (-tpmdev, which only the command line takes) and a device in front of it. An
  * emulated one is a process of its own, swtpm, whose socket is in the domain's run directory.
+ *
+ * The emulator's data channel is handed over by QEMU itself on that socket, so a socket is all
+ * that QEMU must be told. Whoever runs swtpm must have started it before.
  */
 #include "model/tpm.h"
 

@@ -2,6 +2,9 @@
 /*
  * Watchdogs: devices, but for ICH9's, which is there and only kept from acting by a switch. What
  * they do when they fire is one setting of QEMU's, said with the first of them.
+ *
+ * The last action given counts for QEMU, so it stands once; the model sees to it that all of
+ * them agree.
  */
 #include "model/watchdog.h"
 

@@ -269,6 +269,25 @@ imply_virtio_serial(const Resolution *resolution, const GPtrArray *chardevs)
     }
 }
 
+/* A smartcard without address sits in reader 0. */
+static void
+imply_reader(const Resolution *resolution)
+{
+    DeviceInfo *info;
+
+    if (!list_length(resolution->domain->smartcards))
+        return;
+    info = resolution->domain->smartcards->pdata[0];
+    if (!info->address) {
+        info->address = g_new0(Address, 1);
+        info->address->type = ADDRESS_CCID;
+        info->address->controller = opt_uint(0);
+        info->address->slot = opt_uint(0);
+        info->is_address_assigned = true;
+    }
+    imply_controller(resolution, CONTROLLER_CCID, MIN(info->address->controller.value, 255), 0);
+}
+
 void
 imply_needed_devices(const Resolution *resolution)
 {
@@ -279,8 +298,7 @@ imply_needed_devices(const Resolution *resolution)
         imply_drive_controllers(resolution, drive_buses[i].bus, drive_buses[i].type);
     imply_virtio_serial(resolution, domain->channels);
     imply_virtio_serial(resolution, domain->consoles);
-    if (list_length(domain->smartcards))
-        imply_controller(resolution, CONTROLLER_CCID, 0, 0);
+    imply_reader(resolution);
     if (list_length(domain->graphics) && !list_length(domain->videos))
         device_insert(&domain->videos, 0, g_new0(Video, 1)); /* its model: defaults.c */
 }
