@@ -69,6 +69,7 @@ build(const Site *site, const Domain *domain, const Spec *spec, const Capabiliti
     g_autoptr(GArray) huge_pages = list_huge_pages(site->host);
 
     facts.is_qemu_namespace_allowed = true; /* nothing is run */
+    facts.is_for_show = true;
     facts.huge_pages = (const HugePageMount *) huge_pages->data;
     facts.n_huge_pages = huge_pages->len;
     host_facts_add_pools(&facts, site->config);

@@ -197,9 +197,17 @@ find_pool(gconstpointer pools, const char *name)
     return config_pool_path(pools, name);
 }
 
+static const char *
+find_network(gconstpointer networks, const char *name)
+{
+    return config_network_bridge(networks, name);
+}
+
 void
 host_facts_add_pools(HostFacts *facts, const Config *config)
 {
+    facts->find_network = find_network;
+    facts->networks = config;
     facts->find_pool = find_pool;
     facts->pools = config;
 }

@@ -29,7 +29,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
  */
 HostFacts host_facts(const Host *host, const char *run_directory, const char *memory_directory,
                      gint64 now);
-/* The configuration's pools; borrows @config. */
+/* The configuration's pools and networks; borrows @config. */
 void host_facts_add_pools(HostFacts *facts, const Config *config);
 ActionOwner host_owner(const Host *host);
 /* Whether the process that owns an action still lives (@data: Host). */

@@ -109,6 +109,7 @@ typedef struct DeviceKind {
     /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in
      * table order. 0 = not on PCI. */
     guint pci_rank;
+    guint (*device_pci_rank)(gconstpointer device); /* where it differs within a kind; or NULL */
     /* Likewise for USB ports (address-assignment.md 3, "walk order"); kinds of rank 0 go first. */
     guint usb_rank;
     /* Prefix of the generated alias and its number, "virtiomem%u" style ids need more: NULL

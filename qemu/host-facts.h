@@ -29,6 +29,12 @@ typedef struct HostFacts {
     /* The path of a storage pool; NULL: there is no such pool. NULL function: there are none. */
     const char *(*find_pool)(gconstpointer pools, const char *name);
     gconstpointer pools;
+    /* The bridge of a network; NULL: there is no such network. NULL function: there are none. */
+    const char *(*find_network)(gconstpointer networks, const char *name);
+    gconstpointer networks;
+    /* The command line is shown, not run: what launch would pass as descriptors or find on the host
+     * has a placeholder. */
+    gboolean is_for_show;
     /* Whether <qemu:commandline> and its like take effect: arbitrary code. */
     gboolean is_qemu_namespace_allowed;
     gint64 now;                /* wall clock, us; for <clock offset='variable'> */

@@ -3,9 +3,12 @@
  * Network interfaces: the card in the guest, and what its cable is plugged into.
  *
  * A bridge is reached through qemu-bridge-helper, which QEMU runs by itself and which needs no
- * privilege of ours (its ACL, /etc/qemu/bridge.conf, says who may join what). netdev_tree() is the
- * one place that decides this. Whether the cable is in (<link state=…>) is no property of the
- * command line: it is set over QMP before the guest's first instruction (qemu/verbs.h).
+ * privilege of ours (its ACL, /etc/qemu/bridge.conf, says who may join what). What needs a tap
+ * that is made beforehand (several queues, macvtap, bandwidth, VLANs) is shown with descriptors in
+ * its place (HostFacts.is_for_show) and refused where it would run: check_launch().
+ *
+ * Whether the cable is in (<link state=…>) is no property of the command line: it is set over QMP
+ * before the guest's first instruction (qemu/verbs.h).
  */
 #include "model/interface.h"
 
@@ -15,55 +18,273 @@
 #include "qemu/verbs.h"
 
 #define DEFAULT_MODEL "rtl8139" /* libvirt's, for a guest about which nothing is known */
+#define PASST_RECONNECT 5       /* s */
+#define FIRST_FD 3              /* placeholders */
+
+/* What the launch can't do yet, each named. */
+static void
+check_launch(const DeviceContext *context, const Interface *interface)
+{
+    const struct {
+        bool is_used;
+        const char *field, *why;
+    } needs[] = {
+        { interface->bandwidth, "bandwidth", "limits of traffic" },
+        { interface->vlan, "vlan", "VLAN tags" },
+        { interface->virtual_port, "virtualport", "ports of virtual switches" },
+        { interface->is_isolated == TRISTATE_ON, "port/@isolated", "isolated ports" },
+        { interface->type == INTERFACE_DIRECT, "@type", "macvtap devices" },
+        { interface->type == INTERFACE_ETHERNET && interface->managed != TRISTATE_OFF, "@type",
+          "tap devices of their own" },
+        { interface->script || interface->downscript, "script", "scripts" },
+        { interface->backend == NET_BACKEND_PASST, "backend/@type", "passt" },
+        { interface_has_tap(interface) && interface->queues.value > 1, "driver/@queues",
+          "taps of several queues" },
+        { interface->backend_tap || interface->backend_vhost, "backend", "other tun devices" },
+        { interface->type == INTERFACE_HOSTDEV && interface->managed == TRISTATE_ON, "@managed",
+          "host devices bound to vfio-pci by itself" },
+        { interface->portgroup, "source/@portgroup", "port groups" },
+    };
+
+    for (guint i = 0; !context->facts->is_for_show && i < G_N_ELEMENTS(needs); i++)
+        if (needs[i].is_used)
+            validation_error(&context->at, needs[i].field, "not-launchable",
+                             "virtkeep does not set up %s yet", needs[i].why);
+}
+
+static const char *
+bridge_of(const DeviceContext *context, const Interface *interface)
+{
+    const HostFacts *facts = context->facts;
+    const char *bridge = interface->bridge;
+
+    if (interface->type != INTERFACE_NETWORK || !interface->network)
+        return bridge;
+    if (facts->find_network)
+        bridge = facts->find_network(facts->networks, interface->network);
+    if (!bridge && !facts->is_for_show)
+        validation_error(&context->at, "source/@network", "no-network",
+                         "the configuration has no network '%s'", interface->network);
+    return bridge;
+}
+
+/* "3", or "3:4:5" as fds. */
+static void
+add_fds(Json *tree, const char *one, const char *several, guint first, guint n)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(text, "%s%u", i ? ":" : "", first + i);
+    json_set_string(tree, n > 1 ? several : one, text->str);
+}
 
 static bool
-is_virtio(const Interface *interface)
+wants_vhost(const Interface *interface, bool is_for_show)
 {
-    return interface->model && g_str_has_prefix(interface->model, "virtio");
+    if (!interface_is_virtio(interface) || interface->driver_name == NET_DRIVER_QEMU)
+        return false;
+    return is_for_show || interface->driver_name == NET_DRIVER_VHOST;
+}
+
+static void
+add_tap(const DeviceContext *context, const Interface *interface, Json *tree)
+{
+    bool is_virtio = interface_is_virtio(interface);
+    guint n = is_virtio && interface->queues.value > 1 ? (guint) interface->queues.value : 1;
+    bool is_shown = context->facts->is_for_show;
+    bool has_vhost = wants_vhost(interface, is_shown);
+    const char *bridge = bridge_of(context, interface);
+
+    json_set_string(tree, "type", "tap");
+    if (is_shown) {
+        add_fds(tree, "fd", "fds", FIRST_FD, n);
+    } else if (interface->type == INTERFACE_ETHERNET) {
+        json_set_string(tree, "ifname", interface->target_dev);
+        json_set_string(tree, "script", "no");
+        json_set_string(tree, "downscript", "no");
+    } else {
+        if (!has_vhost && !interface->sndbuf.is_set)
+            json_set_string(tree, "type", "bridge");
+        if (interface->target_dev)
+            validation_warning(&context->at, "target/@dev", "no-effect",
+                               "the tap's name is chosen by qemu-bridge-helper");
+        json_set_string(tree, "br", bridge);
+        json_set_string(tree, "helper", context->facts->bridge_helper);
+    }
+    if (has_vhost)
+        json_set_bool(tree, "vhost", true);
+    if (has_vhost && is_shown)
+        add_fds(tree, "vhostfd", "vhostfds", FIRST_FD + n, n);
+    device_tree_add_uint(tree, "sndbuf", &interface->sndbuf);
+}
+
+static void
+add_user(const Interface *interface, Json *tree)
+{
+    json_set_string(tree, "type", "user");
+    for (guint i = 0; i < list_length(interface->ips); i++) {
+        const InterfaceIp *ip = list_at(interface->ips, i, InterfaceIp);
+        g_autofree char *net = g_strdup(ip->address);
+
+        if (ip->family == IP_V6) {
+            json_set_string(tree, "ipv6-prefix", ip->address);
+            device_tree_add_uint(tree, "ipv6-prefixlen", &ip->prefix);
+            continue;
+        }
+        if (ip->prefix.is_set) {
+            g_free(net);
+            net = g_strdup_printf("%s/%u", ip->address, (guint) ip->prefix.value);
+        }
+        json_set_string(tree, "net", net);
+    }
+}
+
+static char *
+passt_path(const DeviceContext *context, const Interface *interface)
+{
+    return g_strdup_printf("%s/%s-passt.sock", context->facts->socket_directory,
+                           interface->info.alias);
+}
+
+static void
+add_passt(const DeviceContext *context, const Interface *interface, Json *tree)
+{
+    g_autofree char *path = passt_path(context, interface);
+    Json *address = json_new_object();
+
+    json_set_string(address, "type", "unix");
+    json_set_string(address, "path", path);
+    json_set_string(tree, "type", "stream");
+    json_set(tree, "addr", address);
+    json_set_bool(tree, "server", false);
+}
+
+static void
+add_socket(const Interface *interface, Json *tree)
+{
+    static const char *const keys[] = {
+        [INTERFACE_SERVER] = "listen",
+        [INTERFACE_CLIENT] = "connect",
+        [INTERFACE_MCAST] = "mcast",
+        [INTERFACE_UDP] = "udp",
+    };
+    g_autofree char *to = g_strdup_printf("%s:%u", interface->address ? interface->address : "",
+                                          (guint) interface->port.value);
+    g_autofree char *local =
+        g_strdup_printf("%s:%u", interface->local_address ? interface->local_address : "",
+                        (guint) interface->local_port.value);
+
+    json_set_string(tree, "type", "socket");
+    json_set_string(tree, keys[interface->type], to);
+    if (interface->type == INTERFACE_UDP)
+        json_set_string(tree, "localaddr", local);
+}
+
+static void
+add_vhost_user(const Interface *interface, Json *tree)
+{
+    g_autofree char *chardev = backend_name("char", &interface->info);
+
+    json_set_string(tree, "type", "vhost-user");
+    json_set_string(tree, "chardev", chardev);
+    if (interface->queues.value > 1)
+        json_set_uint(tree, "queues", interface->queues.value);
 }
 
 static Json *
-netdev_tree(const DeviceContext *context, const Interface *interface, const char *id)
+netdev_tree(const DeviceContext *context, const Interface *interface)
 {
+    g_autofree char *id = backend_name("host", &interface->info);
     Json *tree = json_new_object();
-    const char *type = interface->type == INTERFACE_USER ? "user" : "bridge";
 
-    if (interface->type != INTERFACE_USER && !interface->bridge)
-        validation_error(&context->at, "@type", "not-supported",
-                         "this type of interface is not supported yet; user and bridge are");
-    if (!capabilities_has_netdev(context->capabilities, type))
-        validation_error(&context->at, "@type", "not-in-qemu", "this QEMU has no netdev '%s'",
-                         type);
-    json_set_string(tree, "type", type);
-    if (interface->type != INTERFACE_USER) {
-        json_set_string(tree, "br", interface->bridge);
-        json_set_string(tree, "helper", context->facts->bridge_helper);
+    if (interface->type == INTERFACE_USER && interface->backend == NET_BACKEND_PASST) {
+        add_passt(context, interface, tree);
+    } else if (interface->type == INTERFACE_USER) {
+        add_user(interface, tree);
+    } else if (interface->type == INTERFACE_VHOSTUSER) {
+        add_vhost_user(interface, tree);
+    } else if (interface->type == INTERFACE_VDPA) {
+        json_set_string(tree, "type", "vhost-vdpa");
+        json_set_string(tree, "vhostdev", interface->source_dev);
+        if (interface->queues.value > 1)
+            json_set_uint(tree, "queues", interface->queues.value);
+    } else if (interface_has_tap(interface)) {
+        add_tap(context, interface, tree);
+    } else {
+        add_socket(interface, tree);
     }
     json_set_string(tree, "id", id);
+    if (!capabilities_has_netdev(context->capabilities, json_get_string(tree, "type")))
+        validation_error(&context->at, "@type", "not-in-qemu", "this QEMU has no netdev '%s'",
+                         json_get_string(tree, "type"));
     return tree;
+}
+
+static void
+add_vhost_user_chardev(const DeviceContext *context, const Interface *interface,
+                       GPtrArray *backends)
+{
+    bool is_passt = interface->backend == NET_BACKEND_PASST;
+    bool is_server = !is_passt && interface->vhost_user_mode == VHOST_USER_SERVER;
+    g_autofree char *id = backend_name("char", &interface->info);
+    g_autofree char *passt = passt_path(context, interface);
+    Json *properties = json_new_object(), *backend = json_new_object();
+    Json *data = json_new_object(), *address = json_new_object(), *at = json_new_object();
+
+    json_set_string(at, "path", is_passt ? passt : interface->source_path);
+    json_set_string(address, "type", "unix");
+    json_set(address, "data", at);
+    json_set(data, "addr", address);
+    json_set_bool(data, "server", is_server);
+    if (is_passt)
+        json_set_uint(data, "reconnect", PASST_RECONNECT);
+    else if (interface->reconnect)
+        json_set_uint(data, "reconnect",
+                      interface->reconnect == TRISTATE_ON ? interface->reconnect_timeout.value : 0);
+    json_set_string(backend, "type", "socket");
+    json_set(backend, "data", data);
+    json_set_string(properties, "id", id);
+    json_set(properties, "backend", backend);
+    backend_add(backends, BACKEND_CHARDEV, properties);
 }
 
 static void
 interface_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
 {
     const Interface *interface = device;
-    g_autofree char *id = backend_name("host", &interface->info);
 
-    if (interface->driver_name == NET_DRIVER_VHOST && interface->type != INTERFACE_USER)
-        validation_error(&context->at, "driver/@name", "not-supported",
-                         "vhost needs tap devices, which virtkeep doesn't make yet");
-    if (interface->target_dev && interface->type == INTERFACE_BRIDGE)
-        validation_warning(&context->at, "target/@dev", "no-effect",
-                           "the tap's name is chosen by qemu-bridge-helper");
-    backend_add(backends, BACKEND_NETDEV, netdev_tree(context, interface, id));
+    check_launch(context, interface);
+    if (interface->type == INTERFACE_HOSTDEV)
+        return;
+    if (interface->type == INTERFACE_VHOSTUSER)
+        add_vhost_user_chardev(context, interface, backends);
+    backend_add(backends, BACKEND_NETDEV, netdev_tree(context, interface));
 }
 
 static char *
 interface_driver(const Interface *interface)
 {
-    if (!is_virtio(interface))
+    if (!interface_is_virtio(interface))
         return g_strdup(interface->model ? interface->model : DEFAULT_MODEL);
     return g_strconcat("virtio-net-pci", interface->model + strlen("virtio"), NULL);
+}
+
+static void
+add_offloads(const Interface *interface, Json *tree)
+{
+    device_tree_add_tristate(tree, "csum", interface->host_csum);
+    device_tree_add_tristate(tree, "gso", interface->host_gso);
+    device_tree_add_tristate(tree, "host_tso4", interface->host_tso4);
+    device_tree_add_tristate(tree, "host_tso6", interface->host_tso6);
+    device_tree_add_tristate(tree, "host_ecn", interface->host_ecn);
+    device_tree_add_tristate(tree, "host_ufo", interface->host_ufo);
+    device_tree_add_tristate(tree, "mrg_rxbuf", interface->mrg_rxbuf);
+    device_tree_add_tristate(tree, "guest_csum", interface->guest_csum);
+    device_tree_add_tristate(tree, "guest_tso4", interface->guest_tso4);
+    device_tree_add_tristate(tree, "guest_tso6", interface->guest_tso6);
+    device_tree_add_tristate(tree, "guest_ecn", interface->guest_ecn);
+    device_tree_add_tristate(tree, "guest_ufo", interface->guest_ufo);
 }
 
 static void
@@ -79,13 +300,35 @@ add_virtio(const DeviceContext *context, const Interface *interface, const char 
     json_set_string(tree, "tx", tx_modes[interface->tx_mode]);
     device_tree_add_tristate(tree, "ioeventfd", interface->ioeventfd);
     device_tree_add_tristate(tree, "event_idx", interface->event_idx);
-    if (interface->queues.value > 1)
-        validation_error(&context->at, "driver/@queues", "not-supported",
-                         "more than one queue needs tap devices, which virtkeep doesn't make yet");
+    device_tree_add_virtio(tree, &interface->virtio);
+    device_tree_add_tristate(tree, "rss", interface->rss);
+    device_tree_add_tristate(tree, "hash", interface->rss_hash);
+    add_offloads(interface, tree);
+    if (interface->queues.value > 1) {
+        json_set_bool(tree, "mq", true);
+        json_set_uint(tree, "vectors", 2 * interface->queues.value + 2);
+    }
     device_tree_add_uint(tree, "rx_queue_size", &interface->rx_queue_size);
     device_tree_add_uint(tree, "tx_queue_size", &interface->tx_queue_size);
     if (interface->mtu.is_set && device_needs_property(context, "mtu/@size", driver, "host_mtu"))
         json_set_uint(tree, "host_mtu", interface->mtu.value);
+    if (interface->teaming == TEAMING_PERSISTENT)
+        json_set_bool(tree, "failover", true);
+}
+
+static Json *
+hostdev_properties(const DeviceContext *context, const Interface *interface)
+{
+    Json *tree = device_tree_new(context, "vfio-pci");
+    g_autofree char *host = g_strdup_printf(
+        "%04x:%02x:%02x.%x", (guint) interface->pci_domain.value, (guint) interface->pci_bus.value,
+        (guint) interface->pci_slot.value, (guint) interface->pci_function.value);
+
+    json_set_string(tree, "host", host);
+    if (interface->teaming == TEAMING_TRANSIENT)
+        json_set_string(tree, "failover_pair_id", interface->teaming_persistent);
+    device_tree_add_info(context, tree, &interface->info);
+    return tree;
 }
 
 static Json *
@@ -94,9 +337,12 @@ interface_properties(const DeviceContext *context, gconstpointer device)
     const Interface *interface = device;
     g_autofree char *driver = interface_driver(interface);
     g_autofree char *backend = backend_name("host", &interface->info);
-    Json *tree = device_tree_new(context, driver);
+    Json *tree;
 
-    if (is_virtio(interface))
+    if (interface->type == INTERFACE_HOSTDEV)
+        return hostdev_properties(context, interface);
+    tree = device_tree_new(context, driver);
+    if (interface_is_virtio(interface))
         add_virtio(context, interface, driver, tree);
     json_set_string(tree, "netdev", backend);
     json_set_string(tree, "mac", interface->mac);
@@ -109,7 +355,7 @@ interface_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, 
 {
     const Interface *interface = device;
 
-    return interface->link != LINK_DOWN ||
+    return interface->link != LINK_DOWN || interface->type == INTERFACE_HOSTDEV ||
            verb_set_link(monitor, interface->info.alias, false, error);
 }
 

@@ -82,6 +82,8 @@ device_rank(const DeviceRef *ref)
 
     if (controller && controller->type == CONTROLLER_PCI)
         return RANK_PCI_CONTROLLER;
+    if (ref->kind->device_pci_rank)
+        return ref->kind->device_pci_rank(ref->device);
     return ref->kind->pci_rank ? ref->kind->pci_rank : G_MAXUINT;
 }
 
