@@ -74,7 +74,12 @@ config_document(void)
         g_auto(GStrv) parts = g_strsplit(row->path, "/", -1);
         g_autofree char *key = g_strjoinv(".", parts);
 
-        append_key(out, key, row->fallback, row->user_fallback, row->doc);
+        g_autofree char *doc =
+            row->no_effect ? g_strdup_printf("%s *Accepted, without effect: %s.*", row->doc,
+                                             row->no_effect)
+                           : g_strdup(row->doc);
+
+        append_key(out, key, row->fallback, row->user_fallback, doc);
         if (row->type == KEY_POLICY)
             append_policy(out);
     }

@@ -18,6 +18,8 @@
 #define MINUTE (G_GINT64_CONSTANT(60) * G_USEC_PER_SEC)
 
 #define KEY(member) .offset = offsetof(Config, member)
+#define NO_BUDGET "the memory budget is not kept yet: growth is never held back for it"
+
 const ConfigKey config_keys[] = {
     { .path = "domains",
       .type = KEY_PATH,
@@ -80,17 +82,20 @@ const ConfigKey config_keys[] = {
       .min = 1 << 20,
       .fallback = "auto",
       .doc = "Memory that all guests together may have: a size, or `auto`: what the host has "
-             "less `memory-reserve`." },
+             "less `memory-reserve`.",
+      .no_effect = NO_BUDGET },
     { .path = "host/memory-reserve",
       .type = KEY_SIZE,
       KEY(memory_reserve),
       .fallback = "2GiB",
-      .doc = "What an `auto` budget leaves to the host." },
+      .doc = "What an `auto` budget leaves to the host.",
+      .no_effect = NO_BUDGET },
     { .path = "host/qemu-overhead",
       .type = KEY_SIZE,
       KEY(qemu_overhead),
       .fallback = "64MiB",
-      .doc = "What each running QEMU is taken to need beside its guest's memory." },
+      .doc = "What each running QEMU is taken to need beside its guest's memory.",
+      .no_effect = NO_BUDGET },
     { .path = "guards/max-prune",
       .type = KEY_PERCENT,
       KEY(max_prune),
@@ -104,7 +109,8 @@ const ConfigKey config_keys[] = {
       .min = 1,
       .max = MAX_RESTARTS_LIMIT,
       .fallback = "1",
-      .doc = "How many guests are restarted at the same time." },
+      .doc = "How many guests are restarted at the same time.",
+      .no_effect = "restarts are not counted yet; `workers` bounds them" },
     { .path = "networks",
       .type = KEY_NETWORKS,
       KEY(networks),
@@ -223,6 +229,9 @@ read_level(ConfigContext *context, Config *config, const YamlNode *mapping, cons
             row = &config_keys[G_N_ELEMENTS(config_keys) - 1];
         if (row->path) {
             config_setters[row->type](context, row, config, child);
+            if (row->no_effect)
+                diagnostics_add(context->diagnostics, SEVERITY_NOTE, child->key_at, "no-effect",
+                                "'%s' is accepted, without effect: %s", path, row->no_effect);
         } else if (is_group) {
             if (config_expect(context, child, YAML_MAPPING, path))
                 read_level(context, config, child, group);

@@ -32,6 +32,7 @@ typedef struct ConfigKey {
     const char *fallback;      /* the default, as YAML */
     const char *user_fallback; /* KEY_PATH: for anyone but root; "$XDG_…" is expanded */
     const char *doc;
+    const char *no_effect; /* accepted, without effect yet: why; said as a note wherever it is set */
 } ConfigKey;
 
 extern const ConfigKey config_keys[]; /* ended by a row without path */
