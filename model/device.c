@@ -17,6 +17,7 @@
 #include "model/filesystem.h"
 #include "model/graphics.h"
 #include "model/hub.h"
+#include "model/hostdev.h"
 #include "model/input.h"
 #include "model/interface.h"
 #include "model/iommu.h"
@@ -33,7 +34,7 @@
 #include "model/watchdog.h"
 
 const DeviceKind *const device_kinds[] = {
-    &disk_kind,    &controller_kind, &interface_kind, &serial_kind,   &parallel_kind,
+    &disk_kind,    &controller_kind, &interface_kind, &hostdev_kind, &serial_kind,   &parallel_kind,
     &console_kind, &channel_kind,    &input_kind,     &graphics_kind, &video_kind,
     &balloon_kind, &rng_kind,        &memory_kind,
     &audio_kind, &sound_kind, &watchdog_kind, &panic_kind, &tpm_kind, &vsock_kind, &shmem_kind,

@@ -185,7 +185,7 @@ struct Domain {
 
     char *emulator;
     /* Devices, one list a kind; items begin with a DeviceInfo. */
-    GPtrArray *disks, *controllers, *interfaces, *serials, *parallels, *consoles, *channels, *inputs,
+    GPtrArray *disks, *controllers, *interfaces, *hostdevs, *serials, *parallels, *consoles, *channels, *inputs,
         *graphics, *videos, *balloons, *rngs, *memories;
     GPtrArray *audios, *sounds, *watchdogs, *panics, *tpms, *vsocks, *shmems, *iommus, *cryptos,
         *pstores, *smartcards, *hubs, *filesystems, *redirdevs;

@@ -82,6 +82,7 @@ typedef struct DeviceSpelling {
     ROW(sound)                                                                                     \
     ROW(watchdog)                                                                                  \
     ROW(redirdev)                                                                                  \
+    ROW(hostdev)                                                                                   \
     ROW(balloon)                                                                                   \
     ROW(rng)                                                                                       \
     ROW(panic)                                                                                     \

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/domain.h"
+
+/* Devices of the host that the guest is given. */
+typedef enum {
+    HOSTDEV_PCI = 1,
+    HOSTDEV_USB,
+    HOSTDEV_SCSI,
+    HOSTDEV_SCSI_HOST,
+    HOSTDEV_MDEV
+} HostdevType;
+typedef enum { HOSTDEV_SUBSYSTEM = 1, HOSTDEV_CAPABILITIES } HostdevMode;
+typedef enum {
+    HOSTDEV_MODEL_VFIO_PCI = 1,
+    HOSTDEV_MODEL_VFIO_CCW,
+    HOSTDEV_MODEL_VFIO_AP,
+    HOSTDEV_MODEL_VIRTIO,
+    HOSTDEV_MODEL_TRANSITIONAL,
+    HOSTDEV_MODEL_NON_TRANSITIONAL
+} HostdevModel;
+typedef enum { GUEST_RESET_OFF = 1, GUEST_RESET_UNINITIALIZED, GUEST_RESET_ON } GuestReset;
+
+typedef struct Hostdev {
+    DeviceInfo info;
+    int mode, type, model;          /* HostdevMode, HostdevType, HostdevModel */
+    int managed;                    /* yes/no */
+    int display, ramfb;             /* on/off */
+    int driver_name;                /* 1: vfio */
+    int address_type;               /* 1: pci, which may be left out */
+    OptUint domain, slot, function; /* pci */
+    OptUint bus;                    /* pci, usb */
+    OptUint device;                 /* usb */
+    OptUint vendor, product;        /* usb */
+    int guest_reset;                /* GuestReset: usb */
+    char *uuid;                     /* mdev */
+    int protocol;                   /* 1: vhost (scsi_host) */
+    char *wwpn;
+    int teaming; /* 2: transient */
+    char *teaming_persistent;
+} Hostdev;
+
+extern const DeviceKind hostdev_kind;

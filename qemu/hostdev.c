@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Devices of the host, as QEMU opens them by itself: VFIO by PCI address or sysfs directory, USB
+ * by device node or by ids, vhost-scsi by the target's name.
+ *
+ * QEMU takes a PCI device only from vfio-pci. Binding it (managed='yes') is for the launch, which
+ * can't yet: such a domain is shown but not started. A display that is there before its driver
+ * (ramfb) is a device type of its own, since it can't be unplugged.
+ */
+#include "model/hostdev.h"
+
+#include "model/input.h"
+#include "qemu/device.h"
+
+static Json *
+vfio_tree(const DeviceContext *context, const Hostdev *hostdev)
+{
+    bool has_ramfb = hostdev->ramfb == TRISTATE_ON;
+    Json *tree = device_tree_new(context, has_ramfb ? "vfio-pci-nohotplug" : "vfio-pci");
+    g_autofree char *sysfs = g_strconcat("/sys/bus/mdev/devices/", hostdev->uuid, NULL);
+    g_autofree char *host = g_strdup_printf("%04x:%02x:%02x.%x", (guint) hostdev->domain.value,
+                                            (guint) hostdev->bus.value, (guint) hostdev->slot.value,
+                                            (guint) hostdev->function.value);
+
+    if (hostdev->type == HOSTDEV_MDEV)
+        json_set_string(tree, "sysfsdev", sysfs);
+    else
+        json_set_string(tree, "host", host);
+    if (hostdev->display)
+        json_set_string(tree, "display", on_off_names[hostdev->display]);
+    if (has_ramfb)
+        json_set_bool(tree, "ramfb", true);
+    json_set_string(tree, "failover_pair_id", hostdev->teaming_persistent);
+    return tree;
+}
+
+static Json *
+usb_tree(const DeviceContext *context, const Hostdev *hostdev)
+{
+    Json *tree = device_tree_new(context, "usb-host");
+    g_autofree char *node = g_strdup_printf("/dev/bus/usb/%03u/%03u", (guint) hostdev->bus.value,
+                                            (guint) hostdev->device.value);
+
+    if (hostdev->device.is_set) {
+        json_set_string(tree, "hostdevice", node);
+    } else {
+        json_set_uint(tree, "vendorid", hostdev->vendor.value);
+        json_set_uint(tree, "productid", hostdev->product.value);
+    }
+    if (hostdev->guest_reset) {
+        json_set_bool(tree, "guest-reset", hostdev->guest_reset != GUEST_RESET_OFF);
+        if (hostdev->guest_reset != GUEST_RESET_OFF)
+            json_set_bool(tree, "guest-resets-all", hostdev->guest_reset == GUEST_RESET_ON);
+    }
+    return tree;
+}
+
+static Json *
+vhost_scsi_tree(const DeviceContext *context, const Hostdev *hostdev)
+{
+    static const int models[] = {
+        [HOSTDEV_MODEL_VIRTIO] = VIRTIO_MODEL_VIRTIO,
+        [HOSTDEV_MODEL_TRANSITIONAL] = VIRTIO_MODEL_TRANSITIONAL,
+        [HOSTDEV_MODEL_NON_TRANSITIONAL] = VIRTIO_MODEL_NON_TRANSITIONAL,
+    };
+    g_autofree char *driver = virtio_driver("vhost-scsi", models[hostdev->model]);
+    Json *tree = device_tree_new(context, driver);
+
+    json_set_string(tree, "wwpn", hostdev->wwpn);
+    return tree;
+}
+
+static Json *
+hostdev_properties(const DeviceContext *context, gconstpointer device)
+{
+    const Hostdev *hostdev = device;
+    const Address *address = hostdev->info.address;
+    Json *tree;
+
+    if (address && address->type == ADDRESS_UNASSIGNED)
+        return NULL;
+    if (!context->facts->is_for_show && hostdev->type == HOSTDEV_PCI &&
+        hostdev->managed == TRISTATE_ON)
+        validation_error(&context->at, "@managed", "not-launchable",
+                         "virtkeep does not bind devices to vfio-pci yet: do it yourself and "
+                         "say managed='no'");
+    if (hostdev->type == HOSTDEV_USB)
+        tree = usb_tree(context, hostdev);
+    else if (hostdev->type == HOSTDEV_SCSI_HOST)
+        tree = vhost_scsi_tree(context, hostdev);
+    else
+        tree = vfio_tree(context, hostdev);
+    device_tree_add_info(context, tree, &hostdev->info);
+    return tree;
+}
+
+const DeviceSpelling hostdev_spelling = {
+    .kind = &hostdev_kind,
+    .properties = hostdev_properties,
+};
