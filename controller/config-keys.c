@@ -229,7 +229,7 @@ read_level(ConfigContext *context, Config *config, const YamlNode *mapping, cons
             row = &config_keys[G_N_ELEMENTS(config_keys) - 1];
         if (row->path) {
             config_setters[row->type](context, row, config, child);
-            if (row->no_effect)
+            if (row->no_effect && !diagnostics_has_errors(context->diagnostics))
                 diagnostics_add(context->diagnostics, SEVERITY_NOTE, child->key_at, "no-effect",
                                 "'%s' is accepted, without effect: %s", path, row->no_effect);
         } else if (is_group) {

@@ -226,14 +226,14 @@ test_unknown_keys(void **state)
     assert_refused("domain: /x\n",
                    "f.yaml:1:1: error: unknown key 'domain'; here may stand domains, state, run, "
                    "log, settle-time, resync, workers, policy, overrides, host, guards, networks, "
-                   "pools, emulators [unknown-key]\n");
+                   "pools, emulators, allow-qemu-namespace [unknown-key]\n");
     assert_refused("host: { memory: 1 }\n",
                    "f.yaml:1:9: error: unknown key 'memory'; here may stand memory-budget, "
                    "memory-reserve, qemu-overhead [unknown-key]\n");
     assert_refused("host/memory-budget: 1GiB\n",
                    "f.yaml:1:1: error: unknown key 'host/memory-budget'; here may stand domains, "
                    "state, run, log, settle-time, resync, workers, policy, overrides, host, "
-                   "guards, networks, pools, emulators [unknown-key]\n");
+                   "guards, networks, pools, emulators, allow-qemu-namespace [unknown-key]\n");
     assert_refused("policy:\n  memory-step: 8\n",
                    "f.yaml:2:3: error: unknown key 'memory-step'; here may stand run-strategy, "
                    "restart-required, prune, shutdown-timeout, memory [unknown-key]\n");
@@ -329,7 +329,7 @@ test_all_mistakes_in_order(void **state)
                    "f.yaml:2:10: error: 'workers': 'none' is not a whole number [bad-value]\n"
                    "f.yaml:3:1: error: unknown key 'foo'; here may stand domains, state, run, "
                    "log, settle-time, resync, workers, policy, overrides, host, guards, networks, "
-                   "pools, emulators [unknown-key]\n");
+                   "pools, emulators, allow-qemu-namespace [unknown-key]\n");
 }
 
 static void
