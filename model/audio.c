@@ -2,20 +2,30 @@
 /*
  * Audio backends: where on the host a guest's sound goes to and comes from.
  *
- * They are no devices of the guest: they have no address, and what refers to them (sound devices, VNC
- * and D-Bus displays) does so by the number in `id`. Which type knows which attribute is said by the
- * rows' conditions as far as it is said of <audio> itself; the two directions are structs of their own,
- * without the type, so their attributes are looked up in the table `types`.
+ * They are no devices of the guest: they have no address, and what refers to them (sound devices,
+ * VNC and D-Bus displays) does so by the number in `id`. Which type knows which attribute is said
+ * by the rows' conditions as far as it is said of <audio> itself; the two directions are structs of
+ * their own, without the type, so their attributes are looked up in the table `types`.
  */
 #include "model/audio.h"
 
 static const char *const type_names[] = {
-    [AUDIO_NONE] = "none",   [AUDIO_ALSA] = "alsa", [AUDIO_COREAUDIO] = "coreaudio",
-    [AUDIO_DBUS] = "dbus",   [AUDIO_JACK] = "jack", [AUDIO_OSS] = "oss",
-    [AUDIO_PIPEWIRE] = "pipewire", [AUDIO_PULSEAUDIO] = "pulseaudio", [AUDIO_SDL] = "sdl",
-    [AUDIO_SPICE] = "spice", [AUDIO_FILE] = "file", NULL,
+    [AUDIO_NONE] = "none",
+    [AUDIO_ALSA] = "alsa",
+    [AUDIO_COREAUDIO] = "coreaudio",
+    [AUDIO_DBUS] = "dbus",
+    [AUDIO_JACK] = "jack",
+    [AUDIO_OSS] = "oss",
+    [AUDIO_PIPEWIRE] = "pipewire",
+    [AUDIO_PULSEAUDIO] = "pulseaudio",
+    [AUDIO_SDL] = "sdl",
+    [AUDIO_SPICE] = "spice",
+    [AUDIO_FILE] = "file",
+    NULL,
 };
-const char *const audio_format_names[] = { NULL, "s8", "u8", "s16", "u16", "s32", "u32", "f32", NULL };
+const char *const audio_format_names[] = {
+    NULL, "s8", "u8", "s16", "u16", "s32", "u32", "f32", NULL
+};
 
 static const Field stream_fields[] = {
     FIELD_YES_NO(AudioStream, mixing_engine, .path = "@mixingEngine",
@@ -35,13 +45,15 @@ static const Field stream_fields[] = {
     FIELD_UINT(AudioStream, buffer_count, .path = "@bufferCount", .min = 1, .max = G_MAXUINT32,
                .doc = "coreaudio, oss, sdl: number of buffers."),
     FIELD_STRING(AudioStream, dev, .path = "@dev", .doc = "alsa, oss: the host's device."),
-    FIELD_STRING(AudioStream, name, .path = "@name", .doc = "pipewire, pulseaudio: source or sink."),
+    FIELD_STRING(AudioStream, name, .path = "@name",
+                 .doc = "pipewire, pulseaudio: source or sink."),
     FIELD_STRING(AudioStream, stream_name, .path = "@streamName",
                  .doc = "pipewire, pulseaudio: what the stream is called."),
     FIELD_UINT(AudioStream, latency, .path = "@latency", .max = G_MAXUINT32,
                .doc = "pipewire, pulseaudio: latency wanted, in us."),
     FIELD_STRING(AudioStream, server_name, .path = "@serverName", .doc = "jack: the server."),
-    FIELD_STRING(AudioStream, client_name, .path = "@clientName", .doc = "jack: the client's name."),
+    FIELD_STRING(AudioStream, client_name, .path = "@clientName",
+                 .doc = "jack: the client's name."),
     FIELD_STRING(AudioStream, connect_ports, .path = "@connectPorts",
                  .doc = "jack: ports to connect to, a regular expression."),
     FIELD_YES_NO(AudioStream, exact_name, .path = "@exactName",
@@ -49,10 +61,14 @@ static const Field stream_fields[] = {
     FIELD_YES_NO(AudioStream, try_poll, .path = "@tryPoll", .doc = "alsa, oss: try polling."),
     FIELD_END,
 };
-static const Schema input_schema = { .element = "input", .size = sizeof(AudioStream),
-                                     .fields = stream_fields, .doc = "What the guest records." };
-static const Schema output_schema = { .element = "output", .size = sizeof(AudioStream),
-                                      .fields = stream_fields, .doc = "What the guest plays." };
+static const Schema input_schema = { .element = "input",
+                                     .size = sizeof(AudioStream),
+                                     .fields = stream_fields,
+                                     .doc = "What the guest records." };
+static const Schema output_schema = { .element = "output",
+                                      .size = sizeof(AudioStream),
+                                      .fields = stream_fields,
+                                      .doc = "What the guest plays." };
 
 #define TYPE(value) WHEN(Audio, type, "@type", WHEN_IS(value))
 

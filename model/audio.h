@@ -4,8 +4,19 @@
 #include "model/domain.h"
 
 /* Audio backends of the host: what sound devices and displays play to and record from. */
-typedef enum { AUDIO_NONE = 1, AUDIO_ALSA, AUDIO_COREAUDIO, AUDIO_DBUS, AUDIO_JACK, AUDIO_OSS,
-               AUDIO_PIPEWIRE, AUDIO_PULSEAUDIO, AUDIO_SDL, AUDIO_SPICE, AUDIO_FILE } AudioType;
+typedef enum {
+    AUDIO_NONE = 1,
+    AUDIO_ALSA,
+    AUDIO_COREAUDIO,
+    AUDIO_DBUS,
+    AUDIO_JACK,
+    AUDIO_OSS,
+    AUDIO_PIPEWIRE,
+    AUDIO_PULSEAUDIO,
+    AUDIO_SDL,
+    AUDIO_SPICE,
+    AUDIO_FILE
+} AudioType;
 
 /* One direction. */
 typedef struct AudioStream {
@@ -17,7 +28,7 @@ typedef struct AudioStream {
     int format;
     OptUint buffer_count;
     char *dev, *name, *stream_name, *server_name, *client_name, *connect_ports;
-    OptUint latency; /* us */
+    OptUint latency;          /* us */
     int try_poll, exact_name; /* yes/no */
 } AudioStream;
 

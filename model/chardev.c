@@ -81,7 +81,9 @@ static const Field source_fields[] = {
     FIELD_UINT(ChardevSource, reconnect_timeout, .path = "reconnect/@timeout",
                .doc = "tcp, unix: seconds before that."),
     FIELD_YES_NO(ChardevSource, tls, .path = "@tls", .doc = "tcp: TLS on the connection."),
-    { .type = TYPE_NONE, .path = "@tlsFromConfig", .is_output = true,
+    { .type = TYPE_NONE,
+      .path = "@tlsFromConfig",
+      .is_output = true,
       .doc = "libvirt's note that `tls` is its own default." },
     FIELD_YES_NO(ChardevSource, clipboard_copypaste, .path = "clipboard/@copypaste",
                  .doc = "qemu-vdagent: share the clipboard."),
@@ -174,7 +176,8 @@ static const Schema channel_schema = { .element = "channel",
                                        .key = channel_key,
                                        .doc = "A port between host and guest, for agents." };
 
-static const Schema redirdev_schema = { .element = "redirdev", .size = sizeof(Chardev),
+static const Schema redirdev_schema = { .element = "redirdev",
+                                        .size = sizeof(Chardev),
                                         .fields = redirdev_fields,
                                         .doc = "A USB device that somebody hands in from afar." };
 

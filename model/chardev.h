@@ -41,10 +41,10 @@ typedef enum {
 typedef struct ChardevSource {
     int mode; /* ChardevMode */
     char *path, *host, *service, *channel;
-    int append; /* on/off */
-    int reconnect; /* yes/no */
-    OptUint reconnect_timeout; /* s */
-    int tls; /* yes/no */
+    int append;                          /* on/off */
+    int reconnect;                       /* yes/no */
+    OptUint reconnect_timeout;           /* s */
+    int tls;                             /* yes/no */
     int clipboard_copypaste, mouse_mode; /* qemu-vdagent: yes/no, ChardevMouse */
 } ChardevSource;
 
@@ -60,7 +60,7 @@ typedef struct Chardev {
     int target_type;   /* ChardevTarget */
     char *target_name; /* channel: "org.qemu.guest_agent.0" */
     OptUint target_port;
-    char *target_model; /* serial: "isa-serial" */
+    char *target_model;   /* serial: "isa-serial" */
     char *target_address; /* guestfwd: IP address that the guest connects to */
 } Chardev;
 
@@ -70,15 +70,16 @@ extern const Schema chardev_source_schema;
 /* The rows of the host side, for a struct S: @member leads to the Chardev's members ("" or
  * `chardev.`), @at to the element ("" or "backend/"). */
 #define CHARDEV_BACKEND_FIELDS(S, member, at, ...)                                                 \
-    FIELD_ENUM(S, member type, chardev_type_names, .path = at "@type", __VA_ARGS__                 \
-               .doc = "What the host side is."),                                                   \
-    FIELD_LIST(S, member sources, &chardev_source_schema, .path = at "source",                     \
-               .doc = "Where it leads to."),                                                       \
-    FIELD_ENUM(S, member protocol, chardev_protocol_names, .path = at "protocol/@type",            \
-               .doc = "tcp: protocol on the connection."),                                         \
-    FIELD_STRING(S, member log_file, .path = at "log/@file",                                       \
-                 .doc = "Everything is also written here."),                                       \
-    FIELD_ON_OFF(S, member log_append, .path = at "log/@append", .doc = "Keep what the log has.")
+    FIELD_ENUM(S, member type, chardev_type_names, .path = at "@type",                             \
+               __VA_ARGS__.doc = "What the host side is."),                                        \
+        FIELD_LIST(S, member sources, &chardev_source_schema, .path = at "source",                 \
+                   .doc = "Where it leads to."),                                                   \
+        FIELD_ENUM(S, member protocol, chardev_protocol_names, .path = at "protocol/@type",        \
+                   .doc = "tcp: protocol on the connection."),                                     \
+        FIELD_STRING(S, member log_file, .path = at "log/@file",                                   \
+                     .doc = "Everything is also written here."),                                   \
+        FIELD_ON_OFF(S, member log_append, .path = at "log/@append",                               \
+                     .doc = "Keep what the log has.")
 
 extern const DeviceKind serial_kind, parallel_kind, console_kind, channel_kind, redirdev_kind;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Crypto devices: ciphers that the host computes for the guest, by QEMU itself (`builtin`) or by the
- * host's kernel (`lkcf`).
+ * Crypto devices: ciphers that the host computes for the guest, by QEMU itself (`builtin`) or by
+ * the host's kernel (`lkcf`).
  *
  * The host side is an object of QEMU's with as many queues as the device; libvirt knows one device
  * model and one type of it so far, and so do these rows.
@@ -17,7 +17,8 @@ static const char *const backend_names[] = {
 };
 
 static const Field crypto_fields[] = {
-    FIELD_ENUM(Crypto, model, model_names, .path = "@model", .is_required = true, .doc = "`virtio`."),
+    FIELD_ENUM(Crypto, model, model_names, .path = "@model", .is_required = true,
+               .doc = "`virtio`."),
     FIELD_ENUM(Crypto, type, type_names, .path = "@type", .is_required = true, .doc = "`qemu`."),
     FIELD_ENUM(Crypto, backend, backend_names, .path = "backend/@model", .is_required = true,
                .doc = "`builtin` or `lkcf`."),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Directories of the host that the guest mounts: over 9p, which QEMU serves itself, or over virtiofs,
- * which a helper process (virtiofsd) serves through shared memory.
+ * Directories of the host that the guest mounts: over 9p, which QEMU serves itself, or over
+ * virtiofs, which a helper process (virtiofsd) serves through shared memory.
  *
  * Only type 'mount' is a QEMU guest's; the other types of libvirt's format are containers'. Most of
  * <binary> and <idmap> is said to virtiofsd.
@@ -12,8 +12,8 @@
 #include "model/input.h"
 
 static const char *const type_names[] = {
-    [FS_MOUNT] = "mount", [FS_TEMPLATE] = "template", [FS_FILE] = "file", [FS_BLOCK] = "block",
-    [FS_RAM] = "ram", [FS_BIND] = "bind", [FS_VOLUME] = "volume", NULL,
+    [FS_MOUNT] = "mount", [FS_TEMPLATE] = "template", [FS_FILE] = "file",     [FS_BLOCK] = "block",
+    [FS_RAM] = "ram",     [FS_BIND] = "bind",         [FS_VOLUME] = "volume", NULL,
 };
 static const char *const access_names[] = {
     [FS_PASSTHROUGH] = "passthrough",
@@ -22,9 +22,10 @@ static const char *const access_names[] = {
     NULL,
 };
 static const char *const driver_names[] = {
-    [FS_DRIVER_PATH] = "path", [FS_DRIVER_HANDLE] = "handle", [FS_DRIVER_VIRTIOFS] = "virtiofs",
-    [FS_DRIVER_MTP] = "mtp", [FS_DRIVER_LOOP] = "loop", [FS_DRIVER_NBD] = "nbd",
-    [FS_DRIVER_PLOOP] = "ploop", NULL,
+    [FS_DRIVER_PATH] = "path",         [FS_DRIVER_HANDLE] = "handle",
+    [FS_DRIVER_VIRTIOFS] = "virtiofs", [FS_DRIVER_MTP] = "mtp",
+    [FS_DRIVER_LOOP] = "loop",         [FS_DRIVER_NBD] = "nbd",
+    [FS_DRIVER_PLOOP] = "ploop",       NULL,
 };
 static const char *const write_policy_names[] = { NULL, "immediate", NULL };
 static const char *const multidevs_names[] = { NULL, "default", "remap", "forbid", "warn", NULL };
@@ -37,10 +38,14 @@ static const Field ids_fields[] = {
     FIELD_UINT(FilesystemIds, count, .path = "@count", .doc = "How many."),
     FIELD_END,
 };
-static const Schema uid_schema = { .element = "uid", .size = sizeof(FilesystemIds),
-                                   .fields = ids_fields, .doc = "A range of user ids." };
-static const Schema gid_schema = { .element = "gid", .size = sizeof(FilesystemIds),
-                                   .fields = ids_fields, .doc = "A range of group ids." };
+static const Schema uid_schema = { .element = "uid",
+                                   .size = sizeof(FilesystemIds),
+                                   .fields = ids_fields,
+                                   .doc = "A range of user ids." };
+static const Schema gid_schema = { .element = "gid",
+                                   .size = sizeof(FilesystemIds),
+                                   .fields = ids_fields,
+                                   .doc = "A range of group ids." };
 
 static const Field filesystem_fields[] = {
     FIELD_ENUM(Filesystem, type, type_names, .path = "@type", .doc = "`mount`."),
@@ -50,7 +55,8 @@ static const Field filesystem_fields[] = {
     FIELD_ENUM(Filesystem, multidevs, multidevs_names, .path = "@multidevs",
                .doc = "9p: what happens where another file system is mounted below."),
     FIELD_STRING(Filesystem, fmode, .path = "@fmode", .doc = "9p, mapped: mode of new files."),
-    FIELD_STRING(Filesystem, dmode, .path = "@dmode", .doc = "9p, mapped: mode of new directories."),
+    FIELD_STRING(Filesystem, dmode, .path = "@dmode",
+                 .doc = "9p, mapped: mode of new directories."),
     FIELD_ENUM(Filesystem, driver, driver_names, .path = "driver/@type",
                .doc = "`path` (9p, default), `virtiofs` or `mtp`."),
     FIELD_REFUSED("it is for containers", .path = "driver/@name", .doc = "A container's driver."),
@@ -67,22 +73,26 @@ static const Field filesystem_fields[] = {
                  .doc = "What the guest mounts it by."),
     FIELD_FLAG(Filesystem, is_readonly, .path = "readonly", .doc = "The guest can't write."),
     FIELD_STRING(Filesystem, binary, .path = "binary/@path", .doc = "virtiofs: virtiofsd."),
-    FIELD_ON_OFF(Filesystem, xattr, .path = "binary/@xattr", .doc = "virtiofs: extended attributes."),
+    FIELD_ON_OFF(Filesystem, xattr, .path = "binary/@xattr",
+                 .doc = "virtiofs: extended attributes."),
     FIELD_ENUM(Filesystem, cache, cache_names, .path = "binary/cache/@mode",
                .doc = "virtiofs: `none` or `always`."),
     FIELD_ENUM(Filesystem, sandbox, sandbox_names, .path = "binary/sandbox/@mode",
                .doc = "virtiofs: `namespace` or `chroot`."),
     FIELD_ON_OFF(Filesystem, posix_lock, .path = "binary/lock/@posix",
                  .doc = "virtiofs: POSIX locks on the host."),
-    FIELD_ON_OFF(Filesystem, flock, .path = "binary/lock/@flock", .doc = "virtiofs: flock() there."),
+    FIELD_ON_OFF(Filesystem, flock, .path = "binary/lock/@flock",
+                 .doc = "virtiofs: flock() there."),
     FIELD_UINT(Filesystem, thread_pool, .path = "binary/thread_pool/@size",
                .doc = "virtiofs: threads of virtiofsd."),
     FIELD_UINT(Filesystem, open_files, .path = "binary/openfiles/@max",
                .doc = "virtiofs: most open files."),
     FIELD_LIST(Filesystem, uids, &uid_schema, .path = "idmap/uid", .doc = "virtiofs: user ids."),
     FIELD_LIST(Filesystem, gids, &gid_schema, .path = "idmap/gid", .doc = "virtiofs: group ids."),
-    FIELD_REFUSED("it is for containers", .path = "space_hard_limit", .doc = "A container's quota."),
-    FIELD_REFUSED("it is for containers", .path = "space_soft_limit", .doc = "A container's quota."),
+    FIELD_REFUSED("it is for containers", .path = "space_hard_limit",
+                  .doc = "A container's quota."),
+    FIELD_REFUSED("it is for containers", .path = "space_soft_limit",
+                  .doc = "A container's quota."),
     DEVICE_BOOT_FIELDS(Filesystem),
     DEVICE_INFO_FIELDS(Filesystem),
     FIELD_END,

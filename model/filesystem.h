@@ -3,12 +3,29 @@
 
 #include "model/domain.h"
 
-typedef enum { FS_MOUNT = 1, FS_TEMPLATE, FS_FILE, FS_BLOCK, FS_RAM, FS_BIND, FS_VOLUME } FilesystemType;
+typedef enum {
+    FS_MOUNT = 1,
+    FS_TEMPLATE,
+    FS_FILE,
+    FS_BLOCK,
+    FS_RAM,
+    FS_BIND,
+    FS_VOLUME
+} FilesystemType;
 typedef enum { FS_PASSTHROUGH = 1, FS_MAPPED, FS_SQUASH } FilesystemAccess;
-typedef enum { FS_DRIVER_PATH = 1, FS_DRIVER_HANDLE, FS_DRIVER_VIRTIOFS, FS_DRIVER_MTP,
-               FS_DRIVER_LOOP, FS_DRIVER_NBD, FS_DRIVER_PLOOP } FilesystemDriver;
+typedef enum {
+    FS_DRIVER_PATH = 1,
+    FS_DRIVER_HANDLE,
+    FS_DRIVER_VIRTIOFS,
+    FS_DRIVER_MTP,
+    FS_DRIVER_LOOP,
+    FS_DRIVER_NBD,
+    FS_DRIVER_PLOOP
+} FilesystemDriver;
 
-typedef struct FilesystemIds { OptUint start, target, count; } FilesystemIds;
+typedef struct FilesystemIds {
+    OptUint start, target, count;
+} FilesystemIds;
 
 typedef struct Filesystem {
     DeviceInfo info;

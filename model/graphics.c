@@ -46,8 +46,8 @@ static const Field listen_fields[] = {
     FIELD_ENUM(GraphicsListen, type, listen_names, .path = "@type", .is_required = true,
                .doc = "`address`, `socket` or `none`."),
     FIELD_STRING(GraphicsListen, address, .path = "@address", .doc = "Address to listen on."),
-    FIELD_REFUSED("libvirt's networks are not known to virtkeep: say an address", .path = "@network",
-                  .doc = "network: libvirt's network."),
+    FIELD_REFUSED("libvirt's networks are not known to virtkeep: say an address",
+                  .path = "@network", .doc = "network: libvirt's network."),
     FIELD_STRING(GraphicsListen, socket, .path = "@socket", .doc = "Socket to listen on."),
     FIELD_END,
 };
@@ -58,9 +58,9 @@ static const Schema listen_schema = {
     .doc = "Where a display listens.",
 };
 
-const char *const spice_channel_names[] = { NULL,      "main",      "display",  "inputs",
-                                            "cursor",  "playback",  "record",   "smartcard",
-                                            "usbredir", "webdav", NULL };
+const char *const spice_channel_names[] = { NULL,       "main",     "display", "inputs",
+                                            "cursor",   "playback", "record",  "smartcard",
+                                            "usbredir", "webdav",   NULL };
 static const char *const channel_modes[] = {
     [CHANNEL_ANY] = "any",
     [CHANNEL_SECURE] = "secure",
@@ -74,9 +74,12 @@ static const Field spice_channel_fields[] = {
                .doc = "`any`, `secure` (TLS only) or `insecure`."),
     FIELD_END,
 };
-static const Schema spice_channel_schema = { .element = "channel", .size = sizeof(SpiceChannel),
+static const Schema spice_channel_schema = { .element = "channel",
+                                             .size = sizeof(SpiceChannel),
                                              .fields = spice_channel_fields,
                                              .doc = "How a SPICE channel is protected." };
+
+const char *const connected_names[] = { NULL, "keep", "disconnect", "fail", NULL };
 
 #define SDL WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_SDL))
 #define DBUS WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_DBUS))
@@ -125,25 +128,28 @@ static const Field graphics_fields[] = {
                  WHEN(Graphics, type, "@type",
                       WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_SDL) | WHEN_IS(GRAPHICS_DBUS)),
                  .doc = "OpenGL."),
-    FIELD_STRING(Graphics, render_node, .path = "gl/@rendernode",
-                 WHEN(Graphics, type, "@type",
-                      WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_EGL_HEADLESS) |
-                          WHEN_IS(GRAPHICS_DBUS)),
-                 .doc = "The host's GPU for OpenGL."),
+    FIELD_STRING(
+        Graphics, render_node, .path = "gl/@rendernode",
+        WHEN(Graphics, type, "@type",
+             WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_EGL_HEADLESS) | WHEN_IS(GRAPHICS_DBUS)),
+        .doc = "The host's GPU for OpenGL."),
     FIELD_YES_NO(Graphics, power_control, .path = "@powerControl", VNC,
                  .doc = "Viewers may switch the guest off."),
     FIELD_UINT(Graphics, audio, .path = "audio/@id",
                WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC) | WHEN_IS(GRAPHICS_DBUS)),
                .min = 1, .doc = "The <audio> whose sound goes to viewers."),
     FIELD_YES_NO(Graphics, fullscreen, .path = "@fullscreen", SDL, .doc = "sdl: whole screen."),
-    FIELD_NO_EFFECT("QEMU's environment is virtkeep's own", .path = "@display", .doc = "sdl: X display."),
-    FIELD_NO_EFFECT("QEMU's environment is virtkeep's own", .path = "@xauth", .doc = "sdl: X authority."),
+    FIELD_NO_EFFECT("QEMU's environment is virtkeep's own", .path = "@display",
+                    .doc = "sdl: X display."),
+    FIELD_NO_EFFECT("QEMU's environment is virtkeep's own", .path = "@xauth",
+                    .doc = "sdl: X authority."),
     FIELD_STRING(Graphics, address, .path = "@address", DBUS, .doc = "dbus: address of the bus."),
-    FIELD_YES_NO(Graphics, p2p, .path = "@p2p", DBUS, .doc = "dbus: no bus, clients connect by QMP."),
-    FIELD_REFUSED("virtkeep lets no password expire", .path = "@passwdValidTo",
-                  .doc = "Until when the password holds."),
-    FIELD_REFUSED("virtkeep sets a password once, before the guest runs", .path = "@connected",
-                  .doc = "What a new password does to viewers."),
+    FIELD_YES_NO(Graphics, p2p, .path = "@p2p", DBUS,
+                 .doc = "dbus: no bus, clients connect by QMP."),
+    FIELD_STRING(Graphics, password_valid_to, .path = "@passwdValidTo", EITHER,
+                 .doc = "Until when the password holds (UTC, `2030-12-31T23:59:59`)."),
+    FIELD_ENUM(Graphics, connected, connected_names, .path = "@connected", EITHER,
+               .doc = "What a new password does to viewers: `keep`, `disconnect` or `fail`."),
     FIELD_REFUSED("virtkeep serves no RDP", .path = "@username", .doc = "rdp: user name."),
     FIELD_REFUSED("virtkeep serves no RDP", .path = "@multiUser", .doc = "rdp: many at once."),
     FIELD_REFUSED("virtkeep serves no RDP", .path = "@replaceUser", .doc = "rdp: one at a time."),
@@ -157,6 +163,14 @@ static const Schema graphics_schema = {
     .fields = graphics_fields,
     .doc = "A display that people connect to.",
 };
+
+GDateTime *
+graphics_password_end(const Graphics *graphics)
+{
+    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+
+    return g_date_time_new_from_iso8601(graphics->password_valid_to, utc);
+}
 
 static bool
 is_gl(const Graphics *graphics)
@@ -204,6 +218,15 @@ graphics_validate(const Validation *v, gconstpointer item)
     validate_audio_id(v, "audio/@id", &graphics->audio);
     if (graphics->p2p == TRISTATE_ON && graphics->address)
         validation_error(v, "@address", "graphics-dbus", "with p2p there is no bus");
+    if (graphics->password_valid_to) {
+        g_autoptr(GDateTime) time = graphics_password_end(graphics);
+
+        if (!time)
+            validation_error(v, "@passwdValidTo", "bad-value", "no time: '%s'",
+                             graphics->password_valid_to);
+    }
+    if (graphics->type == GRAPHICS_VNC && graphics->connected && graphics->connected != 1)
+        validation_error(v, "@connected", "not-here", "VNC only knows 'keep'");
     if (graphics->port.value > 65535 || graphics->port.value < -1)
         validation_error(v, "@port", "out-of-range", "no TCP port");
     if (graphics->type == GRAPHICS_VNC && graphics->port.value > 0 && graphics->port.value < 5900 &&

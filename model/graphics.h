@@ -34,15 +34,17 @@ typedef struct Graphics {
     char *password; /* never printed by status, plan or history */
     int image_compression, jpeg_compression, zlib_compression, playback_compression; /* spice */
     int streaming, clipboard_copypaste, filetransfer, mouse_mode;
-    int default_mode;    /* spice: ChannelMode */
-    GPtrArray *channels; /* SpiceChannel */
-    int gl;              /* yes/no */
+    char *password_valid_to; /* ISO 8601, UTC */
+    int connected;           /* connected_names: what a new password does to viewers */
+    int default_mode;        /* spice: ChannelMode */
+    GPtrArray *channels;     /* SpiceChannel */
+    int gl;                  /* yes/no */
     char *render_node;
-    int power_control;   /* vnc: yes/no */
-    OptUint audio;       /* vnc, dbus: id of an <audio> */
-    int fullscreen;      /* sdl: yes/no */
-    char *address;       /* dbus: of the bus */
-    int p2p;             /* dbus: yes/no */
+    int power_control; /* vnc: yes/no */
+    OptUint audio;     /* vnc, dbus: id of an <audio> */
+    int fullscreen;    /* sdl: yes/no */
+    char *address;     /* dbus: of the bus */
+    int p2p;           /* dbus: yes/no */
 } Graphics;
 
 extern const DeviceKind graphics_kind;
@@ -50,4 +52,6 @@ extern const char *const image_compression_names[], *const jpeg_compression_name
                                                         *const streaming_names[];
 typedef enum { SHARE_ALLOW_EXCLUSIVE = 1, SHARE_FORCE_SHARED, SHARE_IGNORE } SharePolicy;
 typedef enum { MOUSE_SERVER = 1, MOUSE_CLIENT } MouseMode;
-extern const char *const spice_channel_names[];
+extern const char *const spice_channel_names[], *const connected_names[];
+/* When the password ends to hold, which must be said; NULL = no time. Caller frees. */
+GDateTime *graphics_password_end(const Graphics *graphics);

@@ -16,12 +16,8 @@ static const char *const type_names[] = {
     [INPUT_EVDEV] = "evdev",       NULL,
 };
 static const char *const bus_names[] = {
-    [INPUT_BUS_PS2] = "ps2",
-    [INPUT_BUS_USB] = "usb",
-    [INPUT_BUS_VIRTIO] = "virtio",
-    [INPUT_BUS_XEN] = "xen",
-    [INPUT_BUS_NONE] = "none",
-    NULL,
+    [INPUT_BUS_PS2] = "ps2", [INPUT_BUS_USB] = "usb",   [INPUT_BUS_VIRTIO] = "virtio",
+    [INPUT_BUS_XEN] = "xen", [INPUT_BUS_NONE] = "none", NULL,
 };
 const char *const virtio_model_names[] = {
     [VIRTIO_MODEL_VIRTIO] = "virtio",
@@ -83,6 +79,9 @@ input_validate(const Validation *v, gconstpointer item)
 
     bool is_host = input->type == INPUT_PASSTHROUGH || input->type == INPUT_EVDEV;
 
+    if (input->type != INPUT_PASSTHROUGH && (input->model == VIRTIO_MODEL_TRANSITIONAL ||
+                                             input->model == VIRTIO_MODEL_NON_TRANSITIONAL))
+        validation_error(v, "@model", "input-model", "only a device passed through has this model");
     if (input->bus == INPUT_BUS_XEN)
         validation_error(v, "@bus", "not-supported", "bus 'xen' is Xen's");
     if (input->type == INPUT_PASSTHROUGH && input_bus(input) != INPUT_BUS_VIRTIO)

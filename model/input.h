@@ -10,7 +10,13 @@ typedef enum {
     INPUT_PASSTHROUGH,
     INPUT_EVDEV
 } InputType;
-typedef enum { INPUT_BUS_PS2 = 1, INPUT_BUS_USB, INPUT_BUS_VIRTIO, INPUT_BUS_XEN, INPUT_BUS_NONE } InputBus;
+typedef enum {
+    INPUT_BUS_PS2 = 1,
+    INPUT_BUS_USB,
+    INPUT_BUS_VIRTIO,
+    INPUT_BUS_XEN,
+    INPUT_BUS_NONE
+} InputBus;
 typedef enum {
     VIRTIO_MODEL_VIRTIO = 1,
     VIRTIO_MODEL_TRANSITIONAL,

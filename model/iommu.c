@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * IOMMUs of the guest. Intel's is part of a q35 board and has no address; virtio's is a PCI function
- * of bus 0. A q35 guest with more than 255 CPUs gets one by itself (reconcile/implied), since only
- * interrupt remapping reaches the others.
+ * IOMMUs of the guest. Intel's is part of a q35 board and has no address; virtio's is a PCI
+ * function of bus 0. A q35 guest with more than 255 CPUs gets one by itself (reconcile/implied),
+ * since only interrupt remapping reaches the others.
  */
 #include "model/iommu.h"
 
 static const char *const model_names[] = {
-    [IOMMU_INTEL] = "intel",   [IOMMU_VIRTIO] = "virtio",
-    [IOMMU_SMMUV3] = "smmuv3", [IOMMU_AMD] = "amd", NULL,
+    [IOMMU_INTEL] = "intel",
+    [IOMMU_VIRTIO] = "virtio",
+    [IOMMU_SMMUV3] = "smmuv3",
+    [IOMMU_AMD] = "amd",
+    NULL,
 };
 
 static const Field iommu_fields[] = {

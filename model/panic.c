@@ -2,16 +2,16 @@
 /*
  * Panic devices: how a guest's kernel says that it has crashed.
  *
- * Two are devices, on ISA at a well known port and on PCI. Hyper-V's is no device but a feature of the
- * CPU, so it is qemu/cpu's to spell.
+ * Two are devices, on ISA at a well known port and on PCI. Hyper-V's is no device but a feature of
+ * the CPU, so it is qemu/cpu's to spell.
  */
 #include "model/panic.h"
 
 #include "model/default.h"
 
 static const char *const model_names[] = {
-    [PANIC_ISA] = "isa", [PANIC_HYPERV] = "hyperv", [PANIC_PVPANIC] = "pvpanic",
-    [PANIC_PSERIES] = "pseries", [PANIC_S390] = "s390", NULL,
+    [PANIC_ISA] = "isa",         [PANIC_HYPERV] = "hyperv", [PANIC_PVPANIC] = "pvpanic",
+    [PANIC_PSERIES] = "pseries", [PANIC_S390] = "s390",     NULL,
 };
 
 static const Field panic_fields[] = {
@@ -51,8 +51,8 @@ panic_validate(const Validation *v, gconstpointer item)
     const Address *address = panic->info.address;
 
     if (model == PANIC_PSERIES || model == PANIC_S390)
-        validation_error(v, "@model", "not-supported", "panic device '%s' is of another architecture",
-                         model_names[model]);
+        validation_error(v, "@model", "not-supported",
+                         "panic device '%s' is of another architecture", model_names[model]);
     if (model == PANIC_HYPERV && address)
         validation_error(v, "address", "panic-address", "panic device 'hyperv' has no address");
     if (model == PANIC_ISA && address && address->type != ADDRESS_ISA)

@@ -2,8 +2,8 @@
 /*
  * Persistent storage for a guest kernel's last words (ACPI ERST), backed by a file of the host.
  *
- * There is at most one, it needs ACPI, and it is a plain PCI device. The file is made by QEMU when it
- * is not there, in the size given: a size that changes is another store.
+ * There is at most one, it needs ACPI, and it is a plain PCI device. The file is made by QEMU when
+ * it is not there, in the size given: a size that changes is another store.
  */
 #include "model/pstore.h"
 

@@ -43,7 +43,8 @@ rng_validate(const Validation *v, gconstpointer item)
     const Rng *rng = item;
 
     if (rng->backend == RNG_BACKEND_EGD && !rng->chardev.type)
-        validation_error(v, "backend", "missing-attribute", "egd needs a type: where the source is");
+        validation_error(v, "backend", "missing-attribute",
+                         "egd needs a type: where the source is");
     if (rng->backend != RNG_BACKEND_EGD && rng->chardev.type)
         validation_error(v, "backend/@type", "not-here", "only egd has a type");
     validate_chardev_backend(v, &rng->chardev, "backend/");

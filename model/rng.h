@@ -10,7 +10,7 @@ typedef struct Rng {
     int model;                       /* VirtioModel of model/input.h */
     int backend;                     /* RngBackend */
     char *path;                      /* text of <backend>: /dev/urandom */
-    Chardev chardev; /* egd: where the source is; only the host side is used */
+    Chardev chardev;                 /* egd: where the source is; only the host side is used */
     OptUint rate_bytes, rate_period; /* bytes per ms */
     VirtioOptions virtio;
 } Rng;

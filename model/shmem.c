@@ -23,7 +23,8 @@ static const char *const role_names[] = { [SHMEM_MASTER] = "master", [SHMEM_PEER
 static const Field shmem_fields[] = {
     FIELD_STRING(Shmem, name, .path = "@name", .is_required = true,
                  .doc = "What the memory is called on the host."),
-    FIELD_ENUM(Shmem, role, role_names, .path = "@role", .doc = "For migration: `master` or `peer`."),
+    FIELD_ENUM(Shmem, role, role_names, .path = "@role",
+               .doc = "For migration: `master` or `peer`."),
     FIELD_ENUM(Shmem, model, model_names, .path = "model/@type",
                .doc = "`ivshmem-plain` or `ivshmem-doorbell`."),
     FIELD_SIZE(Shmem, size, .path = "size", .unit = 1, .doc = "plain: size; 4 MiB by default."),
@@ -77,8 +78,9 @@ shmem_validate(const Validation *v, gconstpointer item)
         g_str_equal(shmem->name, ".."))
         validation_error(v, "@name", "bad-value", "no name of a file: '%s'", shmem->name);
     if (!shmem->model || shmem->model == SHMEM_IVSHMEM)
-        validation_error(v, "model", "not-supported",
-                         "QEMU has no 'ivshmem' device any more: ivshmem-plain or ivshmem-doorbell");
+        validation_error(
+            v, "model", "not-supported",
+            "QEMU has no 'ivshmem' device any more: ivshmem-plain or ivshmem-doorbell");
     if (shmem->size.is_set && (size < MIB || (size & (size - 1))))
         validation_error(v, "size", "shmem-size", "the size is a power of two, at least 1 MiB");
     if (address && address->type != ADDRESS_PCI)

@@ -13,9 +13,9 @@ typedef struct Shmem {
     OptUint size; /* bytes */
     bool has_server, has_msi;
     char *server_path;
-    int msi_enabled;   /* yes/no */
+    int msi_enabled; /* yes/no */
     OptUint vectors;
-    int ioeventfd;     /* on/off */
+    int ioeventfd; /* on/off */
 } Shmem;
 
 extern const DeviceKind shmem_kind;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Smartcards: the host's own card, one made of three certificates of the host's, or one that a client
- * passes through a character device. The reader is a controller (`ccid`) on USB, which is added where
- * the file has none.
+ * Smartcards: the host's own card, one made of three certificates of the host's, or one that a
+ * client passes through a character device. The reader is a controller (`ccid`) on USB, which is
+ * added where the file has none.
  */
 #include "model/smartcard.h"
 

@@ -4,7 +4,9 @@
 #include "model/chardev.h"
 
 typedef enum { SMARTCARD_HOST = 1, SMARTCARD_CERTIFICATES, SMARTCARD_PASSTHROUGH } SmartcardMode;
-typedef struct SmartcardCertificate { char *name; } SmartcardCertificate;
+typedef struct SmartcardCertificate {
+    char *name;
+} SmartcardCertificate;
 
 typedef struct Smartcard {
     DeviceInfo info;

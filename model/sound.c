@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Sound devices, as the guest sees them. What they play to is an <audio> (model/audio.h), named by its
- * id.
+ * Sound devices, as the guest sees them. What they play to is an <audio> (model/audio.h), named by
+ * its id.
  *
  * The HDA controllers (ich6, ich9) are buses of their own with codecs on them, at least one. The PC
  * speaker is part of the machine: it has neither address nor -device.
@@ -11,9 +11,9 @@
 #include "model/audio.h"
 
 static const char *const model_names[] = {
-    [SOUND_ES1370] = "es1370", [SOUND_SB16] = "sb16", [SOUND_AC97] = "ac97", [SOUND_ICH6] = "ich6",
-    [SOUND_ICH9] = "ich9", [SOUND_PCSPK] = "pcspk", [SOUND_USB] = "usb",
-    [SOUND_VIRTIO] = "virtio", NULL,
+    [SOUND_ES1370] = "es1370", [SOUND_SB16] = "sb16",     [SOUND_AC97] = "ac97",
+    [SOUND_ICH6] = "ich6",     [SOUND_ICH9] = "ich9",     [SOUND_PCSPK] = "pcspk",
+    [SOUND_USB] = "usb",       [SOUND_VIRTIO] = "virtio", NULL,
 };
 static const char *const codec_names[] = {
     [CODEC_DUPLEX] = "duplex",
@@ -27,8 +27,10 @@ static const Field codec_fields[] = {
                .doc = "`duplex`, `micro` or `output`."),
     FIELD_END,
 };
-static const Schema codec_schema = { .element = "codec", .size = sizeof(SoundCodec),
-                                     .fields = codec_fields, .doc = "A codec on an HDA bus." };
+static const Schema codec_schema = { .element = "codec",
+                                     .size = sizeof(SoundCodec),
+                                     .fields = codec_fields,
+                                     .doc = "A codec on an HDA bus." };
 
 #define MODEL(set) WHEN(Sound, model, "@model", set)
 

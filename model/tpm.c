@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Trusted platform modules: the host's own, one that a helper process (swtpm) emulates, or one behind
- * a socket that somebody else provides.
+ * Trusted platform modules: the host's own, one that a helper process (swtpm) emulates, or one
+ * behind a socket that somebody else provides.
  *
- * Most of <backend type='emulator'> is said to swtpm, not to QEMU: where the state is, which PCR banks
- * are active, what encrypts it. QEMU sees a socket.
+ * Most of <backend type='emulator'> is said to swtpm, not to QEMU: where the state is, which PCR
+ * banks are active, what encrypts it. QEMU sees a socket.
  */
 #include "model/tpm.h"
 
 #include "model/default.h"
 
 static const char *const model_names[] = {
-    [TPM_TIS] = "tpm-tis", [TPM_CRB] = "tpm-crb", [TPM_SPAPR] = "tpm-spapr",
-    [TPM_SPAPR_PROXY] = "spapr-tpm-proxy", NULL,
+    [TPM_TIS] = "tpm-tis",
+    [TPM_CRB] = "tpm-crb",
+    [TPM_SPAPR] = "tpm-spapr",
+    [TPM_SPAPR_PROXY] = "spapr-tpm-proxy",
+    NULL,
 };
 static const char *const backend_names[] = {
     [TPM_PASSTHROUGH] = "passthrough",
@@ -34,7 +37,8 @@ static const char *const remove_names[] = { NULL, "check", "fips-host", NULL };
 #define EMULATOR BACKEND(WHEN_IS(TPM_EMULATOR))
 
 static const Field tpm_fields[] = {
-    FIELD_ENUM(Tpm, model, model_names, .path = "@model", .doc = "`tpm-tis` (default) or `tpm-crb`."),
+    FIELD_ENUM(Tpm, model, model_names, .path = "@model",
+               .doc = "`tpm-tis` (default) or `tpm-crb`."),
     FIELD_ENUM(Tpm, backend, backend_names, .path = "backend/@type", .is_required = true,
                .doc = "`passthrough`, `emulator` (swtpm) or `external`."),
     FIELD_STRING(Tpm, device, .path = "backend/device/@path", BACKEND(WHEN_IS(TPM_PASSTHROUGH)),
@@ -47,7 +51,8 @@ static const Field tpm_fields[] = {
                .doc = "emulator: swtpm's log level."),
     FIELD_UUID(Tpm, secret, .path = "backend/encryption/@secret", EMULATOR,
                .doc = "emulator: the secret that encrypts the state."),
-    FIELD_FLAG(Tpm, has_sha1, .path = "backend/active_pcr_banks/sha1", EMULATOR, .doc = "PCR bank."),
+    FIELD_FLAG(Tpm, has_sha1, .path = "backend/active_pcr_banks/sha1", EMULATOR,
+               .doc = "PCR bank."),
     FIELD_FLAG(Tpm, has_sha256, .path = "backend/active_pcr_banks/sha256", EMULATOR,
                .doc = "PCR bank."),
     FIELD_FLAG(Tpm, has_sha384, .path = "backend/active_pcr_banks/sha384", EMULATOR,
@@ -64,7 +69,8 @@ static const Field tpm_fields[] = {
                  .doc = "Where the state or the socket is."),
     FIELD_STRING(Tpm, profile_source, .path = "backend/profile/@source", EMULATOR,
                  .doc = "emulator: swtpm's profile to start from."),
-    FIELD_ENUM(Tpm, remove_disabled, remove_names, .path = "backend/profile/@removeDisabled", EMULATOR,
+    FIELD_ENUM(Tpm, remove_disabled, remove_names, .path = "backend/profile/@removeDisabled",
+               EMULATOR,
                .doc = "emulator: drop algorithms that the host's crypto library disables."),
     FIELD_STRING(Tpm, profile_name, .path = "backend/profile/@name", EMULATOR,
                  .doc = "emulator: the profile's name."),

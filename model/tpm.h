@@ -11,12 +11,12 @@ typedef enum { TPM_SOURCE_FILE = 1, TPM_SOURCE_DIR, TPM_SOURCE_UNIX } TpmSource;
 typedef struct Tpm {
     DeviceInfo info;
     int model, backend, version;
-    char *device; /* passthrough: /dev/tpm0 */
+    char *device;         /* passthrough: /dev/tpm0 */
     int persistent_state; /* yes/no */
     OptUint debug;
-    char *secret; /* uuid of the state's passphrase */
+    char *secret;                                      /* uuid of the state's passphrase */
     bool has_sha1, has_sha256, has_sha384, has_sha512; /* PCR banks to activate */
-    int source_type, source_mode; /* TpmSource; connect */
+    int source_type, source_mode;                      /* TpmSource; connect */
     char *source_path;
     char *profile_source, *profile_name;
     int remove_disabled;

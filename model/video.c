@@ -14,7 +14,8 @@
 static const char *const model_names[] = {
     [VIDEO_VGA] = "vga",     [VIDEO_CIRRUS] = "cirrus", [VIDEO_VMVGA] = "vmvga",
     [VIDEO_QXL] = "qxl",     [VIDEO_VIRTIO] = "virtio", [VIDEO_BOCHS] = "bochs",
-    [VIDEO_RAMFB] = "ramfb", [VIDEO_NONE] = "none",     [VIDEO_XEN] = "xen",     [VIDEO_VBOX] = "vbox",     [VIDEO_GOP] = "gop",     NULL,
+    [VIDEO_RAMFB] = "ramfb", [VIDEO_NONE] = "none",     [VIDEO_XEN] = "xen",
+    [VIDEO_VBOX] = "vbox",   [VIDEO_GOP] = "gop",       NULL,
 };
 
 static const char *const backend_names[] = {
@@ -68,11 +69,13 @@ video_validate(const Validation *v, gconstpointer item)
     const Video *video = item;
 
     if (video->model > VIDEO_NONE)
-        validation_error(v, "model/@type", "not-supported", "QEMU has no such card on this machine");
+        validation_error(v, "model/@type", "not-supported",
+                         "QEMU has no such card on this machine");
     if (video->model != VIDEO_VIRTIO)
         validate_no_virtio_options(v, &video->virtio);
     if (video->backend == VIDEO_BACKEND_VHOST_USER && video->model != VIDEO_VIRTIO)
-        validation_error(v, "driver/@name", "video-backend", "only a virtio card can be vhost-user");
+        validation_error(v, "driver/@name", "video-backend",
+                         "only a virtio card can be vhost-user");
     if (video->primary == TRISTATE_ON)
         for (guint i = 0; i < list_length(v->domain->videos); i++) {
             const Video *other = list_at(v->domain->videos, i, Video);

@@ -11,7 +11,10 @@ typedef enum {
     VIDEO_VIRTIO,
     VIDEO_BOCHS,
     VIDEO_RAMFB,
-    VIDEO_NONE, VIDEO_XEN, VIDEO_VBOX, VIDEO_GOP
+    VIDEO_NONE,
+    VIDEO_XEN,
+    VIDEO_VBOX,
+    VIDEO_GOP
 } VideoModel;
 
 typedef enum { VIDEO_BACKEND_QEMU = 1, VIDEO_BACKEND_VHOST_USER } VideoBackend;
@@ -21,9 +24,9 @@ typedef struct Video {
     int model;                         /* VideoModel */
     OptUint ram, vram, vram64, vgamem; /* bytes in the struct; KiB bare in XML */
     OptUint heads;
-    int primary;  /* yes/no */
-    int blob;     /* on/off */
-    int accel3d;  /* yes/no */
+    int primary; /* yes/no */
+    int blob;    /* on/off */
+    int accel3d; /* yes/no */
     int accel2d; /* yes/no */
     char *render_node;
     int backend; /* VideoBackend */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * vsock: sockets between host and guest, addressed by a number (CID) that no other guest of the host
- * has.
+ * vsock: sockets between host and guest, addressed by a number (CID) that no other guest of the
+ * host has.
  *
  * One that is to be chosen (auto='yes') follows from the domain's uuid, so it stays the guest's own
  * from start to start and no table of the host has to be kept.
@@ -39,7 +39,8 @@ vsock_validate(const Validation *v, gconstpointer item)
     if (list_at(v->domain->vsocks, 0, Vsock) != vsock)
         validation_error(v, NULL, "duplicate-element", "a guest has one vsock");
     if (vsock->is_auto != TRISTATE_ON && !vsock->cid.is_set)
-        validation_error(v, "cid", "vsock-cid", "<cid auto='yes'/> or <cid address='…'/> is missing");
+        validation_error(v, "cid", "vsock-cid",
+                         "<cid auto='yes'/> or <cid address='…'/> is missing");
 }
 
 static void
@@ -49,8 +50,7 @@ vsock_fill_defaults(const Domain *domain, gpointer device)
 
     default_enum(&vsock->model, VIRTIO_MODEL_VIRTIO);
     if (vsock->is_auto == TRISTATE_ON && domain->uuid)
-        default_uint(&vsock->cid,
-                     FIRST_CID + g_str_hash(domain->uuid) % (G_MAXINT32 - FIRST_CID));
+        default_uint(&vsock->cid, FIRST_CID + g_str_hash(domain->uuid) % (G_MAXINT32 - FIRST_CID));
 }
 
 static DeviceBus

@@ -5,7 +5,7 @@
 
 typedef struct Vsock {
     DeviceInfo info;
-    int model; /* VirtioModel of model/input.h */
+    int model;   /* VirtioModel of model/input.h */
     int is_auto; /* yes/no */
     OptUint cid;
     VirtioOptions virtio;

@@ -2,21 +2,25 @@
 /*
  * Watchdogs: hardware that acts when the guest falls silent.
  *
- * QEMU has one action for all of them, so they must agree. The one in ICH9 (`itco`) is part of every
- * q35 whether the file names it or not: reconcile/implied adds it, armed, as libvirt does.
+ * QEMU has one action for all of them, so they must agree. The one in ICH9 (`itco`) is part of
+ * every q35 whether the file names it or not: reconcile/implied adds it, armed, as libvirt does.
  */
 #include "model/watchdog.h"
 
 #include "model/default.h"
 
 static const char *const model_names[] = {
-    [WATCHDOG_I6300ESB] = "i6300esb", [WATCHDOG_IB700] = "ib700", [WATCHDOG_ITCO] = "itco",
-    [WATCHDOG_DIAG288] = "diag288", NULL,
+    [WATCHDOG_I6300ESB] = "i6300esb",
+    [WATCHDOG_IB700] = "ib700",
+    [WATCHDOG_ITCO] = "itco",
+    [WATCHDOG_DIAG288] = "diag288",
+    NULL,
 };
 static const char *const action_names[] = {
-    [WATCHDOG_RESET] = "reset", [WATCHDOG_SHUTDOWN] = "shutdown", [WATCHDOG_POWEROFF] = "poweroff",
-    [WATCHDOG_PAUSE] = "pause", [WATCHDOG_DUMP] = "dump", [WATCHDOG_INJECT_NMI] = "inject-nmi",
-    [WATCHDOG_NONE] = "none", NULL,
+    [WATCHDOG_RESET] = "reset",       [WATCHDOG_SHUTDOWN] = "shutdown",
+    [WATCHDOG_POWEROFF] = "poweroff", [WATCHDOG_PAUSE] = "pause",
+    [WATCHDOG_DUMP] = "dump",         [WATCHDOG_INJECT_NMI] = "inject-nmi",
+    [WATCHDOG_NONE] = "none",         NULL,
 };
 
 static const Field watchdog_fields[] = {
@@ -51,7 +55,8 @@ watchdog_validate(const Validation *v, gconstpointer item)
     if (watchdog->model == WATCHDOG_DIAG288)
         validation_error(v, "@model", "not-supported", "watchdog 'diag288' is of s390x machines");
     if (watchdog->model == WATCHDOG_ITCO && !domain_is_q35(v->domain))
-        validation_error(v, "@model", "watchdog-machine", "watchdog 'itco' is part of q35 machines");
+        validation_error(v, "@model", "watchdog-machine",
+                         "watchdog 'itco' is part of q35 machines");
     if (watchdog->model == WATCHDOG_ITCO && address)
         validation_error(v, "address", "watchdog-address", "watchdog 'itco' has no address");
     if (watchdog->model == WATCHDOG_IB700 && address && address->type != ADDRESS_ISA)

@@ -10,10 +10,10 @@
 #include "qemu/device.h"
 
 static const char *const drivers[] = {
-    [AUDIO_NONE] = "none", [AUDIO_ALSA] = "alsa", [AUDIO_COREAUDIO] = "coreaudio",
-    [AUDIO_DBUS] = "dbus", [AUDIO_JACK] = "jack", [AUDIO_OSS] = "oss",
+    [AUDIO_NONE] = "none",         [AUDIO_ALSA] = "alsa",     [AUDIO_COREAUDIO] = "coreaudio",
+    [AUDIO_DBUS] = "dbus",         [AUDIO_JACK] = "jack",     [AUDIO_OSS] = "oss",
     [AUDIO_PIPEWIRE] = "pipewire", [AUDIO_PULSEAUDIO] = "pa", [AUDIO_SDL] = "sdl",
-    [AUDIO_SPICE] = "spice", [AUDIO_FILE] = "wav",
+    [AUDIO_SPICE] = "spice",       [AUDIO_FILE] = "wav",
 };
 
 static Json *

@@ -15,14 +15,21 @@
 #define CERTIFICATES "/etc/pki/libvirt-chardev"
 
 static const char *const backend_types[] = {
-    [CHARDEV_NULL] = "null",         [CHARDEV_VC] = "vc",
-    [CHARDEV_PTY] = "pty",           [CHARDEV_DEV] = "serial",
-    [CHARDEV_FILE] = "file",         [CHARDEV_PIPE] = "pipe",
-    [CHARDEV_STDIO] = "stdio",       [CHARDEV_UDP] = "udp",
-    [CHARDEV_TCP] = "socket",        [CHARDEV_UNIX] = "socket",
-    [CHARDEV_SPICEVMC] = "spicevmc", [CHARDEV_SPICEPORT] = "spiceport",
+    [CHARDEV_NULL] = "null",
+    [CHARDEV_VC] = "vc",
+    [CHARDEV_PTY] = "pty",
+    [CHARDEV_DEV] = "serial",
+    [CHARDEV_FILE] = "file",
+    [CHARDEV_PIPE] = "pipe",
+    [CHARDEV_STDIO] = "stdio",
+    [CHARDEV_UDP] = "udp",
+    [CHARDEV_TCP] = "socket",
+    [CHARDEV_UNIX] = "socket",
+    [CHARDEV_SPICEVMC] = "spicevmc",
+    [CHARDEV_SPICEPORT] = "spiceport",
     [CHARDEV_QEMU_VDAGENT] = "qemu-vdagent",
-    [CHARDEV_DBUS] = "dbus",         [CHARDEV_NMDM] = "null", /* refused by the model */
+    [CHARDEV_DBUS] = "dbus",
+    [CHARDEV_NMDM] = "null", /* refused by the model */
 };
 
 static Json *
@@ -235,8 +242,8 @@ parallel_backends(const DeviceContext *context, gconstpointer device, GPtrArray 
     const Chardev *chardev = device;
 
     add_backend(context, chardev, &chardev->info,
-                chardev->type == CHARDEV_DEV ? "parallel" : backend_types[chardev->type],
-                NULL, backends);
+                chardev->type == CHARDEV_DEV ? "parallel" : backend_types[chardev->type], NULL,
+                backends);
 }
 
 static bool
@@ -312,9 +319,9 @@ console_properties(const DeviceContext *context, gconstpointer device)
 static void
 add_guestfwd(const Chardev *channel, GPtrArray *backends)
 {
-    g_autofree char *rule = g_strdup_printf("tcp:%s:%" G_GUINT64_FORMAT "-chardev:char%s",
-                                            channel->target_address, channel->target_port.value,
-                                            channel->info.alias);
+    g_autofree char *rule =
+        g_strdup_printf("tcp:%s:%" G_GUINT64_FORMAT "-chardev:char%s", channel->target_address,
+                        channel->target_port.value, channel->info.alias);
     Json *rules = json_new_array(), *item = json_new_object(), *tree = json_new_object();
 
     json_set_string(item, "str", rule);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * File systems: 9p, which is a backend of QEMU's own (-fsdev, that only the command line takes) and a
- * device; or virtiofs, a device on a socket of virtiofsd's in the run directory.
+ * File systems: 9p, which is a backend of QEMU's own (-fsdev, that only the command line takes) and
+ * a device; or virtiofs, a device on a socket of virtiofsd's in the run directory.
  *
  * libvirt's access modes are QEMU's security models under other names (`squash` is `none`), and a
  * read-only 9p is the backend's to enforce. The guest finds either by its tag.
@@ -24,8 +24,8 @@ filesystem_backends(const DeviceContext *context, gconstpointer device, GPtrArra
 {
     const Filesystem *filesystem = device;
     g_autofree char *id = backend_name("chr-vu-", &filesystem->info);
-    g_autofree char *own = g_strdup_printf("%s/%s-fs.sock", context->facts->socket_directory,
-                                           filesystem->info.alias);
+    g_autofree char *own =
+        g_strdup_printf("%s/%s-fs.sock", context->facts->socket_directory, filesystem->info.alias);
 
     if (is_virtiofs(filesystem))
         backend_add(backends, BACKEND_CHARDEV,

@@ -215,7 +215,8 @@ graphics_launch_refusal(const Domain *domain, gconstpointer device)
     const Graphics *graphics = device;
 
     return graphics->type == GRAPHICS_DBUS && graphics->p2p != TRISTATE_ON && !graphics->address
-               ? g_strdup("virtkeep does not start dbus-daemon yet; an address names a bus that runs")
+               ? g_strdup(
+                     "virtkeep does not start dbus-daemon yet; an address names a bus that runs")
                : NULL;
 }
 
@@ -235,6 +236,18 @@ graphics_options(const DeviceContext *context, gconstpointer device, CommandLine
 }
 
 static bool
+expire_password(Monitor *monitor, const Graphics *graphics, GError **error)
+{
+    g_autoptr(GDateTime) end = graphics_password_end(graphics);
+    Json *arguments = json_new_object();
+    g_autofree char *time = g_strdup_printf("%" G_GINT64_FORMAT, g_date_time_to_unix(end));
+
+    json_set_string(arguments, "protocol", graphics->type == GRAPHICS_VNC ? "vnc" : "spice");
+    json_set_string(arguments, "time", time);
+    return monitor_run(monitor, "expire_password", arguments, error);
+}
+
+static bool
 graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
 {
     const Graphics *graphics = device;
@@ -245,7 +258,9 @@ graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, G
     arguments = json_new_object();
     json_set_string(arguments, "protocol", graphics->type == GRAPHICS_VNC ? "vnc" : "spice");
     json_set_string(arguments, "password", graphics->password);
-    return monitor_run(monitor, "set_password", arguments, error);
+    json_set_string(arguments, "connected", connected_names[graphics->connected]);
+    return monitor_run(monitor, "set_password", arguments, error) &&
+           (!graphics->password_valid_to || expire_password(monitor, graphics, error));
 }
 
 const DeviceSpelling graphics_spelling = {

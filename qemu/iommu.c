@@ -30,9 +30,8 @@ iommu_properties(const DeviceContext *context, gconstpointer device)
         json_set_string(tree, "eim", on_off_names[iommu->eim]);
     device_tree_add_tristate(tree, "device-iotlb", iommu->iotlb);
     device_tree_add_uint(tree, "aw-bits", &iommu->aw_bits);
-    if (iommu->dma_translation &&
-        device_needs_property(context, "driver/@dma_translation", drivers[iommu->model],
-                              "dma-translation"))
+    if (iommu->dma_translation && device_needs_property(context, "driver/@dma_translation",
+                                                        drivers[iommu->model], "dma-translation"))
         device_tree_add_tristate(tree, "dma-translation", iommu->dma_translation);
     device_tree_add_tristate(tree, "xtsup", iommu->xtsup);
     device_tree_add_tristate(tree, "pt", iommu->passthrough);

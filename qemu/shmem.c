@@ -3,8 +3,8 @@
  * Shared memory: a plain one is a memory backend on a file of /dev/shm, a doorbell one a socket to
  * its server.
  *
- * A server's socket that the file does not name is where libvirt would look for it, since servers are
- * set up for that.
+ * A server's socket that the file does not name is where libvirt would look for it, since servers
+ * are set up for that.
  */
 #include "model/shmem.h"
 

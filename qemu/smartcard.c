@@ -3,8 +3,8 @@
  * Smartcards: a card that QEMU emulates from what the host has, or one whose messages go through a
  * character device.
  *
- * The card sits in a reader, a controller of its own on USB, by its bus's name alone: QEMU's reader has
- * one slot and takes no number.
+ * The card sits in a reader, a controller of its own on USB, by its bus's name alone: QEMU's reader
+ * has one slot and takes no number.
  */
 #include "model/smartcard.h"
 

@@ -12,9 +12,10 @@
 #include "qemu/device.h"
 
 static const char *const drivers[] = {
-    [SOUND_ES1370] = "ES1370", [SOUND_SB16] = "sb16", [SOUND_AC97] = "AC97",
-    [SOUND_ICH6] = "intel-hda", [SOUND_ICH9] = "ich9-intel-hda", [SOUND_PCSPK] = NULL,
-    [SOUND_USB] = "usb-audio", [SOUND_VIRTIO] = "virtio-sound-pci",
+    [SOUND_ES1370] = "ES1370",       [SOUND_SB16] = "sb16",
+    [SOUND_AC97] = "AC97",           [SOUND_ICH6] = "intel-hda",
+    [SOUND_ICH9] = "ich9-intel-hda", [SOUND_PCSPK] = NULL,
+    [SOUND_USB] = "usb-audio",       [SOUND_VIRTIO] = "virtio-sound-pci",
 };
 static const char *const codec_drivers[] = {
     [CODEC_DUPLEX] = "hda-duplex",

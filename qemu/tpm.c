@@ -17,13 +17,13 @@ static void
 tpm_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
 {
     const Tpm *tpm = device;
-    g_autofree char *own = g_strdup_printf("%s/%s-swtpm.sock", context->facts->socket_directory,
-                                           tpm->info.alias);
+    g_autofree char *own =
+        g_strdup_printf("%s/%s-swtpm.sock", context->facts->socket_directory, tpm->info.alias);
 
     if (tpm->backend != TPM_PASSTHROUGH)
-        backend_add(backends, BACKEND_CHARDEV,
-                    socket_client_tree(SOCKET_ID,
-                                       tpm->backend == TPM_EXTERNAL ? tpm->source_path : own));
+        backend_add(
+            backends, BACKEND_CHARDEV,
+            socket_client_tree(SOCKET_ID, tpm->backend == TPM_EXTERNAL ? tpm->source_path : own));
 }
 
 static Json *

@@ -3,8 +3,8 @@
  * vsock. QEMU opens /dev/vhost-vsock by itself; a CID that another guest has makes it end with a
  * message that says so.
  *
- * A descriptor from outside (vhostfd) is what libvirt passes since its QEMUs can't open devices; ours
- * can, and then a command line can be run by hand.
+ * A descriptor from outside (vhostfd) is what libvirt passes since its QEMUs can't open devices;
+ * ours can, and then a command line can be run by hand.
  */
 #include "model/vsock.h"
 

@@ -10,6 +10,8 @@
  */
 #include "reconcile/pci-chipset.h"
 
+#include "model/sound.h"
+
 #include "model/video.h"
 #include "reconcile/device-order.h"
 
@@ -111,6 +113,9 @@ chipset_prefer(PciPlacement *placement)
             continue;
         if (placement->is_q35 && device->ref.kind == &controller_kind)
             prefer_controller(placement, device);
+        if (placement->is_q35 && device->ref.kind == &sound_kind &&
+            ((const Sound *) device->ref.device)->model == SOUND_ICH9)
+            take_slot(placement, device, 0x1b); /* free for the first of them alone */
         if (device->ref.device == video && !take_slot(placement, device, placement->is_q35 ? 1 : 2))
             pci_find_place(placement, device, 0);
     }

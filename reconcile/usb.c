@@ -158,8 +158,8 @@ inherit(UsbMap *map, const DeviceRef *ref)
         set_port(ref->device, old->bus.value, old->port);
 }
 
-/* The lowest free port of @bus below @parent ("" = the controllers'), which has @n_ports, then of the
- * hubs on them. */
+/* The lowest free port of @bus below @parent ("" = the controllers'), which has @n_ports, then of
+ * the hubs on them. */
 static bool
 assign_below(UsbMap *map, const DeviceRef *ref, guint bus, const char *parent, guint n_ports)
 {
