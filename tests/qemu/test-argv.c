@@ -280,7 +280,7 @@ test_q35(void **state)
     assert_int_equal(memory->node, 1);
 
     serial = query_text(running.monitor, "virtio-disk0", "serial");
-    assert_string_equal(serial, "S-1,2");
+    assert_string_equal(serial, "S-1_2");
 
     assert_true(observed->has_balloon);
     assert_false(observed->has_statistics);

@@ -22,10 +22,8 @@
 static const struct {
     const char *name, *why;
 } exceptions[] = {
-    { "net-hostdev-bootorder", "interfaces of type hostdev are not done yet" },
-    { "net-hostdev-multidomain", "interfaces of type hostdev are not done yet" },
-    { "net-hostdev-vfio", "interfaces of type hostdev are not done yet" },
-    { "net-virtio-teaming-network", "interfaces of type hostdev are not done yet" },
+    { "hostdev-scsi-autogen-address", "SCSI devices of the host are not done yet" },
+    { "net-virtio-teaming-network", "networks that are pools of devices are not done yet" },
     { "usb-controller-automatic-unavailable-q35", "its QEMU lacks every USB controller" },
     { "usb-hub-autoadd", "hubs are no device kind yet" },
     { "usb-hub-autoadd-deluxe", "hubs are no device kind yet" },
