@@ -17,15 +17,17 @@
  * a stall it is poked rarely, and when the statistics show that the guest has more or less memory
  * than at the last poke.
  *
- * The window answers to speed: half of it consumed within a second doubles it, later than in four
- * seconds halves it, as does a poke. But a poke widens a window of less than a section to one:
- * the guest's own unit may be larger than a block (older kernels: 4 MiB, big block mode: a
- * section), and it would wait for ever for what it is too little to take. Nobody is stalled
- * without having been poked.
+ * The window answers to speed: half of it consumed within a second doubles it, or quadruples it
+ * where the guest grew by all that was asked within 20 ms; half of it later than in four seconds
+ * halves it, as does a poke. But a poke widens a window of less than a section to one: the guest's
+ * own unit may be larger than a block (older kernels: 4 MiB, big block mode: a section), and it
+ * would wait for ever for what it is too little to take. Nobody is stalled without having been
+ * poked.
  */
 #include "reconcile/memory-progress.h"
 
 #define MOST_OBSERVED ((gint64) 5 * G_USEC_PER_SEC) /* of a gap between passes counts as seen */
+#define AT_ONCE ((gint64) 20 * 1000)
 #define PROMPT ((gint64) 1 * G_USEC_PER_SEC)
 #define LATE ((gint64) 4 * G_USEC_PER_SEC)
 #define FIRST_POKE ((gint64) 2 * G_USEC_PER_SEC)
@@ -164,10 +166,14 @@ adapt_window(MemoryPass *pass)
 
     if (distance(pass->in.current, next->mark) < next->window / 2)
         return;
-    if (took <= PROMPT)
-        next->window = MIN(next->window * 2, cap_of(&pass->in, next->direction));
-    else if (took > LATE)
+    if (took <= PROMPT) {
+        bool is_at_once = took <= AT_ONCE && pass->in.current == pass->in.requested;
+        guint factor = next->direction > 0 && is_at_once ? 4 : 2;
+
+        next->window = MIN(next->window * factor, cap_of(&pass->in, next->direction));
+    } else if (took > LATE) {
         next->window = MAX(next->window / 2 / pass->in.block * pass->in.block, pass->in.block);
+    }
     next->mark = pass->in.current;
     next->mark_at = pass->in.now;
 }

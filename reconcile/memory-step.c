@@ -38,6 +38,7 @@
 
 #define NIBBLE ((guint64) 16 << 20) /* less than this the guard's easing is not worth a step */
 
+#define POLL_WRITTEN ((gint64) 250) /* a willing guest has taken some blocks by then */
 #define POLL_MOST ((gint64) 250 * 1000)
 #define POLL_HELD ((gint64) 1 * G_USEC_PER_SEC)
 #define POLL_FROZEN ((gint64) 5 * G_USEC_PER_SEC)
@@ -264,7 +265,7 @@ describe(const MemoryPass *pass, MemoryStepDecision *out)
         describe_moving(pass, out);
     }
     if (out->verb != MEMORY_STEP_VERB_NONE)
-        out->poll_after = MEMORY_PROGRESS_POLL;
+        out->poll_after = POLL_WRITTEN;
 }
 
 static void

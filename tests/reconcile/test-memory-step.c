@@ -36,6 +36,21 @@ growth_starts_at_one_block_and_doubles(void **unused)
         assert_int_equal(rig.out.verb, MEMORY_STEP_VERB_SET);
         assert_size(rig.out.requested, asked[i] * MIB);
         assert_reason(&rig.out, SYNC_PROGRESSING, MEMORY_STEP_GROWING);
+        rig.in.current = rig.in.requested;
+        pass_after(&rig, 50 * 1000);
+    }
+    assert_reason(&rig.out, SYNC_SYNCED, MEMORY_STEP_CONVERGED);
+}
+
+static void
+growth_that_is_followed_at_once_quadruples(void **unused)
+{
+    Rig rig = rig_new(0, 2 * GIB);
+    const guint64 asked[] = { 2, 10, 42, 170, 682, 1194, 1706, 2048 };
+
+    pass(&rig);
+    for (guint i = 0; i < G_N_ELEMENTS(asked); i++) {
+        assert_size(rig.out.requested, asked[i] * MIB);
         follow_for(&rig, 1);
     }
     assert_reason(&rig.out, SYNC_SYNCED, MEMORY_STEP_CONVERGED);
@@ -47,7 +62,7 @@ growth_goes_on_before_all_is_accepted(void **unused)
     Rig rig = rig_new(0, 3 * GIB);
 
     pass(&rig);
-    follow_for(&rig, 9);
+    follow_for(&rig, 5);
     assert_size(rig.in.requested - rig.in.current, 512 * MIB);
     rig.in.current += 254 * MIB;
     assert_int_equal(pass_after(&rig, 1000)->verb, MEMORY_STEP_VERB_NONE);
@@ -115,7 +130,7 @@ a_slow_guest_halves_it_below_a_section(void **unused)
     Rig rig = rig_new(0, 4 * GIB);
 
     pass(&rig);
-    follow_for(&rig, 6);
+    follow_for(&rig, 3);
     assert_size(rig.state.window, 128 * MIB);
     for (guint i = 0; i < 40; i++) { /* 2 MiB in 0.6 s: 64 take 19 s */
         rig.in.current += 2 * MIB;
@@ -538,6 +553,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_target_nothing_is_done),
         cmocka_unit_test(growth_starts_at_one_block_and_doubles),
+        cmocka_unit_test(growth_that_is_followed_at_once_quadruples),
         cmocka_unit_test(growth_goes_on_before_all_is_accepted),
         cmocka_unit_test(a_block_larger_than_the_window_is_one_window),
         cmocka_unit_test(step_blocks_keeps_to_its_number),
