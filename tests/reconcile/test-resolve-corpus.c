@@ -220,7 +220,7 @@ static const struct {
     { "q35-wrong-root", "controller-root" },
     { "usb-controller-qemu-xhci-limit", "out-of-range" },
     { "usb-none-other", "controller-usb-none" },
-    { "usb-none-usbtablet", "address-full" },
+    { "usb-none-usbtablet", "usb-none" },
     { "usb-ports-out-of-range", "address-invalid" },
 };
 
