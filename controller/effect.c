@@ -6,7 +6,7 @@
  *
  *     start:    intent | held child exists | pid, start time, token and document committed |
  *               exec | monitor answers, uuid agrees | cont | outcome
- *     shutdown: intent and deadline | system_powerdown ... (later pass) process gone | outcome
+ *     shutdown: intent | system_powerdown | deadline ... (later pass) process gone | outcome
  *     destroy:  intent | quit, and SIGKILL by pidfd when it does not end | outcome
  *
  * Before exec nothing runs; after it the QEMU is found again by its run directory. Nothing is
@@ -287,8 +287,10 @@ run_shutdown(Subject *subject, const Site *site, const PlanAction *action, GErro
         .purpose = (char *) (is_restart ? "restart" : "stop"),
     };
 
-    if (!store_domain_put_shutdown(site->store, subject->name, &shutdown, error) ||
-        !monitor_system_powerdown(subject->monitor, error))
+    /* Asked first: a guest that is asked twice, since nobody could note that it was asked, powers
+     * off as well; one of which it is noted but who never was, would be destroyed in the end. */
+    if (!monitor_system_powerdown(subject->monitor, error) ||
+        !store_domain_put_shutdown(site->store, subject->name, &shutdown, error))
         return EFFECT_FAILED;
     return EFFECT_PENDING;
 }
@@ -335,6 +337,12 @@ static const struct {
     [PLAN_ACTION_REAP] = { run_end },
 };
 
+static bool
+is_of_kind(const ActionRecord *row, PlanActionKind kind)
+{
+    return !g_strcmp0(row->kind, plan_action_name(kind));
+}
+
 void
 effect_end_shutdown(const Subject *subject, const Site *site, ActionOutcome outcome,
                     const char *failure)
@@ -344,8 +352,25 @@ effect_end_shutdown(const Subject *subject, const Site *site, ActionOutcome outc
     for (guint i = 0; rows && i < rows->len; i++) {
         const ActionRecord *row = rows->pdata[i];
 
-        if (!g_strcmp0(row->kind, plan_action_name(PLAN_ACTION_SHUTDOWN)))
+        if (is_of_kind(row, PLAN_ACTION_SHUTDOWN))
             effect_end(site, row->id, outcome, failure);
+    }
+}
+
+void
+effect_end_lost(const Subject *subject, const Site *site)
+{
+    g_autoptr(GPtrArray) rows = journal_open_rows(site->store, subject->name, NULL);
+
+    for (guint i = 0; rows && i < rows->len; i++) {
+        const ActionRecord *row = rows->pdata[i];
+        bool is_move = is_of_kind(row, PLAN_ACTION_SET_MEMORY);
+        bool is_pending = is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose;
+
+        if (is_move && !subject->process)
+            effect_end(site, row->id, ACTION_SUPERSEDED, "its QEMU ended");
+        else if (!is_move && !is_pending)
+            effect_end(site, row->id, ACTION_INTERRUPTED, "its outcome could not be recorded");
     }
 }
 

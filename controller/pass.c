@@ -343,8 +343,10 @@ run_locked(const Site *site, const char *name, PassResult *result)
                                    g_get_real_time(), NULL, &error) ||
         !(subject = subject_gather(site, name, MONITOR_TIMEOUT_US, &error)))
         return say_failure(result, error);
+    effect_end_lost(subject, site);
     if (!reconcile(subject, site, result, &error))
         say_failure(result, error);
+    effect_end_lost(subject, site);
     result->is_running = subject->process != NULL;
     result->is_forgotten = is_done_with(subject, result);
     g_clear_error(&error);
