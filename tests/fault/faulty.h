@@ -14,5 +14,5 @@ typedef struct FaultyRun {
 void faulty_run_clear(FaultyRun *run);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(FaultyRun, faulty_run_clear)
 
-/* @mode: "kill" or "fail". @arguments as for virtkeep_run_argv(). */
+/* @mode: "kill", "fail" or "blind". @arguments as for virtkeep_run_argv(). */
 FaultyRun faulty_run(Scratch *scratch, const char *mode, unsigned n, const char *const *arguments);

@@ -4,8 +4,8 @@
  * the calls by which a process leaves a trace in the world, and at the Nth one kills the process
  * with SIGKILL, before the call, or lets the call fail.
  *
- *     VIRTKEEP_FAULT=kill:N | fail:N      which one, from 1
- *     VIRTKEEP_FAULT_REPORT=FILE          made when the point was reached: what it was
+ *     VIRTKEEP_FAULT=kill:N | fail:N | blind:N      which one, from 1
+ *     VIRTKEEP_FAULT_REPORT=FILE                    made when the point was reached: what it was
  *
  * In the product there is no hook: nothing that could be forgotten at a new effect, or be used by
  * somebody else. What happens between two counted calls is memory, which dies with the process; so
@@ -13,9 +13,11 @@
  *
  *     files       open with O_CREAT, rename, link, unlink, mkdir, rmdir
  *     state       the write of a WAL frame that commits (frame header, bytes 4 to 7 not zero)
- *     QMP, child  send, of a mere question only with `fail`; recv after it, likewise (the effect
- *                 is there, the answer is lost)
- *     processes   fork, pidfd_send_signal, bind, connect
+ *     QMP, child  send, and with `fail` the recv after it: the effect is there, the answer is lost
+ *     processes   fork, pidfd_send_signal, bind
+ *
+ * Looks leave no trace, so they are counted apart, and alone, by `blind`: connect, the sending of
+ * a mere question, and the receiving of its answer.
  *
  * Only the process that was started counts: not its forked children, and not QEMU, whose
  * environment is not virtkeep's.
@@ -41,10 +43,10 @@
 #define WAL_FRAME_HEADER 24
 
 static long wanted;
-static bool is_kill;
+static bool is_kill, is_blind;
 static pid_t counted_process;
 static atomic_long n_reached;
-static _Thread_local bool has_sent; /* and waits for the answer */
+static _Thread_local enum { NOTHING, LOOK, EFFECT } has_sent; /* and waits for the answer */
 
 /* The function that would have been called. */
 #define REAL(name) ((__typeof__(&name)) dlsym(RTLD_NEXT, #name))
@@ -57,6 +59,7 @@ begin(void)
     if (!fault || !strchr(fault, ':'))
         return;
     is_kill = fault[0] == 'k';
+    is_blind = fault[0] == 'b';
     wanted = atol(strchr(fault, ':') + 1);
     counted_process = getpid();
 }
@@ -80,14 +83,21 @@ report(const char *what, const char *detail, size_t length)
 
 /* A point; true where the call is to fail. */
 static bool
-is_to_fail(const char *what, const char *detail, size_t length)
+is_point(bool is_look, const char *what, const char *detail, size_t length)
 {
-    if (!wanted || getpid() != counted_process || atomic_fetch_add(&n_reached, 1) + 1 != wanted)
+    if (!wanted || is_look != is_blind || getpid() != counted_process ||
+        atomic_fetch_add(&n_reached, 1) + 1 != wanted)
         return false;
     report(what, detail, length);
     if (is_kill)
         kill(getpid(), SIGKILL);
     return true;
+}
+
+static bool
+is_to_fail(const char *what, const char *detail, size_t length)
+{
+    return is_point(false, what, detail, length);
 }
 
 static bool
@@ -204,7 +214,6 @@ pwrite64(int fd, const void *data, size_t size, off64_t offset)
 
 /* --- QMP, the held child, QEMU --- */
 
-/* A look changes nothing: a process killed before it might as well be killed after it. */
 static bool
 is_look(const char *data, size_t size)
 {
@@ -227,19 +236,21 @@ is_look(const char *data, size_t size)
 ssize_t
 send(int fd, const void *data, size_t size, int flags)
 {
-    if (!(is_kill && is_look(data, size)) && is_to_fail("send", data, size > 1 ? size - 1 : size))
-        return refuse(EPIPE);
-    has_sent = true;
+    bool is_question = is_look(data, size), is_qmp = *(const char *) data == '{';
+
+    if (is_point(is_question, "send", data, size > 1 ? size - 1 : size))
+        return refuse(is_qmp ? EPIPE : ENOBUFS);
+    has_sent = is_question ? LOOK : EFFECT;
     return REAL(send)(fd, data, size, flags);
 }
 
 ssize_t
 recv(int fd, void *data, size_t size, int flags)
 {
-    bool is_answer = has_sent && !is_kill;
+    int sent = has_sent;
 
-    has_sent = false;
-    if (is_answer && is_to_fail("recv", NULL, 0))
+    has_sent = NOTHING;
+    if (sent != NOTHING && !is_kill && is_point(sent == LOOK, "recv", NULL, 0))
         return refuse(ECONNRESET);
     return REAL(recv)(fd, data, size, flags);
 }
@@ -247,8 +258,8 @@ recv(int fd, void *data, size_t size, int flags)
 int
 connect(int fd, const struct sockaddr *address, socklen_t length)
 {
-    return is_to_fail("connect", NULL, 0) ? refuse(ECONNREFUSED)
-                                          : REAL(connect)(fd, address, length);
+    return is_point(true, "connect", NULL, 0) ? refuse(ECONNREFUSED)
+                                              : REAL(connect)(fd, address, length);
 }
 
 int
