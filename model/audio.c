@@ -93,6 +93,8 @@ static const Field audio_fields[] = {
                     .doc = "pipewire: where its socket is."),
     FIELD_STRUCT(Audio, input, &input_schema, .path = "input", .doc = "What the guest records."),
     FIELD_STRUCT(Audio, output, &output_schema, .path = "output", .doc = "What the guest plays."),
+    FIELD_STRING(Audio, info.alias, .path = "alias/@name", .change = CHANGE_NONE,
+                 .doc = "QEMU id; made of the backend's id."),
     FIELD_END,
 };
 
