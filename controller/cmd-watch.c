@@ -12,6 +12,7 @@
  * SIGTERM lets the passes that run end and leaves every QEMU running. Killed otherwise, nothing is
  * lost: the next watch, or `apply`, looks and goes on.
  */
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@
 
 #define PRUNE_HISTORY_S 300
 #define GIT_WAIT_MS 200
+#define TRIM_S 2
 /* A pass is bounded by seconds; one that has run this long is stuck, and the watchdog may bite. */
 #define STUCK_US (180 * G_USEC_PER_SEC)
 
@@ -45,6 +47,7 @@ typedef struct Watch {
     GMutex mutex;           /* over conditions */
     GHashTable *conditions; /* name -> SyncState */
     guint resync;
+    gint is_trim_due; /* atomic */
     GFileMonitor *wake;
     char *problem; /* the watcher's, as last said */
 } Watch;
@@ -92,12 +95,31 @@ note_condition(Watch *watch, const char *name, const PassResult *result)
     return result->is_forgotten || GPOINTER_TO_UINT(old) != result->sync;
 }
 
+/* After a round over many domains the C library keeps a third of what watch weighs: parts of
+ * documents long freed, in the heap of each worker. */
+static gboolean
+on_trim(gpointer data)
+{
+    Watch *watch = data;
+    QueueStatistics queue = queue_statistics(reconciler_queue(watch->reconciler));
+
+    if (queue.n_running || queue.n_ready)
+        return G_SOURCE_CONTINUE;
+    g_atomic_int_set(&watch->is_trim_due, 0);
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+    return G_SOURCE_REMOVE;
+}
+
 /* In a worker. */
 static void
 on_pass(const char *name, const PassResult *result, gpointer data)
 {
     Watch *watch = data;
 
+    if (g_atomic_int_compare_and_exchange(&watch->is_trim_due, 0, 1))
+        g_timeout_add_seconds(TRIM_S, on_trim, watch);
     if (result->is_running)
         events_attach(watch->events, name);
     if (!note_condition(watch, name, result)) {
