@@ -33,6 +33,7 @@
 
 #include "qemu/qmp.h"
 
+#define END_GRACE_US (2 * G_USEC_PER_SEC) /* after a conversation that went wrong */
 #define QMP_FD 3
 #define WORDS_MAX 4096
 
@@ -515,7 +516,8 @@ probe_emulator(const char *emulator, gint64 timeout_us, GError **error)
         return NULL;
     }
     result = converse(&probe, deadline, &problem);
-    probe_end(&probe, deadline);
+    /* Perhaps it hasn't even heard that it is to quit. */
+    probe_end(&probe, result ? deadline : MIN(deadline, g_get_monotonic_time() + END_GRACE_US));
     words = probe_words(&probe);
     probe_close(&probe);
     if (!result) {

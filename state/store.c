@@ -13,17 +13,16 @@
  *                 older:   open -> identify -> copy to memory -> migrate .. query-only
  *                 current: open -> identify ....................... query-only
  *
- * The file is created under another name, closed, and linked into place. Creating it in place
- * would mean to close a descriptor of a file that another thread may have opened in
- * the meantime, and closing any descriptor drops all POSIX locks which this process holds on
- * the file, SQLite's among them.
+ * The file is created by mknod, which opens nothing. With open it would have to be closed, and
+ * closing any descriptor of a file drops all POSIX locks which this process holds on it: SQLite's,
+ * if another thread has opened it in the meantime. And made under another name first, that name
+ * would stay if we were killed.
  */
 #include "state/store.h"
 #include "state/migrations.h"
 #include "state/store_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -48,13 +47,7 @@ create_file(const char *path, GError **error)
     g_autofree char *directory = g_path_get_dirname(path);
     if (g_mkdir_with_parents(directory, 0700) < 0)
         return fail_system(path, "make its directory", errno, error);
-    g_autofree char *template = g_strdup_printf("%s.new-XXXXXX", path);
-    int fd = g_mkstemp_full(template, O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return fail_system(path, "create it", errno, error);
-    close(fd);
-    int number = link(template, path) < 0 ? errno : 0;
-    g_unlink(template);
+    int number = mknod(path, S_IFREG | 0600, 0) < 0 ? errno : 0;
     return !number || number == EEXIST || fail_system(path, "create it", number, error);
 }
 

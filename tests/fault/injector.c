@@ -11,7 +11,7 @@
  * somebody else. What happens between two counted calls is memory, which dies with the process; so
  * being killed before the Nth call for each N stands for being killed at any instant. The kinds:
  *
- *     files       open with O_CREAT, rename, link, unlink, mkdir, rmdir
+ *     files       open with O_CREAT, mknod, rename, link, unlink, mkdir, rmdir
  *     state       the write of a WAL frame that commits (frame header, bytes 4 to 7 not zero)
  *     QMP, child  send, and with `fail` the recv after it: the effect is there, the answer is lost
  *     processes   fork, pidfd_send_signal, bind
@@ -182,6 +182,12 @@ mkdir(const char *path, mode_t mode)
 }
 
 int
+mknod(const char *path, mode_t mode, dev_t device)
+{
+    return is_path_to_fail("mknod", path) ? refuse(ENOSPC) : REAL(mknod)(path, mode, device);
+}
+
+int
 rmdir(const char *path)
 {
     return is_path_to_fail("rmdir", path) ? refuse(EIO) : REAL(rmdir)(path);
@@ -217,8 +223,9 @@ pwrite64(int fd, const void *data, size_t size, off64_t offset)
 static bool
 is_look(const char *data, size_t size)
 {
-    static const char *const looks[] = { "query-", "x-query-", "qom-get", "qom-list",
-                                         "qmp_capabilities" };
+    static const char *const looks[] = {
+        "query-", "x-query-", "qom-get", "qom-list", "device-list-properties", "qmp_capabilities"
+    };
     static const char prefix[] = "{\"execute\":\"";
     size_t skip = sizeof prefix - 1;
 

@@ -8,7 +8,7 @@
  *     and right is still the same; every action has an outcome; nothing is left over in the run
  *     directory or beside the state; and a further `apply` does nothing.
  *
- *     test-crash kill|fail|blind start|change|restart|prune
+ *     test-crash kill|fail|blind first|start|change|restart|prune
  */
 #include "tests/fault/faulty.h"
 #include "tests/fault/plain.h"
@@ -225,19 +225,37 @@ apply_with_fault(unsigned n, const char *what, bool can_wait)
 /* --- the scenarios; each runs its round and returns whether there was an Nth point --- */
 
 static bool
-round_of_start(unsigned n)
+start(unsigned n)
 {
     g_autofree char *left = NULL;
-    bool has_started, has_stopped;
+    bool is_reached;
 
-    forget_everything();
     write_domain(RUNNING, 0, 1);
-    has_started = apply_with_fault(n, "start", true);
+    is_reached = apply_with_fault(n, "start", true);
     left = qemu_identity(scratch, "p");
     g_free(apply(0));
     if (left)
         assert_true(qemu_is(scratch, "p", left));
     assert_settled(true);
+    return is_reached;
+}
+
+/* Without even a state file. */
+static bool
+round_of_first(unsigned n)
+{
+    forget_everything();
+    remove_tree("state.db");
+    return start(n);
+}
+
+static bool
+round_of_start(unsigned n)
+{
+    bool has_started, has_stopped;
+
+    forget_everything();
+    has_started = start(n);
 
     write_domain(HALTED, 0, 1);
     has_stopped = apply_with_fault(n, "stop", true);
@@ -347,6 +365,7 @@ main(int argc, char **argv)
         const char *name;
         bool (*round_of)(unsigned n);
     } scenarios[] = {
+        { "first", round_of_first },
         { "start", round_of_start },
         { "change", round_of_change },
         { "restart", round_of_restart },
