@@ -44,6 +44,8 @@ struct Sqlite {
 
 G_DEFINE_QUARK(virtkeep - state - error, state_error)
 
+#define FULL_ADVICE "make room; what was recorded before is intact"
+
 /* By primary result code: what a caller may branch on, and what the user can do. */
 static const struct {
     int code;
@@ -52,7 +54,7 @@ static const struct {
 } refusals[] = {
     { SQLITE_CORRUPT, STATE_ERROR_DAMAGED, STATE_DAMAGED_ADVICE },
     { SQLITE_NOTADB, STATE_ERROR_DAMAGED, STATE_DAMAGED_ADVICE },
-    { SQLITE_FULL, STATE_ERROR_FULL, "make room; what was recorded before is intact" },
+    { SQLITE_FULL, STATE_ERROR_FULL, FULL_ADVICE },
     { SQLITE_BUSY, STATE_ERROR_BUSY, "another process kept it locked for 5 seconds" },
     { SQLITE_LOCKED, STATE_ERROR_BUSY, NULL },
     { SQLITE_IOERR, STATE_ERROR_IO, NULL },
@@ -74,9 +76,13 @@ set_error(Sqlite *db, int code, GError **error)
             kind = refusals[i].error;
             advice = refusals[i].advice;
         }
-    gboolean is_space = os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG;
-    if (kind == STATE_ERROR_IO && is_space)
+    /* Making the log's index larger, SQLite keeps no errno at all; it fails for want of room. */
+    gboolean is_space = os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EFBIG ||
+                        code == SQLITE_IOERR_SHMSIZE;
+    if (kind == STATE_ERROR_IO && is_space) {
         kind = STATE_ERROR_FULL;
+        advice = "no space left; " FULL_ADVICE;
+    }
     const char *os_text = kind == STATE_ERROR_IO && os_errno ? g_strerror(os_errno) : NULL;
     g_set_error(error, STATE_ERROR, kind, "state file %s: %s%s%s%s%s", db->path,
                 sqlite3_errmsg(db->handle), os_text ? ": " : "", os_text ? os_text : "",

@@ -365,11 +365,8 @@ main(int argc, char **argv)
         const char *name;
         bool (*round_of)(unsigned n);
     } scenarios[] = {
-        { "first", round_of_first },
-        { "start", round_of_start },
-        { "change", round_of_change },
-        { "restart", round_of_restart },
-        { "prune", round_of_prune },
+        { "first", round_of_first },     { "start", round_of_start }, { "change", round_of_change },
+        { "restart", round_of_restart }, { "prune", round_of_prune },
     };
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_all_points) };
 
