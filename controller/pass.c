@@ -92,6 +92,22 @@ put_desired(Subject *subject, const Site *site, GError **error)
            store_domain_put_resolved(site->store, subject->name, xml, error);
 }
 
+/* A file that turned into another domain's is refused; it must not become what the next file, the
+ * right one again, inherits from. */
+static bool
+is_of_another_domain(const Subject *subject)
+{
+    g_autoptr(GPtrArray) changes = NULL;
+
+    if (!subject->applied)
+        return false;
+    changes = domain_diff(subject->applied, subject->desired, subject->input.positions);
+    for (guint i = 0; i < changes->len; i++)
+        if (((const Change *) changes->pdata[i])->class_ == CHANGE_IDENTITY)
+            return true;
+    return false;
+}
+
 /* What changed goes together with what it changed to: a controller killed in between would tell
  * of the changes twice, or never. */
 static bool
@@ -99,7 +115,7 @@ record_desired(Subject *subject, const Site *site, GError **error)
 {
     const Spec *spec = subject->entry ? subject->entry->spec : NULL;
 
-    if (!spec || !subject->desired)
+    if (!spec || !subject->desired || is_of_another_domain(subject))
         return true;
     if (!subject->row || !subject->row->resolved_xml ||
         !g_strcmp0(subject->row->desired.digest, spec->digest))
