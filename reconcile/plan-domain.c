@@ -57,6 +57,15 @@ is_shutting_down(const PlanInput *input)
     return input->shutdown_purpose != NULL;
 }
 
+/* Until the shutdown's deadline, to the second. */
+static char *
+time_left(const PlanInput *input)
+{
+    gint64 seconds = (input->shutdown_deadline - input->now + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC;
+
+    return duration_text(seconds * G_USEC_PER_SEC);
+}
+
 /* The guest is asked once; until the deadline passes only look. */
 static void
 plan_stop(DomainPlan *plan, const PlanInput *input, PlanVerdict verdict, bool is_graceful,
@@ -67,7 +76,7 @@ plan_stop(DomainPlan *plan, const PlanInput *input, PlanVerdict verdict, bool is
                       input->observed->run_state == RUN_STATE_PAUSED;
 
     if (is_graceful && is_shutting_down(input) && input->now < input->shutdown_deadline) {
-        g_autofree char *left = duration_text(input->shutdown_deadline - input->now);
+        g_autofree char *left = time_left(input);
 
         conclude(plan, verdict, SYNC_PROGRESSING, "ShuttingDown",
                  "%s; the guest has %s left to power off", why, left);
@@ -306,7 +315,7 @@ plan_running(DomainPlan *plan, const PlanInput *input)
     /* Asked to power off for a reason that may be gone by now: see what the guest makes of it. Once
      * its time is over, what the file says now decides. */
     if (is_shutting_down(input) && input->now < input->shutdown_deadline) {
-        g_autofree char *left = duration_text(input->shutdown_deadline - input->now);
+        g_autofree char *left = time_left(input);
 
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "ShuttingDown",
                         "the guest was asked to power off and has %s left", left);

@@ -80,7 +80,7 @@ test_memory_and_commands(void **state)
 
     guest_run(scratch, "g", 10, "load virtio_mem", &info);
     assert_true(info.has_virtio_mem);
-    assert_within(10, guest_mem_total(scratch, "g") == without_device + 256 * MIB);
+    assert_within(10, guest_has_total(scratch, "g", without_device + 256 * MIB));
 
     guest_run(scratch, "g", 10, "info", &info);
     without_device = info.mem_available;

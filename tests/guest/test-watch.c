@@ -60,7 +60,17 @@ start_watch(void)
 static void
 wait_for_memory(unsigned mib)
 {
-    assert_within(MOVE_SECONDS, guest_mem_total(scratch, "g") == base_total + mib * MIB);
+    if (!is_within(MOVE_SECONDS, guest_has_total(scratch, "g", base_total + mib * MIB))) {
+        g_autofree char *rows = view_rows(scratch, "SELECT * FROM memory_devices");
+        g_autofree char *actions = view_rows(scratch, "SELECT * FROM actions");
+        g_autofree char *errors = command_errors(watch);
+
+        fail_msg("not at %u MiB: MemTotal %" G_GINT64_FORMAT
+                 " KiB off, requested %u MiB, current %u MiB\n%s\n%s\n%s",
+                 mib, (gint64) (guest_mem_total(scratch, "g") - base_total - mib * MIB) / 1024,
+                 (unsigned) (qemu_requested(scratch, "g") / MIB),
+                 (unsigned) (qemu_current(scratch, "g") / MIB), rows, actions, errors);
+    }
     assert_within(30, view_int(scratch, "SELECT current FROM memory_devices") == mib * MIB);
     view_wait_domain(scratch, 30, "g", "Synced", "Synced");
     assert_int_equal(qemu_requested(scratch, "g"), mib * MIB);

@@ -222,6 +222,14 @@ guest_mem_total(Scratch *scratch, const char *name)
     return guest_last_info(scratch, name, &info) ? info.mem_total : 0;
 }
 
+bool
+guest_has_total(Scratch *scratch, const char *name, guint64 total)
+{
+    guint64 has = guest_mem_total(scratch, name);
+
+    return (has > total ? has - total : total - has) < (guint64) 1 << 20;
+}
+
 static int
 connect_commands(Scratch *scratch, const char *name)
 {
