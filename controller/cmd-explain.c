@@ -22,8 +22,8 @@ collect_policy(const Config *config, const Subject *subject)
     const char *kept = subject->row ? subject->row->resolved_xml : NULL;
     g_autoptr(Spec) last = NULL;
 
-    if (subject->entry && subject->entry->spec)
-        return policy_lines(config, subject->name, subject->entry->spec);
+    if (subject->spec)
+        return policy_lines(config, subject->name, subject->spec);
     if (kept)
         last = spec_parse("(the file when it was last read)", kept, strlen(kept));
     return policy_lines(config, subject->name, last);

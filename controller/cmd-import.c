@@ -145,9 +145,8 @@ find_other(const Import *import, const Domain *domain, const char *target)
 {
     for (guint i = 0; i < import->scan->entries->len; i++) {
         const DirectoryEntry *entry = import->scan->entries->pdata[i];
-        const Domain *other = entry->spec ? entry->spec->domain : NULL;
         bool is_same = !g_strcmp0(entry->name, domain->name) ||
-                       (other && domain->uuid && !g_strcmp0(other->uuid, domain->uuid));
+                       (domain->uuid && !g_strcmp0(entry->uuid, domain->uuid));
 
         if (is_same && strcmp(entry->file, target))
             return entry;

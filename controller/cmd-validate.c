@@ -156,9 +156,10 @@ validate_directory(ValidateRun *run, const char *path)
         message_note("%s: holds no *.xml", path);
     for (guint i = 0; i < scan->entries->len; i++) {
         const DirectoryEntry *entry = scan->entries->pdata[i];
+        g_autoptr(Spec) spec = directory_entry_spec(entry);
 
-        if (entry->spec)
-            add_diagnostics(run, entry->spec->diagnostics);
+        if (spec)
+            add_diagnostics(run, spec->diagnostics);
         if (entry->trouble)
             add_diagnostics(run, entry->trouble);
         add_verdict(run, entry->file, entry->name, entry->state == ENTRY_VALID);

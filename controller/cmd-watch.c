@@ -32,6 +32,7 @@
 #define PRUNE_HISTORY_S 300
 #define GIT_WAIT_MS 200
 #define TRIM_S 2
+#define N_HEAPS 2
 /* A pass is bounded by seconds; one that has run this long is stuck, and the watchdog may bite. */
 #define STUCK_US (180 * G_USEC_PER_SEC)
 
@@ -140,7 +141,7 @@ static char *
 entry_digest(const DirectoryEntry *entry)
 {
     return g_strdup_printf("%d %s %s", entry->state, entry->file,
-                           entry->spec ? entry->spec->digest : entry->message);
+                           entry->digest ? entry->digest : entry->message);
 }
 
 static GHashTable *
@@ -438,6 +439,16 @@ begin(Watch *watch, GError **error)
     return true;
 }
 
+/* The C library would give each worker a heap of its own, and each would keep what its largest pass
+ * needed. Passes wait for QEMU and the disk much longer than for one another's malloc. */
+static void
+limit_heaps(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_ARENA_MAX, N_HEAPS);
+#endif
+}
+
 static int
 run_watch(const Invocation *invocation)
 {
@@ -445,12 +456,13 @@ run_watch(const Invocation *invocation)
     g_autoptr(GError) error = NULL;
     bool is_good;
 
+    limit_heaps();
     watch.setup = site_open(invocation, SITE_ACT);
     if (!watch.setup)
         return EXIT_FAILED;
     g_mutex_init(&watch.mutex);
     watch.loop = g_main_loop_new(NULL, FALSE);
-    watch.cache = directory_cache_new();
+    watch.cache = directory_cache_new_lean();
     watch.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     watch.events = events_new(watch.setup->config->run, on_event, &watch);
     watch.reconciler = reconciler_new(watch.setup->config, watch.setup->host, on_pass, &watch);

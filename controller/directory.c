@@ -15,6 +15,10 @@
  * A parsed file is kept under its path, inode, size and both times. Times have the granularity
  * of the kernel's tick, so a file changed within the tick in which it was read would look the
  * same ever after; as git does, an entry that was that young when read is read again next time.
+ *
+ * What a watch of a thousand domains weighs is what it keeps of each between scans. That is the
+ * text: small, and what it says is there when a pass asks, the file gone or half rewritten since.
+ * Commands that end soon keep the parse instead, and parse once.
  */
 #include "controller/directory.h"
 
@@ -40,11 +44,18 @@ typedef struct Parsed {
     off_t size;
     struct timespec mtime, ctime;
     bool is_racy;
-    Spec *spec;
+    char *name, *uuid; /* as the file says them; NULL */
+    Position name_at, uuid_at;
+    char *digest;
+    char *message; /* its first error; NULL: it is valid */
+    Spec *spec;    /* NULL: parsed from text when asked for */
+    char *text;
+    gsize length;
 } Parsed;
 
 struct DirectoryCache {
     char *root;
+    bool is_lean;
     GHashTable *parsed; /* path -> Parsed */
     GHashTable *names;  /* path -> the domain's name when it was last known */
 };
@@ -52,7 +63,14 @@ struct DirectoryCache {
 static void
 parsed_clear(gpointer data)
 {
-    spec_free(((Parsed *) data)->spec);
+    Parsed *parsed = data;
+
+    g_free(parsed->name);
+    g_free(parsed->uuid);
+    g_free(parsed->digest);
+    g_free(parsed->message);
+    spec_free(parsed->spec);
+    g_free(parsed->text);
 }
 
 static void
@@ -75,6 +93,15 @@ directory_cache_new(void)
 
     cache->parsed = new_parsed_table();
     cache->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return cache;
+}
+
+DirectoryCache *
+directory_cache_new_lean(void)
+{
+    DirectoryCache *cache = directory_cache_new();
+
+    cache->is_lean = true;
     return cache;
 }
 
@@ -121,6 +148,7 @@ scan_clear(gpointer data)
     g_free(scan->problem);
     g_free(scan->digest);
     g_free(scan->commit);
+    g_clear_pointer(&scan->by_name, g_hash_table_unref);
     g_ptr_array_unref(scan->entries);
 }
 
@@ -213,6 +241,29 @@ parsed_stamp(Parsed *parsed, const struct stat *status)
     parsed->is_racy = youngest > g_get_real_time() - RACY_US;
 }
 
+/* Takes @spec. */
+static Parsed *
+parsed_new(Spec *spec, const char *text, gsize length, bool is_lean)
+{
+    Parsed *parsed = g_atomic_rc_box_new0(Parsed);
+    const Diagnostic *first = diagnostics_first_error(spec->diagnostics);
+
+    parsed->name = g_strdup(spec->domain->name);
+    parsed->name_at = position_map_get(spec->positions, "name");
+    parsed->uuid = g_strdup(spec->domain->uuid);
+    parsed->uuid_at = position_map_get(spec->positions, "uuid");
+    parsed->digest = g_strdup(spec->digest);
+    parsed->message = first ? diagnostic_format(spec->diagnostics, first) : NULL;
+    if (is_lean) {
+        parsed->text = g_memdup2(text, length); /* @text's buffer grew by doubling */
+        parsed->length = length;
+        spec_free(spec);
+    } else {
+        parsed->spec = spec;
+    }
+    return parsed;
+}
+
 /* Reads the open file. NULL with errno when it can't be read. */
 static Parsed *
 read_parsed(Reading *reading, int fd, const char *name, Parsed *known)
@@ -231,11 +282,12 @@ read_parsed(Reading *reading, int fd, const char *name, Parsed *known)
     if (before.st_size != after.st_size || !is_same_time(before.st_mtim, after.st_mtim))
         reading->n_changed++;
     digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (guchar *) text, length);
-    if (known && !strcmp(known->spec->digest, digest)) {
+    if (known && !strcmp(known->digest, digest)) {
         parsed = g_atomic_rc_box_acquire(known); /* the same text: its parse is still good */
     } else {
-        parsed = g_atomic_rc_box_new0(Parsed);
-        parsed->spec = spec_parse(name, text, length);
+        Spec *spec = spec_parse(name, text, length);
+
+        parsed = parsed_new(spec, text, length, reading->cache->is_lean);
         reading->scan->n_parsed++;
     }
     parsed_stamp(parsed, &before);
@@ -279,18 +331,19 @@ add_trouble(DirectoryEntry *entry, EntryState state, Position at, const char *co
 static void
 judge_entry(DirectoryEntry *entry)
 {
-    const Diagnostics *diagnostics = entry->spec->diagnostics;
-    const Diagnostic *first = diagnostics_first_error(diagnostics);
+    const Parsed *parsed = entry->parsed;
 
-    entry->state = spec_is_valid(entry->spec) ? ENTRY_VALID : ENTRY_INVALID;
-    if (first)
-        entry->message = diagnostic_format(diagnostics, first);
+    entry->uuid = parsed->uuid;
+    entry->digest = parsed->digest;
+    entry->state = parsed->message ? ENTRY_INVALID : ENTRY_VALID;
+    entry->message = g_strdup(parsed->message);
 }
 
 static void
 name_entry(DirectoryEntry *entry, DirectoryCache *cache)
 {
-    const char *name = entry->spec ? entry->spec->domain->name : NULL;
+    const Parsed *parsed = entry->parsed;
+    const char *name = parsed ? parsed->name : NULL;
 
     if (name && *name) {
         entry->name = g_strdup(name);
@@ -320,7 +373,6 @@ add_entry(const WalkFile *file, gpointer data)
     entry->parsed = parsed;
     g_ptr_array_add(reading->scan->entries, entry);
     if (parsed) {
-        entry->spec = parsed->spec;
         g_hash_table_insert(reading->seen, g_strdup(file->path), g_atomic_rc_box_acquire(parsed));
         judge_entry(entry);
     } else {
@@ -349,15 +401,23 @@ entry_said_name(const DirectoryEntry *entry)
 static const char *
 entry_uuid(const DirectoryEntry *entry)
 {
-    return entry->spec ? entry->spec->domain->uuid : NULL;
+    return entry->uuid;
+}
+
+static Position
+position_of(const DirectoryEntry *entry, bool is_uuid)
+{
+    const Parsed *parsed = entry->parsed;
+
+    return is_uuid ? parsed->uuid_at : parsed->name_at;
 }
 
 static void
 mark_duplicate(DirectoryEntry *entry, const DirectoryEntry *other, const char *what,
                const char *code)
 {
-    Position at = position_map_get(entry->spec->positions, what);
-    Position there = position_map_get(other->spec->positions, what);
+    bool is_uuid = !strcmp(what, "uuid");
+    Position at = position_of(entry, is_uuid), there = position_of(other, is_uuid);
 
     add_trouble(entry, entry->state == ENTRY_VALID ? ENTRY_DUPLICATE : entry->state, at, code,
                 g_strdup_printf("the same %s stands in %s:%u; neither acts", what, other->file,
@@ -385,6 +445,32 @@ mark_duplicates(DirectoryScan *scan, const char *(*get)(const DirectoryEntry *en
     }
 }
 
+/* ---- by name ---- */
+
+static bool
+speaks_louder(const DirectoryEntry *entry, const DirectoryEntry *than)
+{
+    if (!than)
+        return true;
+    if (than->state == ENTRY_VALID)
+        return false;
+    return entry->state == ENTRY_VALID || (than->is_name_remembered && !entry->is_name_remembered);
+}
+
+static GHashTable *
+index_names(const DirectoryScan *scan)
+{
+    GHashTable *by_name = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < scan->entries->len; i++) {
+        DirectoryEntry *entry = scan->entries->pdata[i];
+
+        if (entry->name && speaks_louder(entry, g_hash_table_lookup(by_name, entry->name)))
+            g_hash_table_insert(by_name, entry->name, entry);
+    }
+    return by_name;
+}
+
 /* ---- the whole ---- */
 
 static char *
@@ -394,7 +480,7 @@ scan_digest(const DirectoryScan *scan)
 
     for (guint i = 0; i < scan->entries->len; i++) {
         const DirectoryEntry *entry = scan->entries->pdata[i];
-        const char *content = entry->spec ? entry->spec->digest : entry->message;
+        const char *content = entry->digest ? entry->digest : entry->message;
 
         g_checksum_update(sum, (const guchar *) entry->path, strlen(entry->path) + 1);
         g_checksum_update(sum, (const guchar *) content, strlen(content) + 1);
@@ -423,6 +509,7 @@ finish_scan(DirectoryScan *scan, WalkResult *walked)
             scan->n_invalid++;
     }
     scan->digest = scan_digest(scan);
+    scan->by_name = index_names(scan);
 }
 
 /* One walk; *@ret_is_whole says whether nothing moved meanwhile. */
@@ -482,19 +569,18 @@ directory_scan(const char *root, bool is_strict, DirectoryCache *given)
 const DirectoryEntry *
 directory_scan_find(const DirectoryScan *scan, const char *name)
 {
-    const DirectoryEntry *found = NULL;
+    return g_hash_table_lookup(scan->by_name, name);
+}
 
-    for (guint i = 0; i < scan->entries->len; i++) {
-        const DirectoryEntry *entry = scan->entries->pdata[i];
+Spec *
+directory_entry_spec(const DirectoryEntry *entry)
+{
+    const Parsed *parsed = entry->parsed;
 
-        if (g_strcmp0(entry->name, name))
-            continue;
-        if (entry->state == ENTRY_VALID)
-            return entry;
-        if (!found || (found->is_name_remembered && !entry->is_name_remembered))
-            found = entry;
-    }
-    return found;
+    if (!parsed)
+        return NULL;
+    return parsed->spec ? spec_ref(parsed->spec)
+                        : spec_parse(entry->file, parsed->text, parsed->length);
 }
 
 char *

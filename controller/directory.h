@@ -15,7 +15,7 @@
 
 typedef enum {
     ENTRY_VALID,
-    ENTRY_INVALID,    /* read, but it has mistakes: spec->diagnostics */
+    ENTRY_INVALID,    /* read, but it has mistakes: its spec's diagnostics */
     ENTRY_DUPLICATE,  /* another file has the same name: neither acts */
     ENTRY_UNREADABLE, /* message says why */
 } EntryState;
@@ -26,12 +26,13 @@ typedef struct DirectoryEntry {
     EntryState state;
     char *name;              /* the domain's; NULL when unknown */
     bool is_name_remembered; /* the file does not say it (now): it did before */
-    const Spec *spec;        /* NULL when unreadable; lives as long as the scan */
+    const char *uuid;        /* as the file says it; NULL when it does not */
+    const char *digest;      /* of its text, as Spec's; NULL when unreadable */
     char *message; /* why it does not act, one line with position where there is one; NULL when
                       valid */
     Diagnostics *trouble; /* what is wrong beside the file's text (codes unreadable, duplicate-name,
                              duplicate-uuid); NULL when nothing */
-    gpointer parsed;      /* private: keeps spec alive */
+    gpointer parsed;      /* private */
 } DirectoryEntry;
 
 typedef struct DirectoryScan {
@@ -48,12 +49,16 @@ typedef struct DirectoryScan {
     char *digest;             /* of the set: paths and contents; hex */
     char *commit;             /* checked out there; NULL when no git work tree */
     guint n_parsed;           /* how many files were not in the cache */
+    GHashTable *by_name;      /* private: name -> the entry that speaks for it */
 } DirectoryScan;
 
 /* Remembers parsed files between scans, so that a rescan reparses only what changed. Used by one
  * thread at a time; scans outlive it. */
 typedef struct DirectoryCache DirectoryCache;
 DirectoryCache *directory_cache_new(void);
+/* For those who stay: its scans keep what files say as text, and parse that when it is asked for.
+ * A parsed document weighs twenty times its text. */
+DirectoryCache *directory_cache_new_lean(void);
 void directory_cache_free(DirectoryCache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirectoryCache, directory_cache_free)
 /* The domain that @path (relative) was last known to describe, e.g. from the state file. */
@@ -69,6 +74,10 @@ DirectoryScan *directory_scan(const char *root, bool is_strict, DirectoryCache *
 DirectoryScan *directory_scan_ref(DirectoryScan *scan);
 void directory_scan_unref(DirectoryScan *scan); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DirectoryScan, directory_scan_unref)
+
+/* What the file said when it was scanned, whatever became of it since. NULL when unreadable. Caller
+ * frees. */
+Spec *directory_entry_spec(const DirectoryEntry *entry);
 
 /* The entry that speaks for @name: a valid one, else the first other. NULL when no file does. */
 const DirectoryEntry *directory_scan_find(const DirectoryScan *scan, const char *name);

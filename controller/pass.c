@@ -77,7 +77,7 @@ record_changes(const Subject *subject, const Site *site, GError **error)
 static bool
 put_desired(Subject *subject, const Site *site, GError **error)
 {
-    const Spec *spec = subject->entry->spec;
+    const Spec *spec = subject->spec;
     g_autofree char *xml = domain_format(subject->desired);
     DomainDesired desired = {
         .uuid = subject->desired->uuid,
@@ -113,7 +113,7 @@ is_of_another_domain(const Subject *subject)
 static bool
 record_desired(Subject *subject, const Site *site, GError **error)
 {
-    const Spec *spec = subject->entry ? subject->entry->spec : NULL;
+    const Spec *spec = subject->spec;
 
     if (!spec || !subject->desired || is_of_another_domain(subject))
         return true;

@@ -344,14 +344,13 @@ static bool
 plan_one(const Site *site, Plan *plan, const char *name, GError **error)
 {
     g_autoptr(Subject) subject = subject_gather(site, name, LOOK_TIMEOUT_US, error);
-    const Spec *spec;
 
     if (!subject) {
         g_prefix_error(error, "%s: ", name);
         return false;
     }
-    spec = subject->entry ? subject->entry->spec : NULL;
-    plan_add(plan, plan_domain(&subject->input), &subject->input, spec ? spec->digest : NULL);
+    plan_add(plan, plan_domain(&subject->input), &subject->input,
+             subject->spec ? subject->spec->digest : NULL);
     return true;
 }
 

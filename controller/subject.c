@@ -8,9 +8,9 @@
  *     run dir -> process (pid, start time, boot, token) -> monitor -> observed
  *
  * A QEMU that the state has forgotten (a state file that was moved away) is still ours: its run
- * directory holds its record and applied.xml. And one whose run directory was lost (removed, mounted
- * over, its record overwritten) is still running: the state knows which process it is. Only where
- * both say that it is gone is it gone, since a second QEMU on the same disks destroys them.
+ * directory holds its record and applied.xml. And one whose run directory was lost (removed,
+ * mounted over, its record overwritten) is still running: the state knows which process it is. Only
+ * where both say that it is gone is it gone, since a second QEMU on the same disks destroys them.
  */
 #include "controller/subject.h"
 
@@ -139,15 +139,14 @@ look(const Subject *subject)
         if (observed)
             return observed;
     }
-    message = g_strdup_printf("its QEMU (pid %d) does not answer: %s%s",
-                              process_record(subject->process)->pid,
-                              error                    ? error->message
-                              : subject->monitor_error ? subject->monitor_error->message
-                                                       : "no monitor",
-                              subject->is_record_lost
-                                  ? "; its run directory was lost while it runs, so put that back, "
-                                    "or end the process"
-                                  : "");
+    message = g_strdup_printf(
+        "its QEMU (pid %d) does not answer: %s%s", process_record(subject->process)->pid,
+        error                    ? error->message
+        : subject->monitor_error ? subject->monitor_error->message
+                                 : "no monitor",
+        subject->is_record_lost ? "; its run directory was lost while it runs, so put that back, "
+                                  "or end the process"
+                                : "");
     return observe_unreachable(message, now);
 }
 
@@ -278,11 +277,11 @@ resolve_desired(Subject *subject, const Site *site)
     /* A state that was lost: what runs still says what was allocated, and shall keep it. */
     if (!previous && subject->applied)
         previous = domain_copy(subject->applied);
-    memory_validate_host(entry->spec->domain, entry->spec->positions, site->host->thp_size,
+    memory_validate_host(subject->spec->domain, subject->spec->positions, site->host->thp_size,
                          subject->diagnostics);
     if (!diagnostics_has_errors(subject->diagnostics))
-        subject->desired = resolve_domain_positions(entry->spec->domain, previous, &context,
-                                                    entry->spec->positions, &subject->positions,
+        subject->desired = resolve_domain_positions(subject->spec->domain, previous, &context,
+                                                    subject->spec->positions, &subject->positions,
                                                     subject->diagnostics);
     if (!subject->desired)
         set_invalid(subject, subject->diagnostics);
@@ -294,8 +293,8 @@ find_policy(Subject *subject, const Site *site)
 {
     const char *kept = subject->row ? subject->row->resolved_xml : NULL;
 
-    if (subject->entry && subject->entry->spec) {
-        subject->policy = config_policy(site->config, subject->name, &subject->entry->spec->policy);
+    if (subject->spec) {
+        subject->policy = config_policy(site->config, subject->name, &subject->spec->policy);
     } else if (kept) {
         g_autoptr(Spec) spec = spec_parse("(state)", kept, strlen(kept));
 
@@ -355,6 +354,7 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     if (!store_domain_get(site->store, name, &subject->row, error))
         return NULL;
     subject->entry = directory_scan_find(site->scan, name);
+    subject->spec = subject->entry ? directory_entry_spec(subject->entry) : NULL;
     if (site->recording)
         attach_recording(subject, site->recording);
     else
@@ -375,6 +375,7 @@ subject_free(Subject *subject)
     g_free(subject->name);
     g_free(subject->run_directory);
     g_clear_pointer(&subject->row, domain_record_free);
+    spec_free(subject->spec);
     monitor_free(subject->monitor);
     process_free(subject->process);
     g_clear_error(&subject->monitor_error);

@@ -37,11 +37,12 @@ typedef struct Subject {
     char *name;
     char *run_directory;         /* RUN/NAME */
     const DirectoryEntry *entry; /* borrowed from the scan; NULL when no file speaks for it */
+    Spec *spec;                  /* the entry's; NULL when there is none to read */
     DomainRecord *row;           /* NULL when the state does not know it */
     ProcessState process_state;
     bool is_record_lost; /* alive by the state's word, its run directory does not lead to it */
-    Process *process; /* with PROCESS_ALIVE */
-    Monitor *monitor; /* connected; NULL when there is no QEMU or it does not answer */
+    Process *process;    /* with PROCESS_ALIVE */
+    Monitor *monitor;    /* connected; NULL when there is no QEMU or it does not answer */
     GError *monitor_error;
     Observed *observed;
     Domain *desired;        /* resolved */

@@ -26,13 +26,13 @@ first_mention(const Schema *schema, const char *prefix, gsize prefix_length, con
     for (int i = 0; schema->fields[i].path; i++) {
         const char *rest = schema->fields[i].path, *colon;
 
-        if (strncmp(rest, prefix, prefix_length))
+        if (!path_begins_with(rest, prefix, prefix_length))
             continue;
         rest += prefix_length;
         colon = strchr(rest, ':');
         if (colon && !memchr(rest, '/', colon - rest))
             rest = colon + 1;
-        if (!strncmp(rest, name, length) && (!rest[length] || rest[length] == '/'))
+        if (path_begins_with(rest, name, length) && (!rest[length] || rest[length] == '/'))
             return i;
     }
     return -1;
@@ -117,7 +117,7 @@ shared_unit(const Schema *schema, gconstpointer item, const Field *field, bool *
 
     for (const Field *other = schema->fields; other->path; other++) {
         if (other->type != TYPE_SIZE || unit_holder(other) != length ||
-            strncmp(other->path, field->path, length) || !field_is_set(other, item))
+            !path_begins_with(other->path, field->path, length) || !field_is_set(other, item))
             continue;
         if (other->unit != 1)
             is_bare = false;

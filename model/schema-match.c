@@ -19,7 +19,8 @@
 static const char *
 below_rel(const Walk *walk, const Field *row)
 {
-    return strncmp(row->path, walk->rel->str, walk->rel->len) ? NULL : row->path + walk->rel->len;
+    return path_begins_with(row->path, walk->rel->str, walk->rel->len) ? row->path + walk->rel->len
+                                                                       : NULL;
 }
 
 /* Of rows with one path, the one whose condition holds, else the first. */
@@ -76,7 +77,7 @@ walk_match_child(const Walk *walk, const XmlNode *child, const char *parent_name
             }
             continue;
         }
-        if (is_foreign || strncmp(rest, child->name, length))
+        if (is_foreign || !path_begins_with(rest, child->name, length))
             continue;
         if (!rest[length])
             match.exact = better_row(walk, match.exact, row);

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <string.h>
+
 #include "model/schema.h"
+
+/* Whether @text begins with the @length bytes of @prefix. Rows are told apart by this, thousands of
+ * times a document, and nearly always by the first byte. */
+static inline bool
+path_begins_with(const char *text, const char *prefix, gsize length)
+{
+    return !length || (*text == *prefix && !strncmp(text, prefix, length));
+}
 
 /*
  * Shared by the schema-*.c files only: what each FieldType does with its member, one row a type,

@@ -96,7 +96,7 @@ validate(Spec *spec)
 Spec *
 spec_parse(const char *file, const char *text, gsize length)
 {
-    Spec *spec = g_new0(Spec, 1);
+    Spec *spec = g_atomic_rc_box_new0(Spec);
     g_autoptr(XmlNode) root = NULL;
 
     spec->file = g_strdup(file);
@@ -165,18 +165,30 @@ spec_load(const char *file, GError **error)
     return text ? spec_parse(file, text, length) : NULL;
 }
 
-void
-spec_free(Spec *spec)
+static void
+spec_clear(gpointer data)
 {
-    if (!spec)
-        return;
+    Spec *spec = data;
+
     g_free(spec->file);
     g_free(spec->digest);
     domain_free(spec->domain);
     position_map_free(spec->positions);
     schema_clear(&policy_schema, &spec->policy);
     diagnostics_free(spec->diagnostics);
-    g_free(spec);
+}
+
+Spec *
+spec_ref(Spec *spec)
+{
+    return g_atomic_rc_box_acquire(spec);
+}
+
+void
+spec_free(Spec *spec)
+{
+    if (spec)
+        g_atomic_rc_box_release_full(spec, spec_clear);
 }
 
 bool

@@ -22,6 +22,7 @@ Spec *spec_parse(const char *file, const char *text, gsize length);
 /* Reads the file: regular, at most XML_MAX_BYTES. NULL with @error when it can't be read
  * (G_IO_ERROR_NOT_FOUND if it vanished). */
 Spec *spec_load(const char *file, GError **error);
-void spec_free(Spec *spec);
+Spec *spec_ref(Spec *spec);
+void spec_free(Spec *spec); /* gives one reference back; NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Spec, spec_free)
 bool spec_is_valid(const Spec *spec);

@@ -53,8 +53,6 @@ static const Column domain_columns[] = {
     DOMAIN(desired.commit, "git_commit", .groups = GROUP_DESIRED),
     DOMAIN(desired.digest, "digest", .groups = GROUP_DESIRED),
     DOMAIN(desired.memory_boot, "desired_boot", .groups = GROUP_DESIRED),
-    DOMAIN(resolved_xml, "resolved_xml", .groups = GROUP_RESOLVED),
-    DOMAIN(applied_xml, "applied_xml", .groups = GROUP_APPLIED),
     DOMAIN(run_state, "run_state", .groups = GROUP_RUN_STATE),
     DOMAIN(process.pid, "pid", .groups = GROUP_PROCESS | GROUP_EXIT, .null_if_zero = TRUE),
     DOMAIN(process.pid_start_time, "pid_start_time", .groups = GROUP_PROCESS | GROUP_EXIT,
@@ -90,7 +88,11 @@ static const Column domain_columns[] = {
     DOMAIN(memory_requested, "memory_requested"),
     DOMAIN(memory_target, "memory_target"),
     DOMAIN(memory_max, "memory_max"),
+    /* The documents: most of a row, and of no interest to those who list rows. */
+    DOMAIN(resolved_xml, "resolved_xml", .groups = GROUP_RESOLVED),
+    DOMAIN(applied_xml, "applied_xml", .groups = GROUP_APPLIED),
 };
+#define N_DOCUMENTS 2
 /* clang-format on */
 
 static void
@@ -105,6 +107,14 @@ static const RecordType domain_type = {
     .from = "t_domain JOIN v_domain_memory USING(name)",
     .columns = domain_columns,
     .n_columns = G_N_ELEMENTS(domain_columns),
+    .free_record = free_domain,
+};
+
+static const RecordType listed_domain_type = {
+    .size = sizeof(DomainRecord),
+    .from = "t_domain JOIN v_domain_memory USING(name)",
+    .columns = domain_columns,
+    .n_columns = G_N_ELEMENTS(domain_columns) - N_DOCUMENTS,
     .free_record = free_domain,
 };
 
@@ -125,7 +135,7 @@ store_domain_get(Store *store, const char *name, DomainRecord **ret_record, GErr
 GPtrArray *
 store_domain_list(Store *store, GError **error)
 {
-    return record_select(store_sqlite(store), &domain_type, "ORDER BY name", NULL, 0, error);
+    return record_select(store_sqlite(store), &listed_domain_type, "ORDER BY name", NULL, 0, error);
 }
 
 /* Writes the group's members of `record`, whose strings are only borrowed. */

@@ -77,7 +77,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainRecord, domain_record_free)
 gboolean store_domain_get(Store *store, const char *name, DomainRecord **ret_record,
                           GError **error);
 
-/* All rows by name. Elements DomainRecord, owned by the array. */
+/* All rows by name, without their documents (resolved_xml, applied_xml). Elements DomainRecord,
+ * owned by the array. */
 GPtrArray *store_domain_list(Store *store, GError **error);
 
 gboolean store_domain_put_desired(Store *store, const char *name, const DomainDesired *desired,

@@ -29,6 +29,9 @@
 #include <sqlite3.h>
 
 #define BUSY_TIMEOUT_MS 30000
+/* Pages a connection keeps. Each worker of watch has one, SQLite's default is 2 MiB, and what a
+ * pass reads is one row, which the kernel has cached as well. */
+#define CACHE_KIB "128"
 #define WAL_CHECKPOINT_PAGES 1000
 #define WAL_SIZE_LIMIT_BYTES (8 * 1024 * 1024)
 
@@ -150,6 +153,12 @@ void
 sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled)
 {
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_enabled, NULL);
+}
+
+gboolean
+sqlite_limit_cache(Sqlite *db, GError **error)
+{
+    return sqlite_exec(db, "PRAGMA cache_size = -" CACHE_KIB, error);
 }
 
 gboolean

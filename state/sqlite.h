@@ -48,6 +48,9 @@ const char *sqlite_path(const Sqlite *db);
  * good. */
 void sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled);
 
+/* Keep few pages. Reads the schema, so only once the file was identified. */
+gboolean sqlite_limit_cache(Sqlite *db, GError **error);
+
 /* Refuse every further write with STATE_ERROR_READONLY. */
 gboolean sqlite_set_query_only(Sqlite *db, GError **error);
 

@@ -126,7 +126,8 @@ store_open(const char *path, StoreMode mode, GError **error)
     g_autoptr(Sqlite) db = mode == STORE_READ_WRITE  ? open_read_write(absolute, error)
                            : mode == STORE_READ_ONLY ? open_read_only(absolute, error)
                                                      : open_in_memory(NULL, error);
-    if (!db || (mode == STORE_READ_ONLY && !sqlite_set_query_only(db, error)))
+    if (!db || !sqlite_limit_cache(db, error) ||
+        (mode == STORE_READ_ONLY && !sqlite_set_query_only(db, error)))
         return NULL;
     Store *store = g_new0(Store, 1);
     store->db = g_steal_pointer(&db);

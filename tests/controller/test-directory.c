@@ -82,7 +82,7 @@ summary(const DirectoryScan *scan)
                                entry->name ? entry->name : "?",
                                entry->is_name_remembered ? "*" : "", letters[entry->state]);
         assert_true((entry->message == NULL) == (entry->state == ENTRY_VALID));
-        assert_true((entry->spec == NULL) == (entry->state == ENTRY_UNREADABLE));
+        assert_true((entry->digest == NULL) == (entry->state == ENTRY_UNREADABLE));
     }
     return g_string_free(out, FALSE);
 }
@@ -447,6 +447,39 @@ age_file(Scratch *scratch, const char *name, time_t when)
 }
 
 static void
+assert_same_parse(const DirectoryEntry *a, const DirectoryEntry *b)
+{
+    g_autoptr(Spec) first = directory_entry_spec(a);
+    g_autoptr(Spec) second = directory_entry_spec(b);
+
+    assert_ptr_equal(first, second);
+}
+
+/* What a lean cache keeps is what was scanned, and is read as if it had been kept parsed. */
+static void
+test_lean_cache(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autoptr(DirectoryCache) cache = directory_cache_new_lean();
+    g_autoptr(DirectoryScan) scan = NULL, again = NULL;
+    g_autoptr(Spec) good = NULL, bad = NULL;
+
+    write_domain(scratch, "d/good.xml", "good");
+    g_free(scratch_write(scratch, "d/bad.xml", "<domain>\n  <name>bad</name><oops/></domain>"));
+    scan = scan_of(scratch, "d", cache);
+    assert_scan(scan, "bad.xml=bad!i good.xml=good!v");
+    write_domain(scratch, "d/good.xml", "other");
+    good = directory_entry_spec(directory_scan_find(scan, "good"));
+    assert_string_equal(good->domain->name, "good");
+    assert_string_equal(good->digest, directory_scan_find(scan, "good")->digest);
+    bad = directory_entry_spec(directory_scan_find(scan, "bad"));
+    assert_true(diagnostics_has_errors(bad->diagnostics));
+    again = scan_of(scratch, "d", cache);
+    assert_int_equal(again->n_parsed, 1);
+    assert_scan(again, "bad.xml=bad!i good.xml=other!v");
+}
+
+static void
 test_cache(void **state)
 {
     g_autoptr(Scratch) scratch = scratch_new();
@@ -466,8 +499,7 @@ test_cache(void **state)
     second = scan_of(scratch, "d", cache);
     assert_int_equal(second->n_parsed, 0);
     assert_string_equal(first->digest, second->digest);
-    assert_ptr_equal(directory_scan_find(first, "vm-07")->spec,
-                     directory_scan_find(second, "vm-07")->spec);
+    assert_same_parse(directory_scan_find(first, "vm-07"), directory_scan_find(second, "vm-07"));
 
     write_domain(scratch, "d/vm-07.xml", "vm-x7"); /* the same size */
     age_file(scratch, "d/vm-08.xml", 1000000000);  /* touched, not changed */
@@ -475,8 +507,7 @@ test_cache(void **state)
     assert_int_equal(third->n_parsed, 1);
     assert_non_null(directory_scan_find(third, "vm-x7"));
     assert_non_null(directory_scan_find(second, "vm-07")); /* an older scan stays as it was */
-    assert_ptr_equal(directory_scan_find(first, "vm-08")->spec,
-                     directory_scan_find(third, "vm-08")->spec);
+    assert_same_parse(directory_scan_find(first, "vm-08"), directory_scan_find(third, "vm-08"));
 }
 
 /* Written again in place, at once and with the same size, time after time: none is missed. */
@@ -633,6 +664,7 @@ main(void)
         cmocka_unit_test(test_unreadable_directory),
         cmocka_unit_test(test_too_deep),
         cmocka_unit_test(test_cache),
+        cmocka_unit_test(test_lean_cache),
         cmocka_unit_test(test_cache_sees_changes_within_a_clock_tick),
         cmocka_unit_test(test_scan_under_churn),
         cmocka_unit_test(test_commit),
