@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "controller/host-model.h"
 #include "controller/subject.h"
 #include "model/memory.h"
 #include "qemu/command-line.h"
@@ -60,7 +61,7 @@ list_huge_pages(const Host *host)
 
 static CommandLine *
 build(const Site *site, const Domain *domain, const Spec *spec, const Capabilities *capabilities,
-      Diagnostics *diagnostics)
+      const Json *host_model, Diagnostics *diagnostics)
 {
     g_autofree char *run_directory = site_run_directory(site, domain->name);
     g_autofree char *beside = g_path_get_dirname(site->config->state);
@@ -70,6 +71,7 @@ build(const Site *site, const Domain *domain, const Spec *spec, const Capabiliti
 
     facts.is_qemu_namespace_allowed = true; /* nothing is run */
     facts.is_for_show = true;
+    facts.host_model = host_model;
     facts.huge_pages = (const HugePageMount *) huge_pages->data;
     facts.n_huge_pages = huge_pages->len;
     host_facts_add_pools(&facts, site->config);
@@ -110,15 +112,16 @@ build_for_host(const Site *site, const Domain *domain, const Spec *spec, const c
     g_autoptr(Capabilities) host_capabilities = probe(site, emulator);
     g_autoptr(Diagnostics) host_diagnostics = diagnostics_new(spec->file);
     g_autoptr(Diagnostics) newest_diagnostics = diagnostics_new(spec->file);
+    g_autoptr(Json) host_model = host_capabilities ? site_host_model(site, domain, emulator) : NULL;
     CommandLine *line = NULL;
 
     if (host_capabilities)
-        line = build(site, domain, spec, host_capabilities, host_diagnostics);
+        line = build(site, domain, spec, host_capabilities, host_model, host_diagnostics);
     if (line) {
         add_all(diagnostics, host_diagnostics);
         return line;
     }
-    line = build(site, domain, spec, capabilities_builtin(), newest_diagnostics);
+    line = build(site, domain, spec, capabilities_builtin(), host_model, newest_diagnostics);
     if (line)
         add_missing(diagnostics, host_diagnostics, emulator);
     add_all(diagnostics, newest_diagnostics);

@@ -20,6 +20,7 @@
 #include <glib/gstdio.h>
 
 #include "controller/graphics-ports.h"
+#include "controller/host-model.h"
 #include "controller/nvram.h"
 #include "model/launch-security.h"
 #include "model/tuning.h"
@@ -125,9 +126,11 @@ build_argv(Subject *subject, const Site *site, const Domain *domain, char ***ret
     g_autofree char *memory = site_memory_directory(site);
     HostFacts facts = host_facts(site->host, subject->run_directory, memory, g_get_real_time());
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
+    g_autoptr(Json) host_model = site_host_model(site, domain, subject->emulator);
     g_autoptr(CommandLine) line = NULL;
 
     host_facts_add_pools(&facts, site->config);
+    facts.host_model = host_model;
     facts.is_qemu_namespace_allowed = site->config->allow_qemu_namespace;
     /* One that can't be made is said by the QEMU that needs it. */
     (void) g_mkdir_with_parents(memory, 0700);

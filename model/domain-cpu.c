@@ -4,8 +4,8 @@
  * guest's NUMA nodes with their distances and (HMAT) what memory costs from where.
  *
  * libvirt knows the host's CPU from a database of its own and can therefore compare (match, check)
- * and choose (fallback). virtkeep has none: QEMU decides, and what is thus not compared is said as a
- * warning, never passed over. A cell without an id has its place in the list as number.
+ * and choose (fallback). virtkeep has none: QEMU decides, and what is thus not compared is said as
+ * a warning, never passed over. A cell without an id has its place in the list as number.
  */
 #include "model/domain-section.h"
 #include "model/quantity.h"
@@ -13,8 +13,11 @@
 #include <string.h>
 
 static const char *const cpu_mode_names[] = {
-    [CPU_CUSTOM] = "custom", [CPU_HOST_MODEL] = "host-model",
-    [CPU_HOST_PASSTHROUGH] = "host-passthrough", [CPU_MAXIMUM] = "maximum", NULL,
+    [CPU_CUSTOM] = "custom",
+    [CPU_HOST_MODEL] = "host-model",
+    [CPU_HOST_PASSTHROUGH] = "host-passthrough",
+    [CPU_MAXIMUM] = "maximum",
+    NULL,
 };
 enum { MATCH_EXACT = 1, MATCH_MINIMUM, MATCH_STRICT };
 static const char *const cpu_match_names[] = { NULL, "exact", "minimum", "strict", NULL };
@@ -22,9 +25,9 @@ enum { CHECK_NONE = 1, CHECK_PARTIAL, CHECK_FULL };
 static const char *const cpu_check_names[] = { NULL, "none", "partial", "full", NULL };
 static const char *const cpu_fallback_names[] = { NULL, "allow", "forbid", NULL };
 static const char *const feature_policy_names[] = {
-    [CPU_FEATURE_FORCE] = "force", [CPU_FEATURE_REQUIRE] = "require",
+    [CPU_FEATURE_FORCE] = "force",       [CPU_FEATURE_REQUIRE] = "require",
     [CPU_FEATURE_OPTIONAL] = "optional", [CPU_FEATURE_DISABLE] = "disable",
-    [CPU_FEATURE_FORBID] = "forbid", NULL,
+    [CPU_FEATURE_FORBID] = "forbid",     NULL,
 };
 static const char *const phys_addr_names[] = {
     [PHYS_ADDR_PASSTHROUGH] = "passthrough",
@@ -32,8 +35,10 @@ static const char *const phys_addr_names[] = {
     NULL,
 };
 static const char *const cache_mode_names[] = {
-    [CPU_CACHE_EMULATE] = "emulate", [CPU_CACHE_PASSTHROUGH] = "passthrough",
-    [CPU_CACHE_DISABLE] = "disable", NULL,
+    [CPU_CACHE_EMULATE] = "emulate",
+    [CPU_CACHE_PASSTHROUGH] = "passthrough",
+    [CPU_CACHE_DISABLE] = "disable",
+    NULL,
 };
 static const char *const associativity_names[] = { NULL, "none", "direct", "full", NULL };
 static const char *const cache_policy_names[] = { NULL, "none", "writeback", "writethrough", NULL };
@@ -50,8 +55,10 @@ cpu_feature_key(gconstpointer item)
 {
     return g_strdup(((const CpuFeature *) item)->name);
 }
-static const Schema cpu_feature_schema = { .element = "feature", .size = sizeof(CpuFeature),
-                                           .fields = cpu_feature_fields, .key = cpu_feature_key,
+static const Schema cpu_feature_schema = { .element = "feature",
+                                           .size = sizeof(CpuFeature),
+                                           .fields = cpu_feature_fields,
+                                           .key = cpu_feature_key,
                                            .doc = "A CPU feature." };
 
 static const Field distance_fields[] = {
@@ -60,7 +67,8 @@ static const Field distance_fields[] = {
                .doc = "Distance; 10 is local."),
     FIELD_END,
 };
-static const Schema distance_schema = { .element = "sibling", .size = sizeof(NumaDistance),
+static const Schema distance_schema = { .element = "sibling",
+                                        .size = sizeof(NumaDistance),
                                         .fields = distance_fields,
                                         .doc = "Distance to another NUMA cell." };
 
@@ -76,7 +84,8 @@ static const Field cell_cache_fields[] = {
                .doc = "Size of a line."),
     FIELD_END,
 };
-static const Schema cell_cache_schema = { .element = "cache", .size = sizeof(NumaCache),
+static const Schema cell_cache_schema = { .element = "cache",
+                                          .size = sizeof(NumaCache),
                                           .fields = cell_cache_fields,
                                           .doc = "A cache beside the cell's memory (HMAT)." };
 
@@ -93,7 +102,8 @@ static const Field latency_fields[] = {
                .doc = "Latency in nanoseconds."),
     FIELD_END,
 };
-static const Schema latency_schema = { .element = "latency", .size = sizeof(NumaInterconnect),
+static const Schema latency_schema = { .element = "latency",
+                                       .size = sizeof(NumaInterconnect),
                                        .fields = latency_fields,
                                        .doc = "How long memory takes from a cell (HMAT)." };
 
@@ -110,14 +120,16 @@ static const Field bandwidth_fields[] = {
                .doc = "Bytes a second."),
     FIELD_END,
 };
-static const Schema bandwidth_schema = { .element = "bandwidth", .size = sizeof(NumaInterconnect),
+static const Schema bandwidth_schema = { .element = "bandwidth",
+                                         .size = sizeof(NumaInterconnect),
                                          .fields = bandwidth_fields,
                                          .doc = "How much memory gives to a cell (HMAT)." };
 
 static const Field cell_fields[] = {
     FIELD_UINT(NumaCell, id, .path = "@id", .max = 127, .doc = "Number; by order if left out."),
     FIELD_CPUSET(NumaCell, cpus, .path = "@cpus", .doc = "The cell's virtual CPUs."),
-    FIELD_SIZE(NumaCell, memory, .path = "@memory", .is_required = true, .doc = "The cell's memory."),
+    FIELD_SIZE(NumaCell, memory, .path = "@memory", .is_required = true,
+               .doc = "The cell's memory."),
     FIELD_ENUM(NumaCell, access, memory_access_names, .path = "@memAccess",
                .doc = "Whether the memory can be shared with other processes."),
     FIELD_YES_NO(NumaCell, discard, .path = "@discard", .doc = "Drop the backing file's content."),
@@ -127,12 +139,15 @@ static const Field cell_fields[] = {
                .doc = "Caches beside the memory (HMAT)."),
     FIELD_END,
 };
-static const Schema cell_schema = { .element = "cell", .size = sizeof(NumaCell),
-                                    .fields = cell_fields, .doc = "A guest NUMA node." };
+static const Schema cell_schema = {
+    .element = "cell", .size = sizeof(NumaCell), .fields = cell_fields, .doc = "A guest NUMA node."
+};
 
 static const Field cpu_fields[] = {
     FIELD_ENUM(Domain, cpu_mode, cpu_mode_names, .path = "cpu/@mode",
-               .doc = "Where the model comes from."),
+               .doc =
+                   "Where the model comes from. `host-model` is the nearest model that QEMU has a "
+                   "name for, with what the host has more and less (of migratable features)."),
     FIELD_ENUM(Domain, cpu_match, cpu_match_names, .path = "cpu/@match",
                .doc = "`exact`; with `minimum` the guest gets all the host has; `strict` is not "
                       "compared with the host."),
@@ -156,7 +171,8 @@ static const Field cpu_fields[] = {
     FIELD_UINT(Domain, modules, .path = "cpu/topology/@modules", .min = 1,
                .doc = "Modules a cluster (QEMU 9.1 and later)."),
     FIELD_UINT(Domain, cores, .path = "cpu/topology/@cores", .min = 1, .doc = "Cores a cluster."),
-    FIELD_UINT(Domain, threads, .path = "cpu/topology/@threads", .min = 1, .doc = "Threads a core."),
+    FIELD_UINT(Domain, threads, .path = "cpu/topology/@threads", .min = 1,
+               .doc = "Threads a core."),
     FIELD_ENUM(Domain, cpu_cache_mode, cache_mode_names, .path = "cpu/cache/@mode",
                .doc = "What the guest is told of CPU caches."),
     FIELD_UINT(Domain, cpu_cache_level, .path = "cpu/cache/@level",
@@ -290,8 +306,7 @@ static void
 validate_cache(const Validation *v)
 {
     const Domain *domain = v->domain;
-    bool is_host =
-        domain->cpu_mode == CPU_HOST_PASSTHROUGH || domain->cpu_mode == CPU_MAXIMUM;
+    bool is_host = domain->cpu_mode == CPU_HOST_PASSTHROUGH || domain->cpu_mode == CPU_MAXIMUM;
 
     if (domain->cpu_cache_level.is_set && !domain->cpu_cache_mode)
         validation_error(v, "cpu/cache", "missing-attribute", "<cache> needs the attribute 'mode'");
@@ -342,8 +357,8 @@ validate_model(const Validation *v)
         validation_error(v, "cpu", "cpu-model", "features need a <model> or a mode");
     if (domain->cpu_vendor && !domain->cpu_model)
         validation_error(v, "cpu/vendor", "cpu-vendor", "a vendor needs a <model>");
-    if (domain->cpu_vendor_id && (strlen(domain->cpu_vendor_id) != 12 ||
-                                  strchr(domain->cpu_vendor_id, ',')))
+    if (domain->cpu_vendor_id &&
+        (strlen(domain->cpu_vendor_id) != 12 || strchr(domain->cpu_vendor_id, ',')))
         validation_error(v, "cpu/model/@vendor_id", "cpu-vendor",
                          "a vendor string has 12 characters, none of them a comma");
     if (domain->cpu_migratable && domain->cpu_mode != CPU_HOST_PASSTHROUGH &&

@@ -2,9 +2,10 @@
 /*
  * The virtual CPU: model and features (-cpu), and how many of them in what topology (-smp).
  *
- * virtkeep has no database of host CPUs. host-model is therefore the migratable form of the host's
- * CPU, which under KVM is at least what libvirt would pick, and under TCG the most that TCG can do;
- * a note says so. Features are handed to QEMU as the file has them: `require` and `force` are on,
+ * What host-model means is found out from QEMU (qemu/host-model.c) and comes with the host's facts:
+ * a named model and how the host differs from it. Where it is not known, on a machine without KVM
+ * that only shows a command line, the migratable form of the host's CPU stands for it. Features
+ * are handed to QEMU as the file has them: `require` and `force` are on,
  * `disable` and `forbid` off, `optional` on (QEMU leaves away what the host lacks).
  */
 #include "qemu/cpu.h"
@@ -80,10 +81,29 @@ add_host(const DeviceContext *context, GString *text)
     option_text_add_switch(text, "migratable", domain->cpu_migratable != TRISTATE_OFF);
 }
 
+/* "At least this" is, for libvirt, all that the host has. */
+bool
+cpu_is_host_model(const Domain *domain)
+{
+    enum { MATCH_MINIMUM = 2 };
+
+    return domain->cpu_match == MATCH_MINIMUM || domain->cpu_mode == CPU_HOST_MODEL;
+}
+
 /* What the host has and a migration keeps. TCG's counterpart is the most that it can do. */
 static void
 add_host_model(const DeviceContext *context, GString *text)
 {
+    const Json *known = context->facts->host_model;
+    const Json *features = json_get(known, "features");
+
+    if (known) {
+        option_text_add(text, NULL, json_get_string(known, "model"));
+        for (guint i = 0; i < json_length(features); i++)
+            option_text_add_switch(text, json_name_at(features, i),
+                                   json_bool(json_at(features, i), false));
+        return;
+    }
     if (context->at.domain->type != DOMAIN_TYPE_KVM)
         return option_text_add(text, NULL, "max");
     option_text_add(text, NULL, "host");
@@ -94,16 +114,13 @@ static void
 add_model(const DeviceContext *context, GString *text)
 {
     const Domain *domain = context->at.domain;
-    enum { MATCH_MINIMUM = 2 };
-
-    /* "At least this": libvirt gives all that the host has. */
-    if (domain->cpu_match == MATCH_MINIMUM)
+    if (cpu_is_host_model(domain))
         return add_host_model(context, text);
     switch ((CpuMode) domain->cpu_mode) {
     case CPU_HOST_PASSTHROUGH:
         return add_host(context, text);
     case CPU_HOST_MODEL:
-        return add_host_model(context, text);
+        return;
     case CPU_MAXIMUM:
         option_text_add(text, NULL, "max");
         return option_text_add_tristate(text, "migratable", domain->cpu_migratable);

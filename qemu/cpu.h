@@ -3,6 +3,8 @@
 
 #include "qemu/device.h"
 
+/* Whether @domain asks for the host's model, so that HostFacts.host_model is needed. */
+bool cpu_is_host_model(const Domain *domain);
 /* -cpu. */
 void cpu_spell(const DeviceContext *context, CommandLine *line);
 /* -smp. */

@@ -3,6 +3,8 @@
 
 #include <glib.h>
 
+#include "model/json.h"
+
 /*
  * HostFacts: what a command line needs to know of the host, passed in by the caller, so that
  * building one reads no file and no clock. Borrowed; NULL members mean "not there".
@@ -22,6 +24,8 @@ typedef struct HostFacts {
     const char *memory_directory;
     /* Where sockets go that the domain names no path for: RUN/NAME. */
     const char *socket_directory;
+    /* What host-model means here (qemu/host-model.h), for a domain that asks for it; NULL = not known. */
+    const Json *host_model;
     const char *spice_tls_directory; /* certificates for SPICE (x509-dir); NULL = none */
     const char *bridge_helper; /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
     const char *secret_directory;      /* files of secrets; NULL = /etc/virtkeep/secrets */

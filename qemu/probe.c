@@ -12,30 +12,11 @@
  * asked only of the types in a table, those that virtkeep writes, and of the pc and q35 machines;
  * properties of objects are read from the QMP schema, which is static.
  *
- * The process is held three ways: it dies with us (PR_SET_PDEATHSIG), it is told to quit, and it
- * is killed when it doesn't. Whatever happens it is reaped before the call returns. Its stderr goes
- * to a memory file, so that it can't block and its words are at hand.
+ * How the process is held: qemu/probe-session.c.
  */
 #include "qemu/probe.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "qemu/qmp.h"
-
-#define END_GRACE_US (2 * G_USEC_PER_SEC) /* after a conversation that went wrong */
-#define QMP_FD 3
-#define WORDS_MAX 4096
+#include "qemu/probe-session.h"
 
 /* Types whose properties are asked: those that qemu/ writes. Harmless to make an instance of. */
 static const char *const device_types[] = {
@@ -139,143 +120,17 @@ static const char *const device_types[] = {
 
 G_DEFINE_QUARK(virtkeep_probe_error, probe_error)
 
-/* The process. */
-
-typedef struct {
-    pid_t pid;
-    int pidfd;
-    int words_fd; /* its stderr */
-    int socket;   /* -1 once the QMP client has it */
-} Probe;
-
-static void
-die_with_us(gpointer parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != GPOINTER_TO_INT(parent))
-        _exit(127);
-}
-
-static bool
-check_binary(const char *emulator, GError **error)
-{
-    struct stat status;
-
-    if (stat(emulator, &status) < 0) {
-        g_set_error(error, PROBE_ERROR,
-                    errno == ENOENT ? PROBE_ERROR_NOT_FOUND : PROBE_ERROR_NOT_EXECUTABLE, "%s: %s",
-                    emulator, g_strerror(errno));
-        return false;
-    }
-    if (S_ISREG(status.st_mode) && access(emulator, X_OK) == 0)
-        return true;
-    g_set_error(error, PROBE_ERROR, PROBE_ERROR_NOT_EXECUTABLE, "%s: not an executable file",
-                emulator);
-    return false;
-}
-
-static bool
-spawn(const char *emulator, Probe *probe, int socket, GError **error)
-{
-    const char *argv[] = { emulator,
-                           "-S",
-                           "-no-user-config",
-                           "-nodefaults",
-                           "-nographic",
-                           "-machine",
-                           "none",
-                           "-chardev",
-                           "socket,id=virtkeep-probe,fd=" G_STRINGIFY(QMP_FD),
-                           "-mon",
-                           "chardev=virtkeep-probe,mode=control",
-                           NULL };
-    g_auto(GStrv) environment = g_environ_setenv(g_get_environ(), "LC_ALL", "C", TRUE);
-    g_autoptr(GError) problem = NULL;
-    int target = QMP_FD;
-
-    if (g_spawn_async_with_pipes_and_fds(
-            "/", argv, (const char *const *) environment, G_SPAWN_DO_NOT_REAP_CHILD, die_with_us,
-            GINT_TO_POINTER(getpid()), -1, probe->words_fd, probe->words_fd, &socket, &target, 1,
-            &probe->pid, NULL, NULL, NULL, &problem))
-        return true;
-    g_set_error(error, PROBE_ERROR, PROBE_ERROR_NOT_EXECUTABLE, "%s", problem->message);
-    return false;
-}
-
-static bool
-probe_start(const char *emulator, Probe *probe, GError **error)
-{
-    int pair[2];
-    bool is_started;
-
-    probe->words_fd = memfd_create("virtkeep-probe", MFD_CLOEXEC);
-    if (probe->words_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-        g_set_error(error, PROBE_ERROR, PROBE_ERROR_FAILED, "%s: %s", emulator, g_strerror(errno));
-        return false;
-    }
-    is_started = spawn(emulator, probe, pair[1], error);
-    close(pair[1]);
-    probe->socket = pair[0];
-    if (is_started)
-        probe->pidfd = (int) syscall(SYS_pidfd_open, probe->pid, 0);
-    return is_started;
-}
-
-/* Gives the process until @deadline to end by itself, kills it, and reaps it. */
-static void
-probe_end(Probe *probe, gint64 deadline)
-{
-    struct pollfd ended = { .fd = probe->pidfd, .events = POLLIN };
-    gint64 left = MAX(deadline - g_get_monotonic_time(), 0);
-
-    if (probe->pid > 0) {
-        while (probe->pidfd >= 0 && poll(&ended, 1, (int) (left / 1000)) < 0 && errno == EINTR)
-            continue;
-        kill(probe->pid, SIGKILL); /* our own child, not reaped yet: the pid is its own */
-        while (waitpid(probe->pid, NULL, 0) < 0 && errno == EINTR)
-            continue;
-    }
-    probe->pid = 0;
-}
-
-static char *
-probe_words(const Probe *probe)
-{
-    char text[WORDS_MAX];
-    ssize_t n = pread(probe->words_fd, text, sizeof text, 0);
-
-    return n <= 0 ? g_strdup("") : g_strchomp(g_utf8_make_valid(text, n));
-}
-
-static void
-probe_close(Probe *probe)
-{
-    const int fds[] = { probe->pidfd, probe->words_fd, probe->socket };
-
-    for (guint i = 0; i < G_N_ELEMENTS(fds); i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-}
-
-/* Asking. */
-
-typedef struct {
-    Qmp *qmp;
-    gint64 deadline;
-} Session;
-
 static Json *
-ask(const Session *session, const char *command, const char *argument, const char *value,
+ask(const ProbeSession *session, const char *command, const char *argument, const char *value,
     GError **error)
 {
     Json *arguments = NULL;
-    gint64 left = MAX(session->deadline - g_get_monotonic_time(), 1);
 
     if (argument) {
         arguments = json_new_object();
         json_set_string(arguments, argument, value);
     }
-    return qmp_execute(session->qmp, command, arguments, left, error);
+    return probe_session_ask(session, command, arguments, error);
 }
 
 /* The @member of each object in @list. */
@@ -294,7 +149,7 @@ names_of(const Json *list, const char *member)
 }
 
 static bool
-ask_names(const Session *session, const char *command, Json *result, const char *into,
+ask_names(const ProbeSession *session, const char *command, Json *result, const char *into,
           GError **error)
 {
     g_autoptr(Json) reply = ask(session, command, NULL, NULL, error);
@@ -305,7 +160,7 @@ ask_names(const Session *session, const char *command, Json *result, const char 
 }
 
 static bool
-ask_binary(const Session *session, Json *result, GError **error)
+ask_binary(const ProbeSession *session, Json *result, GError **error)
 {
     g_autoptr(Json) version = ask(session, "query-version", NULL, NULL, error);
     g_autoptr(Json) target = version ? ask(session, "query-target", NULL, NULL, error) : NULL;
@@ -325,7 +180,7 @@ ask_binary(const Session *session, Json *result, GError **error)
 }
 
 static bool
-ask_machine_properties(const Session *session, const char *name, Json *machine, GError **error)
+ask_machine_properties(const ProbeSession *session, const char *name, Json *machine, GError **error)
 {
     g_autofree char *type = g_strconcat(name, "-machine", NULL);
     g_autoptr(Json) reply = ask(session, "qom-list-properties", "typename", type, error);
@@ -353,7 +208,7 @@ machine_new(const Json *said)
 }
 
 static bool
-ask_machines(const Session *session, Json *result, GError **error)
+ask_machines(const ProbeSession *session, Json *result, GError **error)
 {
     g_autoptr(Json) reply = ask(session, "query-machines", NULL, NULL, error);
     g_autoptr(Json) machines = json_new_array();
@@ -374,7 +229,7 @@ ask_machines(const Session *session, Json *result, GError **error)
 }
 
 static bool
-ask_devices(const Session *session, Json *result, GError **error)
+ask_devices(const ProbeSession *session, Json *result, GError **error)
 {
     g_autoptr(Json) reply = ask(session, "qom-list-types", "implements", "device", error);
     g_autoptr(Json) devices = json_new_object();
@@ -436,7 +291,7 @@ schema_objects(GHashTable *schema)
 }
 
 static bool
-ask_schema(const Session *session, Json *result, GError **error)
+ask_schema(const ProbeSession *session, Json *result, GError **error)
 {
     g_autoptr(Json) reply = ask(session, "query-qmp-schema", NULL, NULL, error);
     g_autoptr(GHashTable) schema = g_hash_table_new(g_str_hash, g_str_equal);
@@ -456,7 +311,7 @@ ask_schema(const Session *session, Json *result, GError **error)
 }
 
 static Json *
-ask_all(const Session *session, GError **error)
+ask_all(const ProbeSession *session, GError **error)
 {
     g_autoptr(Json) result = json_new_object();
 
@@ -469,60 +324,10 @@ ask_all(const Session *session, GError **error)
     return g_steal_pointer(&result);
 }
 
-static Json *
-converse(Probe *probe, gint64 deadline, GError **error)
-{
-    gint64 left = MAX(deadline - g_get_monotonic_time(), 1);
-    g_autoptr(Qmp) qmp = qmp_open_fd(probe->socket, left, error);
-    Session session = { .qmp = qmp, .deadline = deadline };
-    g_autoptr(Json) result = NULL;
-    g_autoptr(Json) reply = NULL;
-
-    probe->socket = -1;
-    if (!qmp)
-        return NULL;
-    result = ask_all(&session, error);
-    reply = ask(&session, "quit", NULL, NULL, NULL);
-    return g_steal_pointer(&result);
-}
-
-static void
-refuse(const char *emulator, const GError *problem, const char *words, GError **error)
-{
-    bool is_late = g_error_matches(problem, QMP_ERROR, QMP_ERROR_TIMEOUT) ||
-                   g_error_matches(problem, QMP_ERROR, QMP_ERROR_BUSY);
-
-    if (is_late)
-        g_set_error(error, PROBE_ERROR, PROBE_ERROR_TIMEOUT, "%s: it didn't answer in time%s%s",
-                    emulator, *words ? ": " : "", words);
-    else
-        g_set_error(error, PROBE_ERROR, PROBE_ERROR_FAILED, "%s: can't be asked what it can do: %s",
-                    emulator, *words ? words : problem->message);
-}
-
 Capabilities *
 probe_emulator(const char *emulator, gint64 timeout_us, GError **error)
 {
-    Probe probe = { .pidfd = -1, .words_fd = -1, .socket = -1 };
-    gint64 deadline = g_get_monotonic_time() + timeout_us;
-    g_autoptr(GError) problem = NULL;
-    g_autoptr(Json) result = NULL;
-    g_autofree char *words = NULL;
+    g_autoptr(Json) result = probe_converse(emulator, "none", timeout_us, ask_all, error);
 
-    if (!check_binary(emulator, error))
-        return NULL;
-    if (!probe_start(emulator, &probe, error)) {
-        probe_close(&probe);
-        return NULL;
-    }
-    result = converse(&probe, deadline, &problem);
-    /* Perhaps it hasn't even heard that it is to quit. */
-    probe_end(&probe, result ? deadline : MIN(deadline, g_get_monotonic_time() + END_GRACE_US));
-    words = probe_words(&probe);
-    probe_close(&probe);
-    if (!result) {
-        refuse(emulator, problem, words, error);
-        return NULL;
-    }
-    return capabilities_from_json(result, error);
+    return result ? capabilities_from_json(result, error) : NULL;
 }
