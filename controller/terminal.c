@@ -17,6 +17,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "model/text.h"
+
 static const char *const style_codes[] = {
     [STYLE_PLAIN] = "",        [STYLE_BOLD] = "\033[1m",     [STYLE_DIM] = "\033[2m",
     [STYLE_GOOD] = "\033[32m", [STYLE_CAUTION] = "\033[33m", [STYLE_BAD] = "\033[31m",
@@ -89,12 +91,10 @@ text_printable(const char *text)
     for (const char *p = valid; *p; p = g_utf8_next_char(p)) {
         gunichar character = g_utf8_get_char(p);
 
-        /* C0, DEL, C1 (a bare U+009B begins an escape sequence on some terminals) and the
-         * characters that reorder text on the screen. */
-        if (character < 0x20 || (character >= 0x7f && character < 0xa0))
+        /* Of controls also C1: a bare U+009B begins an escape sequence on some terminals. */
+        if (character_is_control(character))
             g_string_append_printf(printable, "\\x%02x", character);
-        else if ((character >= 0x202a && character <= 0x202e) ||
-                 (character >= 0x2066 && character <= 0x2069))
+        else if (character_is_deceptive(character))
             g_string_append_printf(printable, "\\u%04x", character);
         else
             g_string_append_unichar(printable, character);

@@ -2,11 +2,22 @@
 /*
  * A user's mistakes are not errors of the program: they are collected, never logged, and shown
  * together, so that one run of `virtkeep validate` is enough to mend a file. The collection is
- * bounded: a file of ten thousand mistakes is garbage and the first two hundred say so.
+ * bounded: a file of ten thousand mistakes is garbage and the first two hundred say so. So are
+ * texts, which repeat what stands in the file.
  *
  * Codes are string literals and stay borrowed; texts are owned.
  */
 #include "model/diagnostic.h"
+
+#include <string.h>
+
+#include "model/text.h"
+
+/* What we say by ourselves, lists of what a field may be among it, stays far below. */
+#define TEXT_MAX_BYTES 4096
+/* Characters of a longer one. */
+#define TEXT_START 160
+#define TEXT_END 160
 
 static void
 diagnostic_free(gpointer data)
@@ -37,6 +48,25 @@ diagnostics_free(Diagnostics *diagnostics)
     g_free(diagnostics);
 }
 
+/* Takes @text: as it is, or its beginning and its end, which says what is wrong. */
+static char *
+bounded(char *text)
+{
+    gsize length = strlen(text);
+    const char *tail = text + length;
+    g_autofree char *start = NULL;
+    char *cut;
+
+    if (length <= TEXT_MAX_BYTES)
+        return text;
+    start = text_excerpt(text, TEXT_START);
+    for (guint i = 0; i < TEXT_END; i++)
+        tail = g_utf8_prev_char(tail);
+    cut = g_strconcat(start, tail, NULL);
+    g_free(text);
+    return cut;
+}
+
 void
 diagnostics_add(Diagnostics *diagnostics, Severity severity, Position at, const char *code,
                 const char *format, ...)
@@ -55,7 +85,7 @@ diagnostics_add(Diagnostics *diagnostics, Severity severity, Position at, const 
     diagnostic->at = at;
     diagnostic->code = code;
     va_start(args, format);
-    diagnostic->text = g_strdup_vprintf(format, args);
+    diagnostic->text = bounded(g_strdup_vprintf(format, args));
     va_end(args);
     g_ptr_array_add(diagnostics->items, diagnostic);
 }

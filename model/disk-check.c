@@ -59,18 +59,26 @@ validate_startup(const Validation *v, const Disk *disk)
                          "'requisite' is for CD-ROMs and floppies");
 }
 
+void
+disk_targets_validate(const Validation *v)
+{
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (guint i = 0; i < list_length(v->domain->disks); i++) {
+        const char *target = list_at(v->domain->disks, i, Disk)->target_dev;
+        g_autofree char *path = NULL;
+
+        if (!target || g_hash_table_add(seen, (gpointer) target))
+            continue;
+        path = g_strdup_printf("devices/disk[%u]/target/@dev", i);
+        validation_error(v, path, "disk-target-duplicate", "target '%s' is already another disk's",
+                         target);
+    }
+}
+
 static void
 validate_target(const Validation *v, const Disk *disk)
 {
-    for (guint i = 0; i < list_length(v->domain->disks); i++) {
-        const Disk *other = list_at(v->domain->disks, i, Disk);
-
-        if (other == disk)
-            break;
-        if (!g_strcmp0(other->target_dev, disk->target_dev))
-            validation_error(v, "target/@dev", "disk-target-duplicate",
-                             "target '%s' is already another disk's", disk->target_dev);
-    }
     if (disk_target_index(disk->target_dev) < 0)
         validation_error(v, "target/@dev", "disk-target",
                          "'%s' is no disk name: two letters for the bus and letters for the disk",

@@ -106,4 +106,6 @@ bool disk_has_source(const Disk *disk);
 const StorageAuth *disk_auth(const Disk *disk);
 const StorageEncryption *disk_encryption(const Disk *disk);
 /* Rules beyond single fields (disk-check.c). */
+/* No two disks have one target. */
+void disk_targets_validate(const Validation *v);
 void disk_validate(const Validation *validation, gconstpointer item);

@@ -16,10 +16,12 @@
 #include <gio/gio.h>
 
 #include "model/controller.h"
+#include "model/disk.h"
 #include "model/domain-section.h"
 #include "model/iothread.h"
 #include "model/memory.h"
 #include "model/quantity.h"
+#include "model/text.h"
 
 static const char *const type_names[] = {
     [DOMAIN_TYPE_QEMU] = "qemu",
@@ -27,10 +29,13 @@ static const char *const type_names[] = {
     NULL,
 };
 static const char *const lifecycle_names[] = {
-    [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve",
+    [ACTION_DESTROY] = "destroy",
+    [ACTION_RESTART] = "restart",
+    [ACTION_PRESERVE] = "preserve",
     [ACTION_RENAME_RESTART] = "rename-restart",
     [ACTION_COREDUMP_DESTROY] = "coredump-destroy",
-    [ACTION_COREDUMP_RESTART] = "coredump-restart", NULL,
+    [ACTION_COREDUMP_RESTART] = "coredump-restart",
+    NULL,
 };
 static const Field head_fields[] = {
     FIELD_ENUM(Domain, type, type_names, .path = "@type", .is_required = true,
@@ -44,7 +49,8 @@ static const Field head_fields[] = {
     FIELD_STRING(Domain, description, .path = "description", .change = CHANGE_NONE,
                  .doc = "Any text."),
     FIELD_RAW(Domain, metadata, .path = "metadata", .change = CHANGE_NONE,
-              .doc = "Other programs' XML, kept; `vk:policy` is virtkeep's (docs/configuration.md)."),
+              .doc =
+                  "Other programs' XML, kept; `vk:policy` is virtkeep's (docs/configuration.md)."),
     FIELD_END,
 };
 
@@ -54,14 +60,16 @@ static const Field lifecycle_fields[] = {
     FIELD_ENUM(Domain, on_reboot, lifecycle_names, .path = "on_reboot",
                .doc = "What the guest's reboot does: `restart` (default) or `destroy`."),
     FIELD_ENUM(Domain, on_crash, lifecycle_names, .path = "on_crash", .change = CHANGE_NONE,
-               .doc = "What a crash of the guest does: `destroy` (default), `restart` or `preserve`."),
+               .doc =
+                   "What a crash of the guest does: `destroy` (default), `restart` or `preserve`."),
     FIELD_NO_EFFECT("virtkeep takes no leases", .path = "on_lockfailure",
                     .doc = "What losing a lease does."),
     FIELD_YES_NO(Domain, suspend_to_mem, .path = "pm/suspend-to-mem/@enabled",
                  .doc = "Whether the guest can sleep."),
     FIELD_YES_NO(Domain, suspend_to_disk, .path = "pm/suspend-to-disk/@enabled",
                  .doc = "Whether the guest can hibernate."),
-    FIELD_REFUSED("only pSeries machines have it", .path = "devices/nvram", .doc = "A pSeries NVRAM."),
+    FIELD_REFUSED("only pSeries machines have it", .path = "devices/nvram",
+                  .doc = "A pSeries NVRAM."),
     FIELD_REFUSED("virtkeep filters no redirected USB devices", .path = "devices/redirfilter",
                   .doc = "Which USB devices may be redirected."),
     FIELD_STRING(Domain, emulator, .path = "devices/emulator",
@@ -72,10 +80,11 @@ static const Field lifecycle_fields[] = {
 static const DomainSection head_section, io_section, lifecycle_section;
 /* In the order of a document. The lists of devices come after the lifecycle. */
 static const DomainSection *const sections[] = {
-    &head_section,          &domain_memory_section,   &domain_tuning_section,
-    &io_section,
-    &domain_os_section,     &domain_features_section, &domain_cpu_section,
-    &domain_clock_section,  &lifecycle_section,       NULL,
+    &head_section,          &domain_memory_section,
+    &domain_tuning_section, &io_section,
+    &domain_os_section,     &domain_features_section,
+    &domain_cpu_section,    &domain_clock_section,
+    &lifecycle_section,     NULL,
 };
 static const DomainSection *const sections_after_devices[] = {
     &domain_security_section,
@@ -208,6 +217,8 @@ name_mistake(const char *name)
 {
     if (!*name)
         return "a name is not empty";
+    if (!g_utf8_validate(name, -1, NULL))
+        return "a name is UTF-8 text";
     if (strchr(name, '/') || strchr(name, '\n'))
         return "a name has no '/' and no line break";
     if (*name == '.' || *name == '-')
@@ -216,6 +227,12 @@ name_mistake(const char *name)
         return "a name does not end in '.lock': lock files do";
     if (strlen(name) > NAME_MAX_BYTES)
         return "a name has at most 200 bytes";
+    for (const char *c = name; *c; c = g_utf8_next_char(c)) {
+        if (character_is_control(g_utf8_get_char(c)))
+            return "a name has no control characters";
+        if (character_is_deceptive(g_utf8_get_char(c)))
+            return "a name has no marks that reorder text on the screen";
+    }
     return NULL;
 }
 
@@ -313,5 +330,6 @@ domain_validate(const Domain *domain, const PositionMap *positions, Diagnostics 
     for (guint i = 0; sections_after_devices[i]; i++)
         sections_after_devices[i]->validate(&v);
     validate_boot_order(&v);
+    disk_targets_validate(&v);
     validate_devices(&v);
 }

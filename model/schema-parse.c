@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "model/quantity.h"
+#include "model/text.h"
 
 /* Characters of a stray text that a diagnostic repeats. */
 #define TEXT_SHOWN 30
@@ -110,11 +111,14 @@ unit_of(Walk *walk, const XmlNode *node, const Field *row)
     if (!attribute)
         return unit;
     unit = size_unit_bytes(attribute->value);
-    if (!unit)
+    if (!unit) {
+        g_autofree char *shown = text_excerpt(attribute->value, TEXT_EXCERPT);
+
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, attribute->at, "bad-value",
                         "<%s unit='%s'>: expected one of b, KB, KiB, MB, MiB, GB, GiB, TB, TiB, "
                         "PB, PiB, EB, EiB",
-                        node->name, attribute->value);
+                        node->name, shown);
+    }
     return unit;
 }
 
@@ -125,7 +129,7 @@ take_value(Walk *walk, const XmlNode *node, const Field *row, const char *name, 
 {
     const FieldKind *kind = field_kind(row);
     guint64 unit = row->type == TYPE_SIZE ? unit_of(walk, node, row) : 1;
-    g_autofree char *expected = NULL;
+    g_autofree char *expected = NULL, *shown = NULL;
     ValueResult result;
 
     walk_use(walk, row)->is_taken = true;
@@ -135,14 +139,15 @@ take_value(Walk *walk, const XmlNode *node, const Field *row, const char *name, 
     if (result == VALUE_GOOD)
         return;
     expected = kind->expected(row);
+    shown = text_excerpt(text, TEXT_EXCERPT);
     if (name)
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, at,
                         result == VALUE_BAD ? "bad-value" : "out-of-range",
-                        "<%s %s='%s'>: expected %s", node->name, name, text, expected);
+                        "<%s %s='%s'>: expected %s", node->name, name, shown, expected);
     else
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, at,
                         result == VALUE_BAD ? "bad-value" : "out-of-range",
-                        "<%s>%s</%s>: expected %s", node->name, text, node->name, expected);
+                        "<%s>%s</%s>: expected %s", node->name, shown, node->name, expected);
 }
 
 static void
