@@ -131,6 +131,7 @@ build_argv(Subject *subject, const Site *site, const Domain *domain, char ***ret
 
     host_facts_add_pools(&facts, site->config);
     facts.host_model = host_model;
+    host_facts_add_devices(&facts, site->host);
     facts.is_qemu_namespace_allowed = site->config->allow_qemu_namespace;
     /* One that can't be made is said by the QEMU that needs it. */
     (void) g_mkdir_with_parents(memory, 0700);

@@ -15,6 +15,7 @@
 
 #include <mntent.h>
 
+#include "controller/host-devices.h"
 #include "model/firmware.h"
 #include "qemu/process.h"
 
@@ -153,6 +154,7 @@ host_new(void)
     if (!host->seed)
         host->seed = g_strdup("");
     host->boot_id = process_boot_id(NULL);
+    host->sysfs = g_strdup("/sys");
     host->thp_size = thp ? g_ascii_strtoull(thp, NULL, 10) : 0;
     if (!host->thp_size)
         host->thp_size = 2u << 20;
@@ -172,6 +174,7 @@ host_free(Host *host)
         return;
     g_free(host->seed);
     g_free(host->boot_id);
+    g_free(host->sysfs);
     g_array_unref(host->huge_pages);
     g_ptr_array_unref(host->firmware);
     g_free(host);
@@ -210,6 +213,19 @@ host_facts_add_pools(HostFacts *facts, const Config *config)
     facts->networks = config;
     facts->find_pool = find_pool;
     facts->pools = config;
+}
+
+static char *
+find_scsi_generic(gconstpointer scsi, guint adapter, guint bus, guint target, guint64 unit)
+{
+    return host_scsi_generic(((const Host *) scsi)->sysfs, adapter, bus, target, unit);
+}
+
+void
+host_facts_add_devices(HostFacts *facts, const Host *host)
+{
+    facts->find_scsi_generic = find_scsi_generic;
+    facts->scsi = host;
 }
 
 ActionOwner

@@ -18,6 +18,7 @@ typedef struct Host {
     guint64 page_size, default_huge_page;
     GPtrArray *firmware; /* FirmwareImage: by descriptor, then well-known */
     GArray *huge_pages; /* HugePageMount, paths owned */
+    char *sysfs;        /* "/sys" */
 } Host;
 
 Host *host_new(void);
@@ -31,6 +32,8 @@ HostFacts host_facts(const Host *host, const char *run_directory, const char *me
                      gint64 now);
 /* The configuration's pools and networks; borrows @config. */
 void host_facts_add_pools(HostFacts *facts, const Config *config);
+/* This host's devices, where it is not only shown what they would be; borrows @host. */
+void host_facts_add_devices(HostFacts *facts, const Host *host);
 ActionOwner host_owner(const Host *host);
 /* Whether the process that owns an action still lives (@data: Host). */
 gboolean host_owner_is_alive(const ActionOwner *owner, gpointer data);

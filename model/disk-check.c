@@ -119,8 +119,11 @@ validate_bus(const Validation *v, const Disk *disk)
             validation_error(v, rows[i].path, "disk-bus", "is for %s disks", rows[i].words);
     if (bus != DISK_BUS_VIRTIO)
         validate_no_virtio_options(v, &disk->virtio);
-    if (bus == DISK_BUS_SD)
-        validation_error(v, "target/@bus", "not-supported", "a PC has no slot for SD cards");
+    if (bus != DISK_BUS_SD)
+        return;
+    validation_warning(v, "target/@bus", "not-launchable", "a PC has no slot for SD cards");
+    if (disk_type(disk) != DISK_FILE && disk_type(disk) != DISK_BLOCK)
+        validation_error(v, "@type", "disk-sd", "an SD card is a file or a block device");
 }
 
 static void

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Devices of the host that the guest is given: PCI and mediated devices through VFIO, USB devices,
- * and SCSI targets of vhost-scsi.
+ * SCSI units (of the host's adapters or of an iSCSI server), and SCSI targets of vhost-scsi.
  *
  * They share QEMU ids with the interfaces of type hostdev, which come first: hostdev0, hostdev1, …
  * An address of type `unassigned` keeps the device away from the host without giving it to the
- * guest. SCSI units (type scsi) are named, so that a file that has them is refused by name.
+ * guest. A SCSI unit sits on a drive address, which it must not share with a disk.
  */
 #include "model/hostdev.h"
 
+#include <string.h>
+
+#include "model/disk.h"
 #include "model/interface.h"
 
 #define PCI_RANK 7
@@ -32,6 +35,8 @@ static const char *const reset_names[] = { NULL, "off", "uninitialized", "on", N
 static const char *const driver_names[] = { NULL, "vfio", NULL };
 static const char *const address_names[] = { NULL, "pci", NULL };
 static const char *const protocol_names[] = { NULL, "vhost", NULL };
+static const char *const scsi_protocol_names[] = { NULL, "iscsi", NULL };
+static const char *const sgio_names[] = { NULL, "filtered", "unfiltered", NULL };
 static const char *const teaming_names[] = { NULL, "persistent", "transient", NULL };
 
 #define FOR(types) WHEN(Hostdev, type, "@type", types)
@@ -39,11 +44,12 @@ static const char *const teaming_names[] = { NULL, "persistent", "transient", NU
 #define USB WHEN_IS(HOSTDEV_USB)
 #define MDEV WHEN_IS(HOSTDEV_MDEV)
 #define VHOST WHEN_IS(HOSTDEV_SCSI_HOST)
+#define SCSI WHEN_IS(HOSTDEV_SCSI)
 
 static const Field hostdev_fields[] = {
     FIELD_ENUM(Hostdev, mode, mode_names, .path = "@mode", .doc = "`subsystem`."),
     FIELD_ENUM(Hostdev, type, type_names, .path = "@type", .is_required = true,
-               .doc = "`pci`, `usb`, `scsi_host` or `mdev`."),
+               .doc = "`pci`, `usb`, `scsi`, `scsi_host` or `mdev`."),
     FIELD_YES_NO(Hostdev, managed, .path = "@managed",
                  .doc = "pci: whether the host's driver is detached and attached again."),
     FIELD_ENUM(Hostdev, model, model_names, .path = "@model", FOR(MDEV | VHOST),
@@ -52,6 +58,11 @@ static const Field hostdev_fields[] = {
                  .doc = "Whether it is the guest's display."),
     FIELD_ON_OFF(Hostdev, ramfb, .path = "@ramfb", FOR(PCI | MDEV),
                  .doc = "Whether it shows something before its driver is loaded."),
+    FIELD_YES_NO(Hostdev, raw_io, .path = "@rawio", FOR(SCSI),
+                 .no_effect = "QEMU has the rights of the user that runs virtkeep",
+                 .doc = "scsi: the right to send any SCSI command."),
+    FIELD_ENUM(Hostdev, sgio, sgio_names, .path = "@sgio", FOR(SCSI),
+               .doc = "scsi: `filtered`; kernels have no other way."),
     FIELD_ENUM(Hostdev, driver_name, driver_names, .path = "driver/@name", FOR(PCI),
                .doc = "`vfio`."),
     FIELD_REFUSED("virtkeep binds no drivers but vfio-pci", .path = "driver/@model",
@@ -63,6 +74,27 @@ static const Field hostdev_fields[] = {
               .doc = "Bus of the host."),
     FIELD_UINT(Hostdev, bus, .path = "source/address/@bus", .max = 999, FOR(USB),
                .doc = "Bus of the host."),
+    FIELD_UINT(Hostdev, bus, .path = "source/address/@bus", .max = G_MAXUINT32, FOR(SCSI),
+               .doc = "Channel of the adapter."),
+    FIELD_UINT(Hostdev, target, .path = "source/address/@target", .max = G_MAXUINT32, FOR(SCSI),
+               .doc = "Target."),
+    FIELD_UINT(Hostdev, unit, .path = "source/address/@unit", FOR(SCSI), .doc = "Unit."),
+    FIELD_STRING(Hostdev, adapter, .path = "source/adapter/@name", FOR(SCSI),
+                 .doc = "Adapter of the host: `scsi_host0`."),
+    FIELD_ENUM(Hostdev, is_iscsi, scsi_protocol_names, .path = "source/@protocol", FOR(SCSI),
+               .doc = "`iscsi`: a unit of a server's."),
+    FIELD_STRING(Hostdev, name, .path = "source/@name", FOR(SCSI),
+                 .doc = "iscsi: TARGET or TARGET/UNIT."),
+    FIELD_LIST(Hostdev, hosts, &storage_host_schema, .path = "source/host", FOR(SCSI),
+               .doc = "iscsi: the server."),
+    FIELD_STRUCT(Hostdev, auth, &storage_auth_schema, .path = "source/auth", FOR(SCSI),
+                 .doc = "iscsi: the login."),
+    FIELD_STRING(Hostdev, initiator, .path = "source/initiator/iqn/@name", FOR(SCSI),
+                 .doc = "iscsi: whom QEMU says it is."),
+    FIELD_FLAG(Hostdev, is_read_only, .path = "readonly", FOR(SCSI),
+               .doc = "scsi: the guest can't write."),
+    FIELD_FLAG(Hostdev, is_shareable, .path = "shareable", FOR(SCSI),
+               .doc = "scsi: other guests have it too."),
     FIELD_HEX(Hostdev, slot, .path = "source/address/@slot", .max = 0x1f, FOR(PCI), .doc = "Slot."),
     FIELD_HEX(Hostdev, function, .path = "source/address/@function", .max = 7, FOR(PCI),
               .doc = "Function."),
@@ -98,6 +130,51 @@ static const Schema hostdev_schema = {
     .doc = "A device of the host.",
 };
 
+bool
+hostdev_adapter_number(const Hostdev *hostdev, guint *ret_number)
+{
+    static const char prefix[] = "scsi_host";
+    guint64 number;
+
+    if (!hostdev->adapter || !g_str_has_prefix(hostdev->adapter, prefix) ||
+        !g_ascii_string_to_unsigned(hostdev->adapter + strlen(prefix), 10, 0, G_MAXUINT, &number,
+                                    NULL))
+        return false;
+    *ret_number = number;
+    return true;
+}
+
+StorageSource
+hostdev_iscsi_source(const Hostdev *hostdev)
+{
+    return (StorageSource){
+        .protocol = PROTOCOL_ISCSI,
+        .name = hostdev->name,
+        .hosts = hostdev->hosts,
+        .initiator = hostdev->initiator,
+        .auth = hostdev->auth,
+    };
+}
+
+/* Where two iscsi sources lead: the server's name is a matter of spelling, the port is not. */
+static bool
+is_same_server(const Hostdev *a, const Hostdev *b)
+{
+    const StorageHost *x = list_length(a->hosts) ? list_at(a->hosts, 0, StorageHost) : NULL;
+    const StorageHost *y = list_length(b->hosts) ? list_at(b->hosts, 0, StorageHost) : NULL;
+
+    return x && y && !g_strcmp0(x->name, y->name) && x->port.value == y->port.value;
+}
+
+static bool
+is_same_unit(const Hostdev *a, const Hostdev *b)
+{
+    if (a->is_iscsi || b->is_iscsi)
+        return a->is_iscsi && b->is_iscsi && !g_strcmp0(a->name, b->name) && is_same_server(a, b);
+    return !g_strcmp0(a->adapter, b->adapter) && a->bus.value == b->bus.value &&
+           a->target.value == b->target.value && a->unit.value == b->unit.value;
+}
+
 static bool
 is_same_source(const Hostdev *a, const Hostdev *b)
 {
@@ -107,6 +184,8 @@ is_same_source(const Hostdev *a, const Hostdev *b)
         return !g_strcmp0(a->uuid, b->uuid);
     if (a->type == HOSTDEV_SCSI_HOST)
         return !g_strcmp0(a->wwpn, b->wwpn);
+    if (a->type == HOSTDEV_SCSI)
+        return is_same_unit(a, b);
     return a->domain.value == b->domain.value && a->bus.value == b->bus.value &&
            a->slot.value == b->slot.value && a->function.value == b->function.value &&
            a->device.value == b->device.value && a->vendor.value == b->vendor.value &&
@@ -120,7 +199,8 @@ validate_source(const Validation *v, const Hostdev *hostdev)
         [HOSTDEV_PCI] = hostdev->bus.is_set && hostdev->slot.is_set,
         [HOSTDEV_USB] = (hostdev->bus.is_set && hostdev->device.is_set) ||
                         (hostdev->vendor.is_set && hostdev->product.is_set),
-        [HOSTDEV_SCSI] = true,
+        [HOSTDEV_SCSI] = hostdev->is_iscsi || (hostdev->adapter && hostdev->bus.is_set &&
+                                               hostdev->target.is_set && hostdev->unit.is_set),
         [HOSTDEV_SCSI_HOST] =
             hostdev->protocol && hostdev->wwpn && g_str_has_prefix(hostdev->wwpn, "naa."),
         [HOSTDEV_MDEV] = hostdev->uuid,
@@ -129,6 +209,52 @@ validate_source(const Validation *v, const Hostdev *hostdev)
     if (!is_there[hostdev->type])
         validation_error(v, NULL, "hostdev-source", "<source> does not name a device of type '%s'",
                          type_names[hostdev->type]);
+}
+
+/* A drive address in the bounds of its controller, as libvirt has it for disks. */
+static void
+validate_scsi_address(const Validation *v, const Hostdev *hostdev)
+{
+    const Address *address = hostdev->info.address;
+    bool is_narrow;
+
+    if (!address)
+        return;
+    if (address->type != ADDRESS_DRIVE)
+        return validation_error(v, "address/@type", "hostdev-address",
+                                "a SCSI unit has an address of type 'drive'");
+    is_narrow = domain_scsi_is_narrow(v->domain, address->controller.value);
+    if (address->bus.value)
+        validation_error(v, "address/@bus", "address-drive", "bus must be 0 here");
+    if (is_narrow && address->target.value)
+        validation_error(v, "address/@target", "address-drive", "target must be 0 here");
+    if (is_narrow && address->unit.value > 7)
+        validation_error(v, "address/@unit", "address-drive",
+                         "an lsilogic controller has units 0 to 7");
+}
+
+static void
+validate_scsi(const Validation *v, const Hostdev *hostdev)
+{
+    const StorageSource source = hostdev_iscsi_source(hostdev);
+    const StorageCheck check = {
+        .validation = v, .path = "", .type = DISK_NETWORK, .source = &source, .auth = hostdev->auth
+    };
+    guint number;
+
+    if (hostdev->sgio == SGIO_UNFILTERED)
+        validation_error(v, "@sgio", "not-supported", "no kernel passes unfiltered commands");
+    if (hostdev->is_iscsi && (hostdev->adapter || hostdev->unit.is_set))
+        validation_error(v, "source", "hostdev-source",
+                         "it is either a server's unit or an adapter's");
+    else if (hostdev->is_iscsi)
+        storage_check(&check);
+    else if (hostdev->name || list_length(hostdev->hosts) || hostdev->auth || hostdev->initiator)
+        validation_error(v, "source", "hostdev-source", "is for protocol='iscsi'");
+    else if (hostdev->adapter && !hostdev_adapter_number(hostdev, &number))
+        validation_error(v, "source/adapter/@name", "hostdev-source",
+                         "an adapter's name is 'scsi_host' and its number");
+    validate_scsi_address(v, hostdev);
 }
 
 static void
@@ -141,10 +267,9 @@ hostdev_validate(const Validation *v, gconstpointer item)
         return;
     if (hostdev->mode == HOSTDEV_CAPABILITIES)
         return validation_error(v, "@mode", "not-supported", "'capabilities' is for containers");
-    if (hostdev->type == HOSTDEV_SCSI)
-        return validation_error(v, "@type", "not-supported",
-                                "SCSI units of the host are not supported yet");
     validate_source(v, hostdev);
+    if (hostdev->type == HOSTDEV_SCSI)
+        validate_scsi(v, hostdev);
     if (is_mdev && hostdev->model != HOSTDEV_MODEL_VFIO_PCI)
         validation_error(v, "@model", "hostdev-model", "on x86 an mdev's model is 'vfio-pci'");
     if (!is_mdev && hostdev->model && hostdev->model < HOSTDEV_MODEL_VIRTIO)
@@ -169,8 +294,9 @@ hostdev_bus(const Domain *domain, gconstpointer item)
 
     if (hostdev->type == HOSTDEV_USB)
         return BUS_USB;
-    if (hostdev->type == HOSTDEV_SCSI ||
-        (hostdev->info.address && hostdev->info.address->type == ADDRESS_UNASSIGNED))
+    if (hostdev->type == HOSTDEV_SCSI)
+        return BUS_DRIVE;
+    if (hostdev->info.address && hostdev->info.address->type == ADDRESS_UNASSIGNED)
         return BUS_NONE;
     return hostdev->model == HOSTDEV_MODEL_TRANSITIONAL ? BUS_PCI : BUS_PCIE;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/domain.h"
+#include "model/storage-source.h"
 
 /* Devices of the host that the guest is given. */
 typedef enum {
@@ -30,8 +31,16 @@ typedef struct Hostdev {
     int driver_name;                /* 1: vfio */
     int address_type;               /* 1: pci, which may be left out */
     OptUint domain, slot, function; /* pci */
-    OptUint bus;                    /* pci, usb */
+    OptUint bus;                    /* pci, usb, scsi */
     OptUint device;                 /* usb */
+    char *adapter;                  /* scsi: "scsi_host0" */
+    OptUint target, unit;           /* scsi */
+    int is_iscsi;                   /* 1: scsi of a server */
+    char *name, *initiator;         /* iscsi */
+    GPtrArray *hosts;               /* StorageHost: iscsi */
+    StorageAuth *auth;              /* iscsi */
+    int raw_io, sgio;               /* yes/no; 1: filtered, 2: unfiltered */
+    bool is_read_only, is_shareable;
     OptUint vendor, product;        /* usb */
     int guest_reset;                /* GuestReset: usb */
     char *uuid;                     /* mdev */
@@ -42,3 +51,8 @@ typedef struct Hostdev {
 } Hostdev;
 
 extern const DeviceKind hostdev_kind;
+
+/* The number of a SCSI unit's adapter ("scsi_host3": 3); false when its name is none. */
+bool hostdev_adapter_number(const Hostdev *hostdev, guint *ret_number);
+/* The source of an iscsi unit as an image's; borrows from @hostdev. */
+StorageSource hostdev_iscsi_source(const Hostdev *hostdev);

@@ -192,7 +192,8 @@ take_text(Walk *walk, const XmlNode *node, const Field *row)
     if (row && is_passed_over(row))
         return;
     if (node->text && is_read) {
-        take_value(walk, node, row, NULL, node->text, node->at);
+        take_value(walk, node, row, NULL,
+                   row->is_verbatim && node->verbatim ? node->verbatim : node->text, node->at);
     } else if (node->text) {
         g_autofree char *start = g_utf8_strlen(node->text, -1) > TEXT_SHOWN
                                      ? g_utf8_substring(node->text, 0, TEXT_SHOWN)

@@ -91,6 +91,7 @@ struct Field {
     bool is_required;      /* diagnostic missing-element / missing-attribute when absent */
     bool is_secret;        /* a change of it does not say its values: "(hidden)" */
     bool is_output;        /* libvirt writes it, nobody reads it: parsed over, never kept */
+    bool is_verbatim;      /* white space around the text is part of it */
     const char *refuse;    /* any use is refused, with this reason (code not-supported) */
     const char *no_effect; /* accepted, no effect under virtkeep: WHY; reported as a note */
 

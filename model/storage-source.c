@@ -151,10 +151,10 @@ static const Field host_fields[] = {
     FIELD_STRING(StorageHost, socket, .path = "@socket", .doc = "unix: path of the socket."),
     FIELD_END,
 };
-static const Schema host_schema = { .element = "host",
-                                    .size = sizeof(StorageHost),
-                                    .fields = host_fields,
-                                    .doc = "A storage server." };
+const Schema storage_host_schema = { .element = "host",
+                                     .size = sizeof(StorageHost),
+                                     .fields = host_fields,
+                                     .doc = "A storage server." };
 
 static const Field cookie_fields[] = {
     FIELD_STRING(StorageCookie, name, .path = "@name", .is_required = true, .doc = "Its name."),
@@ -260,7 +260,7 @@ static const Field source_fields[] = {
       .path = "address/@type",
       .no_effect = "it is always PCI",
       .doc = "`pci`." },
-    FIELD_LIST(StorageSource, hosts, &host_schema, .path = "host", .doc = "Servers."),
+    FIELD_LIST(StorageSource, hosts, &storage_host_schema, .path = "host", .doc = "Servers."),
     FIELD_STRING(StorageSource, snapshot, .path = "snapshot/@name", .doc = "rbd: a snapshot."),
     FIELD_STRING(StorageSource, config, .path = "config/@file",
                  .doc = "rbd: the client's configuration file."),

@@ -150,8 +150,8 @@ struct StorageImage {
 
 extern const char *const disk_type_names[], *const disk_format_names[];
 extern const char *const storage_protocol_names[];
-extern const Schema storage_source_schema, storage_auth_schema, storage_encryption_schema,
-    storage_backing_schema;
+extern const Schema storage_host_schema, storage_source_schema, storage_auth_schema,
+    storage_encryption_schema, storage_backing_schema;
 
 /* Whether @source says where, for @type. */
 bool storage_is_set(int type, const StorageSource *source);

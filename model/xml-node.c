@@ -44,6 +44,7 @@ xml_node_free(XmlNode *node)
     g_free(node->name);
     g_free(node->namespace_);
     g_free(node->text);
+    g_free(node->verbatim);
     g_clear_pointer(&node->attributes, g_ptr_array_unref);
     g_clear_pointer(&node->children, g_ptr_array_unref);
     g_free(node);
@@ -90,6 +91,7 @@ xml_node_copy(const XmlNode *node)
     XmlNode *copy = xml_node_new(node->name, node->namespace_);
 
     copy->text = g_strdup(node->text);
+    copy->verbatim = g_strdup(node->verbatim);
     copy->at = node->at;
     for (guint i = 0; node->attributes && i < node->attributes->len; i++) {
         const XmlAttribute *attribute = node->attributes->pdata[i];

@@ -221,9 +221,12 @@ end_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlCha
     node = g_ptr_array_steal_index(builder->open, builder->open->len - 1);
     text = g_ptr_array_steal_index(builder->texts, builder->texts->len - 1);
     node->text = g_string_free(text, FALSE);
-    g_strstrip(node->text);
+    node->verbatim = node->text;
+    node->text = g_strstrip(g_strdup(node->text));
     if (!*node->text)
         g_clear_pointer(&node->text, g_free);
+    if (!node->text || g_str_equal(node->text, node->verbatim))
+        g_clear_pointer(&node->verbatim, g_free);
 }
 
 static void

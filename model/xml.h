@@ -30,6 +30,7 @@ typedef struct XmlNode {
     char *name;       /* local name */
     char *namespace_; /* namespace URI, or NULL */
     char *text;       /* character data with surrounding white space removed, or NULL if empty */
+    char *verbatim;   /* the same with it, or NULL: there is none */
     GPtrArray *attributes; /* XmlAttribute*, in document order; NULL when there are none */
     GPtrArray *children;   /* XmlNode*, in document order; NULL when there are none */
     Position at;

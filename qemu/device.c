@@ -283,6 +283,25 @@ device_tree_add_uint(Json *tree, const char *name, const OptUint *value)
 }
 
 void
+device_tree_add_scsi(const DeviceContext *context, Json *tree, const Address *address)
+{
+    guint64 index = address ? address->controller.value : 0;
+    const char *id = address ? needed_controller(context, CONTROLLER_SCSI, index) : NULL;
+    g_autofree char *bus = id ? g_strconcat(id, ".0", NULL) : NULL;
+
+    if (!address)
+        return;
+    json_set_string(tree, "bus", bus);
+    if (domain_scsi_is_narrow(context->at.domain, index)) {
+        json_set_uint(tree, "scsi-id", address->unit.value);
+        return;
+    }
+    json_set_uint(tree, "channel", address->bus.value);
+    json_set_uint(tree, "scsi-id", address->target.value);
+    json_set_uint(tree, "lun", address->unit.value);
+}
+
+void
 device_tree_add_virtio(Json *tree, const VirtioOptions *options)
 {
     device_tree_add_tristate(tree, "iommu_platform", options->iommu);

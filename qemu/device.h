@@ -131,6 +131,8 @@ void device_tree_add_info(const DeviceContext *context, Json *tree, const Device
 /* Sets a bool where the Tristate is not absent. */
 void device_tree_add_tristate(Json *tree, const char *name, int value);
 void device_tree_add_uint(Json *tree, const char *name, const OptUint *value);
+/* Bus and place of a drive address on a SCSI controller. */
+void device_tree_add_scsi(const DeviceContext *context, Json *tree, const Address *address);
 void device_tree_add_virtio(Json *tree, const VirtioOptions *options);
 /* "virtio-net" with VIRTIO_MODEL_TRANSITIONAL: "virtio-net-pci-transitional". Caller frees. */
 char *virtio_driver(const char *prefix, int virtio_model);

@@ -7,7 +7,8 @@
  *
  * The nodes are named by the disk's target, which stays the same for as long as the disk does;
  * images behind it have their depth in their names. One image's nodes are qemu/storage.h's matter.
- * A vhost-user disk has no nodes but a socket.
+ * A vhost-user disk has no nodes but a socket. An SD card is a -drive, since it has no -device: its
+ * slot is the board's, and no PC has one, so that such a domain is shown and never started.
  *
  * What the file says about caching, aio and discards holds for every image of the chain;
  * detect-zeroes for the topmost.
@@ -238,7 +239,7 @@ disk_backends(const DeviceContext *context, gconstpointer device, GPtrArray *bac
 
     if (disk->type == DISK_VHOST_USER && disk->source)
         add_vhost_user(disk, backends);
-    if (!has_medium(disk))
+    if (!has_medium(disk) || disk_bus(disk) == DISK_BUS_SD)
         return;
     backing = add_chain(context, disk, disk->backing, 1, backends);
     node.backing = backing;
@@ -277,23 +278,15 @@ disk_driver(const Disk *disk)
     case DISK_BUS_SD:
         break;
     }
-    return g_strdup("sd-card");
+    return NULL;
 }
 
+/* Part of what the guest names the disk by; without it QEMU would use the block node's name. */
 static void
-add_scsi_address(const Domain *domain, const Disk *disk, Json *tree)
+add_scsi_name(const Disk *disk, Json *tree)
 {
-    const Address *address = disk->info.address;
     g_autofree char *device_id = backend_name("drive-", &disk->info);
 
-    if (domain_scsi_is_narrow(domain, address->controller.value)) {
-        json_set_uint(tree, "scsi-id", address->unit.value);
-    } else {
-        json_set_uint(tree, "channel", address->bus.value);
-        json_set_uint(tree, "scsi-id", address->target.value);
-        json_set_uint(tree, "lun", address->unit.value);
-    }
-    /* Part of what the guest names the disk by; without it QEMU would use the block node's name. */
     if (disk_device(disk) != DISK_DEVICE_LUN)
         json_set_string(tree, "device_id", disk->serial ? disk->serial : device_id);
 }
@@ -302,27 +295,22 @@ add_scsi_address(const Domain *domain, const Disk *disk, Json *tree)
 static void
 add_drive_address(const DeviceContext *context, const Disk *disk, Json *tree)
 {
-    /* Where a type is not named, the bus needs no name. */
-    static const ControllerType types[] = {
-        [DISK_BUS_IDE] = CONTROLLER_IDE,
-        [DISK_BUS_SATA] = CONTROLLER_SATA,
-        [DISK_BUS_SCSI] = CONTROLLER_SCSI,
-        [DISK_BUS_SD] = 0,
-    };
     const Address *address = disk->info.address;
-    DiskBus disk_on = disk_bus(disk);
-    const char *id = types[disk_on]
-                         ? needed_controller(context, types[disk_on], address->controller.value)
-                         : NULL;
-    guint number = disk_on == DISK_BUS_IDE    ? address->bus.value
-                   : disk_on == DISK_BUS_SATA ? address->unit.value
-                                              : 0;
-    g_autofree char *bus = id ? g_strdup_printf("%s.%u", id, number) : NULL;
+    bool is_ide = disk_bus(disk) == DISK_BUS_IDE, is_sata = disk_bus(disk) == DISK_BUS_SATA;
+    const char *id = NULL;
+    g_autofree char *bus = NULL;
 
-    json_set_string(tree, "bus", bus);
-    if (disk_on == DISK_BUS_SCSI)
-        add_scsi_address(context->at.domain, disk, tree);
-    else if (disk_on != DISK_BUS_SATA)
+    if (disk_bus(disk) == DISK_BUS_SCSI) {
+        device_tree_add_scsi(context, tree, address);
+        return add_scsi_name(disk, tree);
+    }
+    if (is_ide || is_sata)
+        id = needed_controller(context, is_ide ? CONTROLLER_IDE : CONTROLLER_SATA,
+                               address->controller.value);
+    if (id)
+        bus = g_strdup_printf("%s.%u", id, (guint) (is_ide ? address->bus : address->unit).value);
+    json_set_string(tree, "bus", bus); /* a floppy's needs no name */
+    if (!is_sata)
         json_set_uint(tree, "unit", address->unit.value);
 }
 
@@ -345,6 +333,16 @@ add_error_policy(const Disk *disk, Json *tree)
         json_set_string(tree, "rerror", policies[disk->error_policy]);
 }
 
+/* libvirt writes spaces of a serial number with a backslash, and so the guest reads them. */
+static void
+add_serial(const Disk *disk, Json *tree)
+{
+    g_autoptr(GString) text = g_string_new(disk->serial);
+
+    g_string_replace(text, " ", "\\ ", 0);
+    json_set_string(tree, "serial", disk->serial ? text->str : NULL);
+}
+
 static void
 add_identity(const Disk *disk, Json *tree)
 {
@@ -359,7 +357,7 @@ add_identity(const Disk *disk, Json *tree)
         json_set_uint(tree, "wwn", g_ascii_strtoull(disk->wwn, NULL, 16));
     json_set_string(tree, "vendor", disk->vendor);
     json_set_string(tree, "product", disk->product);
-    json_set_string(tree, "serial", disk->serial);
+    add_serial(disk, tree);
     device_tree_add_uint(tree, "rotation_rate", &disk->rotation_rate);
     device_tree_add_uint(tree, "logical_block_size", &disk->logical_block);
     device_tree_add_uint(tree, "physical_block_size", &disk->physical_block);
@@ -377,8 +375,11 @@ disk_properties(const DeviceContext *context, gconstpointer device)
     g_autofree char *driver = disk_driver(disk), *node = drive_node(disk);
     g_autofree char *server = backend_name("chr-vu-", &disk->info);
     bool is_floppy = disk_bus(disk) == DISK_BUS_FDC;
-    Json *tree = device_tree_new(context, driver);
+    Json *tree;
 
+    if (!driver)
+        return NULL;
+    tree = device_tree_new(context, driver);
     device_tree_add_virtio(tree, &disk->virtio);
     device_tree_add_iothreads(context, tree, driver, &disk->iothread, disk->iothreads);
     device_tree_add_tristate(tree, "ioeventfd", disk->ioeventfd);
@@ -404,6 +405,33 @@ disk_properties(const DeviceContext *context, gconstpointer device)
         json_set_string(tree, "write-cache", cache_modes[cache_mode(disk)].write_cache);
     add_error_policy(disk, tree);
     return tree;
+}
+
+/* --- SD cards --- */
+
+static void
+disk_options(const DeviceContext *context, gconstpointer device, CommandLine *line)
+{
+    const Disk *disk = device;
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (disk_bus(disk) != DISK_BUS_SD || !has_medium(disk))
+        return;
+    option_text_add(text, "file",
+                    disk_type(disk) == DISK_BLOCK ? disk->source->dev : disk->source->file);
+    option_text_add(text, "format",
+                    disk_format_names[disk->format ? disk->format : DISK_FORMAT_RAW]);
+    option_text_add(text, "if", "sd");
+    option_text_add_uint(text, "index", MAX(0, disk_target_index(disk->target_dev)));
+    if (disk->is_read_only)
+        option_text_add(text, "readonly", "on");
+    command_line_add(line, "-drive", text->str);
+}
+
+static char *
+disk_launch_refusal(const Domain *domain, gconstpointer device)
+{
+    return disk_bus(device) == DISK_BUS_SD ? g_strdup("a PC has no slot for SD cards") : NULL;
 }
 
 /* --- before the guest runs --- */
@@ -469,5 +497,7 @@ const DeviceSpelling disk_spelling = {
     .kind = &disk_kind,
     .backends = disk_backends,
     .properties = disk_properties,
+    .options = disk_options,
+    .launch_refusal = disk_launch_refusal,
     .prepare = disk_prepare,
 };

@@ -36,6 +36,11 @@ typedef struct HostFacts {
     /* The bridge of a network; NULL: there is no such network. NULL function: there are none. */
     const char *(*find_network)(gconstpointer networks, const char *name);
     gconstpointer networks;
+    /* The generic device of a SCSI unit ("/dev/sg3"); NULL: there is no such unit. Caller frees.
+     * NULL function: the command line is for show. */
+    char *(*find_scsi_generic)(gconstpointer scsi, guint adapter, guint bus, guint target,
+                               guint64 unit);
+    gconstpointer scsi;
     /* The command line is shown, not run: what launch would pass as descriptors or find on the host
      * has a placeholder. */
     gboolean is_for_show;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Devices of the host, as QEMU opens them by itself: VFIO by PCI address or sysfs directory, USB
- * by device node or by ids, vhost-scsi by the target's name.
+ * by device node or by ids, vhost-scsi by the target's name. A SCSI unit of an adapter is a block
+ * node over its generic device: which one that is (/dev/sg3) changes with every boot of the host,
+ * so whoever launches looks it up, and a command line for show has /dev/sg0. A unit of an iSCSI
+ * server is a node like an iSCSI disk's.
  *
  * QEMU takes a PCI device only from vfio-pci. Binding it (managed='yes') is for the launch, which
  * can't yet: such a domain is shown but not started. A display that is there before its driver
@@ -11,6 +14,7 @@
 
 #include "model/input.h"
 #include "qemu/device.h"
+#include "qemu/storage.h"
 
 static Json *
 vfio_tree(const DeviceContext *context, const Hostdev *hostdev)
@@ -70,6 +74,83 @@ vhost_scsi_tree(const DeviceContext *context, const Hostdev *hostdev)
     return tree;
 }
 
+/* ---- SCSI units ---- */
+
+#define GENERIC_FOR_SHOW "/dev/sg0"
+
+static char *
+generic_device(const DeviceContext *context, const Hostdev *hostdev)
+{
+    const HostFacts *facts = context->facts;
+    guint adapter = 0;
+    char *path = NULL;
+
+    if (!facts->find_scsi_generic)
+        return g_strdup(GENERIC_FOR_SHOW);
+    if (hostdev_adapter_number(hostdev, &adapter))
+        path = facts->find_scsi_generic(facts->scsi, adapter, hostdev->bus.value,
+                                        hostdev->target.value, hostdev->unit.value);
+    if (!path)
+        validation_error(&context->at, "source", "host-lacks",
+                         "this host has no SCSI unit %u:%u:%u:%" G_GUINT64_FORMAT, adapter,
+                         (guint) hostdev->bus.value, (guint) hostdev->target.value,
+                         hostdev->unit.value);
+    return path;
+}
+
+/* Its place is short and its own; ids are the user's to choose, and may be neither. */
+static char *
+node_name(const Hostdev *hostdev)
+{
+    const Address *address = hostdev->info.address;
+
+    return address ? g_strdup_printf("lun%u-%u-%u", (guint) address->controller.value,
+                                     (guint) address->target.value, (guint) address->unit.value)
+                   : g_strdup("lun");
+}
+
+/* @name: node_name(). */
+static StorageNode
+scsi_node(const Hostdev *hostdev, const char *name, const StorageSource *source)
+{
+    return (StorageNode){
+        .name = name,
+        .type = hostdev->is_iscsi ? DISK_NETWORK : DISK_BLOCK,
+        .source = source,
+        .auth = hostdev->auth,
+        .is_read_only = hostdev->is_read_only,
+    };
+}
+
+static Json *
+scsi_tree(const DeviceContext *context, const Hostdev *hostdev)
+{
+    const StorageSource source = { 0 };
+    g_autofree char *name = node_name(hostdev);
+    const StorageNode node = scsi_node(hostdev, name, &source);
+    g_autofree char *drive = storage_top_node(&node);
+    Json *tree = device_tree_new(context, "scsi-generic");
+
+    json_set_string(tree, "drive", drive);
+    device_tree_add_scsi(context, tree, hostdev->info.address);
+    return tree;
+}
+
+static void
+hostdev_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
+{
+    const Hostdev *hostdev = device;
+    StorageSource source = hostdev_iscsi_source(hostdev);
+    g_autofree char *name = node_name(hostdev), *generic = NULL, *top = NULL;
+    StorageNode node = scsi_node(hostdev, name, &source);
+
+    if (hostdev->type != HOSTDEV_SCSI)
+        return;
+    if (!hostdev->is_iscsi)
+        generic = source.dev = generic_device(context, hostdev);
+    top = storage_add(context, &node, backends);
+}
+
 static Json *
 hostdev_properties(const DeviceContext *context, gconstpointer device)
 {
@@ -88,6 +169,8 @@ hostdev_properties(const DeviceContext *context, gconstpointer device)
         tree = usb_tree(context, hostdev);
     else if (hostdev->type == HOSTDEV_SCSI_HOST)
         tree = vhost_scsi_tree(context, hostdev);
+    else if (hostdev->type == HOSTDEV_SCSI)
+        tree = scsi_tree(context, hostdev);
     else
         tree = vfio_tree(context, hostdev);
     device_tree_add_info(context, tree, &hostdev->info);
@@ -96,5 +179,6 @@ hostdev_properties(const DeviceContext *context, gconstpointer device)
 
 const DeviceSpelling hostdev_spelling = {
     .kind = &hostdev_kind,
+    .backends = hostdev_backends,
     .properties = hostdev_properties,
 };

@@ -19,6 +19,7 @@
 #include "model/chardev.h"
 #include "model/disk.h"
 #include "model/graphics.h"
+#include "model/hostdev.h"
 #include "model/input.h"
 #include "model/iommu.h"
 #include "model/video.h"
@@ -288,6 +289,31 @@ imply_reader(const Resolution *resolution)
     imply_controller(resolution, CONTROLLER_CCID, MIN(info->address->controller.value, 255), 0);
 }
 
+/* One that is added is like those that the units before it sit on. */
+static void
+imply_scsi_controllers(const Resolution *resolution)
+{
+    const Domain *domain = resolution->domain;
+    guint n_needed = 0;
+    int model = 0;
+
+    for (guint i = 0; i < list_length(domain->hostdevs); i++) {
+        const Hostdev *hostdev = list_at(domain->hostdevs, i, Hostdev);
+        const Address *address = hostdev->info.address;
+        const Controller *controller;
+
+        if (hostdev->type != HOSTDEV_SCSI || !address || address->type != ADDRESS_DRIVE ||
+            address->controller.value < n_needed)
+            continue;
+        n_needed = MIN(address->controller.value, 255) + 1;
+        controller = controller_find(domain, CONTROLLER_SCSI, n_needed - 1);
+        if (controller && controller->model)
+            model = controller->model;
+    }
+    for (guint i = 0; i < n_needed; i++)
+        imply_controller(resolution, CONTROLLER_SCSI, i, model);
+}
+
 void
 imply_needed_devices(const Resolution *resolution)
 {
@@ -299,6 +325,7 @@ imply_needed_devices(const Resolution *resolution)
     imply_virtio_serial(resolution, domain->channels);
     imply_virtio_serial(resolution, domain->consoles);
     imply_reader(resolution);
+    imply_scsi_controllers(resolution);
     if (list_length(domain->graphics) && !list_length(domain->videos))
         device_insert(&domain->videos, 0, g_new0(Video, 1)); /* its model: defaults.c */
 }

@@ -376,9 +376,10 @@ mistakes_are_told_with_their_line(void **unused)
     assert_refused("pc", "<controller type='pci' index='0' model='pcie-root'/>\n",
                    "web.xml:6:34: error: devices/controller[0]/@model: PCI controller 0 must be "
                    "'pci-root' on this machine, not 'pcie-root' [controller-root]");
-    assert_refused("q35", DISK("sda", "sata") DISK_AT("sdb", "sata", "unit='0'"),
-                   "web.xml:8:1: error: devices/disk[1]/address: disks 'sda' and 'sdb' are both "
-                   "controller 0, bus 0, target 0, unit 0 [address-conflict]");
+    assert_refused(
+        "q35", DISK("sda", "sata") DISK_AT("sdb", "sata", "unit='0'"),
+        "web.xml:8:1: error: devices/disk[1]/address: disk 'sda' and disk 'sdb' are both "
+        "controller 0, bus 0, target 0, unit 0 [address-conflict]");
     assert_refused("q35", DISK_AT("vda", "virtio", "unit='0'"), "web.xml:7:10: error: ");
     assert_refused("q35", DISK_AT("vda", "virtio", "unit='0'"), "[address-type]");
     assert_refused("pc", "<controller type='ide' index='0'>\n" PCI("0", "9") "</controller>\n",
