@@ -28,6 +28,7 @@
 #include "qemu/device.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
+#include "qemu/stray.h"
 
 #define CONNECT_TIMEOUT_US (30 * G_USEC_PER_SEC)
 #define QUIT_WAIT_US (5 * G_USEC_PER_SEC)
@@ -219,6 +220,21 @@ pin_machine(Subject *subject)
     subject->desired->machine = g_strdup(machine->name);
 }
 
+/* Asked once more here: a state that was put back from a copy knows of starts, and not of this. */
+static bool
+check_no_stray(const char *uuid, GError **error)
+{
+    g_autoptr(ProcessRecord) stray = stray_find(uuid, NULL);
+
+    if (!stray)
+        return true;
+    g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_RUNNING,
+                "a QEMU of it runs already as process %d, and neither the state nor its run "
+                "directory leads there: put that back, or end the process",
+                (int) stray->pid);
+    return false;
+}
+
 static bool
 launch_domain(Subject *subject, const Site *site, GError **error)
 {
@@ -234,8 +250,8 @@ launch_domain(Subject *subject, const Site *site, GError **error)
                         .uuid = subject->desired->uuid };
 
     if (!launch_check_run_directory(subject->run_directory, error) ||
-        !subject_probe(subject, site, error) || !check_launchable(subject->desired, error) ||
-        !nvram_provide(subject->desired, error))
+        !check_no_stray(subject->desired->uuid, error) || !subject_probe(subject, site, error) ||
+        !check_launchable(subject->desired, error) || !nvram_provide(subject->desired, error))
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired);

@@ -11,6 +11,7 @@
  * directory holds its record and applied.xml. And one whose run directory was lost (removed,
  * mounted over, its record overwritten) is still running: the state knows which process it is. Only
  * where both say that it is gone is it gone, since a second QEMU on the same disks destroys them.
+ * Where neither has ever seen one, and one may be started, the processes are asked (qemu/stray).
  */
 #include "controller/subject.h"
 
@@ -23,6 +24,7 @@
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 #include "qemu/probe.h"
+#include "qemu/stray.h"
 #include "reconcile/resolve.h"
 #include "state/facts.h"
 
@@ -247,6 +249,32 @@ load_applied(Subject *subject, const Site *site)
         subject->applied = parse_kept(xml);
 }
 
+/* A state that knows of no start is new, or was lost. */
+static bool
+may_have_stray(const Subject *subject)
+{
+    return subject->desired && subject->policy.run_strategy != RUN_HALTED &&
+           (subject->process_state == PROCESS_NONE || subject->process_state == PROCESS_GONE) &&
+           (!subject->row || !subject->row->n_starts);
+}
+
+static void
+adopt_stray(Subject *subject, const Site *site, gint64 timeout)
+{
+    g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
+    g_autoptr(ProcessRecord) record = stray_find(subject->desired->uuid, log);
+    ProcessState state;
+
+    if (!record || !process_adopt_record(record, &state, &subject->process, NULL) ||
+        state != PROCESS_ALIVE)
+        return;
+    subject->process_state = PROCESS_ALIVE;
+    subject->is_record_lost = true;
+    g_clear_error(&subject->monitor_error);
+    connect_monitor(subject, timeout);
+    load_applied(subject, site);
+}
+
 static void
 set_invalid(Subject *subject, const Diagnostics *diagnostics)
 {
@@ -272,6 +300,9 @@ resolve_desired(Subject *subject, const Site *site)
         subject->invalid = g_strdup(entry->message ? entry->message : "not valid");
         return;
     }
+    g_clear_pointer(&subject->diagnostics, diagnostics_free);
+    g_clear_pointer(&subject->desired, domain_free);
+    g_clear_pointer(&subject->positions, position_map_free);
     subject->diagnostics = diagnostics_new(entry->file);
     previous = parse_kept(subject->row ? subject->row->resolved_xml : NULL);
     /* A state that was lost: what runs still says what was allocated, and shall keep it. */
@@ -362,6 +393,10 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     load_applied(subject, site);
     resolve_desired(subject, site);
     find_policy(subject, site);
+    if (!site->recording && may_have_stray(subject))
+        adopt_stray(subject, site, monitor_timeout);
+    if (subject->is_record_lost && !subject->row && subject->applied)
+        resolve_desired(subject, site); /* it keeps what the QEMU was given */
     fill_input(subject, site);
     subject_observe(subject, site);
     return g_steal_pointer(&subject);
