@@ -4,6 +4,7 @@
  *
  *     inotify (settled) ──> rescan ──> names whose file changed, came or went
  *     QMP event, QEMU's end ─────────> that name
+ *     a helper process's end ────────> its domain's name
  *     suspend, resume (RUN/.wake) ───> all names
  *     resync timer, SIGHUP ──────────> all names
  *     a pass that wants to come back ─> its name, later
@@ -20,6 +21,7 @@
 
 #include "controller/commands.h"
 #include "controller/commit.h"
+#include "controller/companion-watch.h"
 #include "controller/events.h"
 #include "controller/message.h"
 #include "controller/notify.h"
@@ -42,6 +44,7 @@ typedef struct Watch {
     DirectoryCache *cache;
     Reconciler *reconciler;
     Events *events;
+    CompanionWatch *companions;
     Watcher *watcher;
     GMainLoop *loop;
     GHashTable *digests;    /* name -> what was last known of its file */
@@ -121,8 +124,10 @@ on_pass(const char *name, const PassResult *result, gpointer data)
 
     if (g_atomic_int_compare_and_exchange(&watch->is_trim_due, 0, 1))
         g_timeout_add_seconds(TRIM_S, on_trim, watch);
-    if (result->is_running)
+    if (result->is_running) {
         events_attach(watch->events, name);
+        companion_watch_attach(watch->companions, name);
+    }
     if (!note_condition(watch, name, result)) {
         message_detail("%s: %s: %s", name, sync_state_name(result->sync), result->reason);
         return;
@@ -317,6 +322,12 @@ on_event(const char *name, const Json *event, gpointer data)
     reconciler_add(watch->reconciler, name, "event", false);
 }
 
+static void
+on_companion(const char *name, gpointer data)
+{
+    reconciler_add(((Watch *) data)->reconciler, name, "event", false);
+}
+
 /* ---- time and signals ---- */
 
 static gboolean
@@ -465,6 +476,7 @@ run_watch(const Invocation *invocation)
     watch.cache = directory_cache_new_lean();
     watch.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     watch.events = events_new(watch.setup->config->run, on_event, &watch);
+    watch.companions = companion_watch_new(watch.setup->config->run, on_companion, &watch);
     watch.reconciler = reconciler_new(watch.setup->config, watch.setup->host, on_pass, &watch);
     add_timers_and_signals(&watch);
     is_good = begin(&watch, &error);
@@ -480,6 +492,7 @@ run_watch(const Invocation *invocation)
     g_clear_object(&watch.wake);
     watcher_free(watch.watcher);
     events_free(watch.events);
+    companion_watch_free(watch.companions);
     directory_cache_free(watch.cache);
     g_clear_pointer(&watch.digests, g_hash_table_unref);
     g_hash_table_unref(watch.conditions);

@@ -8,6 +8,7 @@
 #include "controller/conditions.h"
 
 #include "controller/render-status.h"
+#include "qemu/companion-process.h"
 
 static void
 condition_free(gpointer data)
@@ -89,6 +90,27 @@ add_running(GPtrArray *conditions, const Subject *subject)
     condition->since = observed->started_at;
 }
 
+/* Only of domains that have any. */
+static void
+add_companions(GPtrArray *conditions, const Subject *subject)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    Condition *condition;
+
+    if (!subject->companions || !subject->companions->len)
+        return;
+    condition =
+        add(conditions, "Companions", !subject->companion_failure, !subject->companion_failure);
+    for (guint i = 0; i < subject->companions->len; i++) {
+        const CompanionRecord *record = subject->companions->pdata[i];
+
+        g_string_append_printf(text, "%s%s of %s (pid %d)", i ? ", " : "", record->kind, record->id,
+                               (int) record->process->pid);
+    }
+    condition->message =
+        g_strdup(subject->companion_failure ? subject->companion_failure : text->str);
+}
+
 static void
 add_synced(GPtrArray *conditions, const Subject *subject, const DomainPlan *plan)
 {
@@ -121,6 +143,7 @@ conditions_of(const Subject *subject, const DomainPlan *plan)
 
     add_valid(conditions, subject);
     add_running(conditions, subject);
+    add_companions(conditions, subject);
     add_synced(conditions, subject, plan);
     add(conditions, "RestartRequired", plan->is_restart_required, !plan->is_restart_required);
     add_suspended(conditions, subject);

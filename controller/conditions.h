@@ -5,7 +5,8 @@
 
 /*
  * Conditions: yes or no answers about one domain, each with a word and a sentence, as Kubernetes
- * has them. Valid, Running, Synced, RestartRequired, Suspended; in this order.
+ * has them. Valid, Running, Companions (where there are any), Synced, RestartRequired, Suspended;
+ * in this order.
  */
 typedef struct Condition {
     const char *type; /* static */

@@ -121,6 +121,13 @@ const ConfigKey config_keys[] = {
       KEY(pools),
       .fallback = "{ default: /var/lib/libvirt/images }",
       .doc = "What `<source pool='NAME'/>` means: a mapping from names to directories." },
+    { .path = "helpers",
+      .type = KEY_HELPERS,
+      KEY(helpers),
+      .fallback = "{}",
+      .doc = "Paths of the programs that run beside a QEMU: a mapping from `swtpm`, `virtiofsd`, "
+             "`passt`, `dbus-daemon` or `qemu-pr-helper` to a file. Others are looked for in "
+             "`$PATH` and where distributions put them (`/usr/libexec`, `/usr/lib/qemu`)." },
     { .path = "emulators",
       .type = KEY_FILES,
       KEY(emulators),

@@ -20,6 +20,7 @@ typedef enum {
     KEY_OVERRIDES, /* GPtrArray* of ConfigOverride* */
     KEY_NETWORKS,  /* GPtrArray* of ConfigNetwork* */
     KEY_POOLS,     /* GPtrArray* of ConfigPool* */
+    KEY_HELPERS,   /* GPtrArray* of ConfigPool*: by a program's name */
     KEY_SWITCH,    /* gboolean: true or false */
     KEY_FILES,     /* GPtrArray* of char*: absolute paths, at least one */
 } KeyType;
@@ -32,7 +33,8 @@ typedef struct ConfigKey {
     const char *fallback;      /* the default, as YAML */
     const char *user_fallback; /* KEY_PATH: for anyone but root; "$XDG_…" is expanded */
     const char *doc;
-    const char *no_effect; /* accepted, without effect yet: why; said as a note wherever it is set */
+    const char
+        *no_effect; /* accepted, without effect yet: why; said as a note wherever it is set */
 } ConfigKey;
 
 extern const ConfigKey config_keys[]; /* ended by a row without path */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "model/quantity.h"
+#include "qemu/companion.h"
 
 #define INTERFACE_NAME_MAX 15u /* linux/if.h: IFNAMSIZ with its NUL */
 
@@ -387,6 +388,21 @@ set_pools(ConfigContext *context, const ConfigKey *row, Config *config, const Ya
 }
 
 static void
+set_helpers(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
+{
+    g_autofree char *allowed = g_strjoinv(", ", (char **) companion_programs);
+
+    set_pools(context, row, config, node);
+    for (guint i = 0; i < n_children(node); i++) {
+        const YamlNode *child = node->children->pdata[i];
+
+        if (!g_strv_contains(companion_programs, child->key))
+            mistake(context, child->key_at, "unknown-key", "unknown key '%s'; here may stand %s",
+                    child->key, allowed);
+    }
+}
+
+static void
 set_files(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
 {
     GPtrArray *list = g_ptr_array_new_with_free_func(g_free);
@@ -433,6 +449,6 @@ const ConfigSetter config_setters[] = {
     [KEY_PATH] = set_path,          [KEY_DURATION] = set_duration,   [KEY_SIZE] = set_size,
     [KEY_SIZE_AUTO] = set_size,     [KEY_COUNT] = set_count,         [KEY_PERCENT] = set_count,
     [KEY_POLICY] = set_root_policy, [KEY_OVERRIDES] = set_overrides, [KEY_NETWORKS] = set_networks,
-    [KEY_POOLS] = set_pools,        [KEY_FILES] = set_files,
-    [KEY_SWITCH] = set_switch,
+    [KEY_POOLS] = set_pools,        [KEY_FILES] = set_files,         [KEY_SWITCH] = set_switch,
+    [KEY_HELPERS] = set_helpers,
 };

@@ -42,6 +42,7 @@ config_clear(gpointer data)
     g_clear_pointer(&config->overrides, g_ptr_array_unref);
     g_clear_pointer(&config->networks, g_ptr_array_unref);
     g_clear_pointer(&config->pools, g_ptr_array_unref);
+    g_clear_pointer(&config->helpers, g_ptr_array_unref);
     g_clear_pointer(&config->emulators, g_ptr_array_unref);
 }
 
@@ -211,16 +212,28 @@ config_network_bridge(const Config *config, const char *name)
     return NULL;
 }
 
-const char *
-config_pool_path(const Config *config, const char *name)
+static const char *
+path_of(const GPtrArray *pools, const char *name)
 {
-    for (guint i = 0; i < config->pools->len; i++) {
-        const ConfigPool *pool = config->pools->pdata[i];
+    for (guint i = 0; i < pools->len; i++) {
+        const ConfigPool *pool = pools->pdata[i];
 
         if (!strcmp(pool->name, name))
             return pool->path;
     }
     return NULL;
+}
+
+const char *
+config_pool_path(const Config *config, const char *name)
+{
+    return path_of(config->pools, name);
+}
+
+const char *
+config_helper_path(const Config *config, const char *program)
+{
+    return path_of(config->helpers, program);
 }
 
 bool

@@ -47,8 +47,9 @@ typedef struct Config {
     guint max_prune;    /* per cent of the managed domains */
     guint max_restarts; /* at the same time */
 
-    GPtrArray *networks;  /* ConfigNetwork*; never NULL */
-    GPtrArray *pools;     /* ConfigPool*; never NULL */
+    GPtrArray *networks; /* ConfigNetwork*; never NULL */
+    GPtrArray *pools;    /* ConfigPool*; never NULL */
+    GPtrArray *helpers;  /* ConfigPool*: paths of programs; never NULL */
     gboolean allow_qemu_namespace;
     GPtrArray *emulators; /* char*, absolute; never NULL, never empty */
 } Config;
@@ -80,6 +81,7 @@ Policy config_policy(const Config *config, const char *domain_name,
                      const PolicyOverrides *metadata);
 /* NULL when there is no such. */
 const char *config_network_bridge(const Config *config, const char *network);
+const char *config_helper_path(const Config *config, const char *program);
 const char *config_pool_path(const Config *config, const char *pool);
 bool config_allows_emulator(const Config *config, const char *path);
 /* The configuration's share of memory for guests, given the host's MemTotal; bytes. */

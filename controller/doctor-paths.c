@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "model/quantity.h"
+#include "qemu/companion.h"
 #include "qemu/launch.h"
 #include "state/store.h"
 
@@ -159,6 +160,26 @@ check_pools(const Config *config, Findings *findings)
     }
 }
 
+/* Only domains that have such devices need them. */
+static void
+check_helpers(const Config *config, Findings *findings)
+{
+    for (guint i = 0; companion_programs[i]; i++) {
+        const char *name = companion_programs[i];
+        const char *named = config_helper_path(config, name);
+        g_autofree char *path = companion_find_program(named ? named : name);
+
+        if (path)
+            findings_add(findings, FINDING_OK, "helper", NULL, "%s: %s", name, path);
+        else if (named)
+            findings_add(findings, FINDING_WARN, "helper", "mend 'helpers' in virtkeep.yaml",
+                         "%s: %s is not there", name, named);
+        else
+            findings_add(findings, FINDING_OK, "helper", NULL,
+                         "%s is not installed; domains that need it can't start", name);
+    }
+}
+
 void
 doctor_check_paths(const Config *config, Findings *findings)
 {
@@ -167,4 +188,5 @@ doctor_check_paths(const Config *config, Findings *findings)
     check_run(config, findings);
     check_writable(config->log, "log", findings);
     check_pools(config, findings);
+    check_helpers(config, findings);
 }

@@ -4,10 +4,10 @@
  *
  * The order of things is what makes a kill at any instant harmless:
  *
- *     start:    intent | held child exists | pid, start time, token and document committed |
- *               exec | monitor answers, uuid agrees | cont | outcome
- *     shutdown: intent | system_powerdown | deadline ... (later pass) process gone | outcome
- *     destroy:  intent | quit, and SIGKILL by pidfd when it does not end | outcome
+ *     start:    intent | companions, each as below | held child exists | pid, start time, token and
+ * document committed | exec | monitor answers, uuid agrees | cont | outcome shutdown: intent |
+ * system_powerdown | deadline ... (later pass) process gone | outcome destroy:  intent | quit, and
+ * SIGKILL by pidfd when it does not end | outcome
  *
  * Before exec nothing runs; after it the QEMU is found again by its run directory. Nothing is
  * rolled back: whoever comes next looks and plans.
@@ -19,6 +19,7 @@
 
 #include <glib/gstdio.h>
 
+#include "controller/companions.h"
 #include "controller/graphics-ports.h"
 #include "controller/host-model.h"
 #include "controller/nvram.h"
@@ -260,13 +261,20 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         return false;
     spec.argv = (const char *const *) argv;
     spec.environment = (const char *const *) environment;
-    launch = launch_prepare(&spec, error);
-    if (!launch)
+    if (!companions_start(subject, site, placed, error))
         return false;
+    launch = launch_prepare(&spec, error);
+    if (!launch) {
+        (void) companions_end(subject, site, NULL);
+        return false;
+    }
     if (!commit_process(subject, site, launch_record(launch), FALSE, error) ||
         !bring_up(subject, site, launch, error)) {
         g_clear_pointer(&subject->monitor, monitor_free);
+        companions_blame(subject, error);
         launch_abort(launch);
+        (void) companions_end(subject, site, NULL);
+        (void) run_directory_clear(subject->run_directory, NULL);
         (void) store_domain_put_exit(site->store, subject->name, NULL, g_get_real_time(), NULL);
         return false;
     }
@@ -339,6 +347,7 @@ run_end(Subject *subject, const Site *site, const PlanAction *action, GError **e
     subject->process_state = PROCESS_GONE;
     if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
                                g_get_real_time(), error) ||
+        !companions_end(subject, site, error) ||
         !run_directory_clear(subject->run_directory, error))
         return EFFECT_FAILED;
     g_clear_pointer(&subject->applied, domain_free);
@@ -441,7 +450,8 @@ effect_note_exit(Subject *subject, const Site *site, GError **error)
     }
     subject->input.shutdown_purpose = NULL;
     subject->input.last_exit = last_exit;
-    return run_directory_clear(subject->run_directory, error);
+    return companions_end(subject, site, error) &&
+           run_directory_clear(subject->run_directory, error);
 }
 
 bool

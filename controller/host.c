@@ -190,6 +190,8 @@ host_facts(const Host *host, const char *run_directory, const char *memory_direc
         .page_size = host->page_size,
         .memory_directory = memory_directory,
         .socket_directory = run_directory,
+        .user = geteuid(),
+        .group = getegid(),
         .now = now,
     };
 }
@@ -206,6 +208,12 @@ find_network(gconstpointer networks, const char *name)
     return config_network_bridge(networks, name);
 }
 
+static const char *
+find_helper(gconstpointer helpers, const char *program)
+{
+    return config_helper_path(helpers, program);
+}
+
 void
 host_facts_add_pools(HostFacts *facts, const Config *config)
 {
@@ -213,6 +221,8 @@ host_facts_add_pools(HostFacts *facts, const Config *config)
     facts->networks = config;
     facts->find_pool = find_pool;
     facts->pools = config;
+    facts->find_helper = find_helper;
+    facts->helpers = config;
 }
 
 static char *

@@ -30,7 +30,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Host, host_free)
  */
 HostFacts host_facts(const Host *host, const char *run_directory, const char *memory_directory,
                      gint64 now);
-/* The configuration's pools and networks; borrows @config. */
+/* The configuration's pools, networks and helpers; borrows @config. */
 void host_facts_add_pools(HostFacts *facts, const Config *config);
 /* This host's devices, where it is not only shown what they would be; borrows @host. */
 void host_facts_add_devices(HostFacts *facts, const Host *host);

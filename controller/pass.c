@@ -11,6 +11,7 @@
  */
 #include "controller/pass.h"
 
+#include "controller/companions.h"
 #include "controller/effect.h"
 #include "controller/lock.h"
 #include "controller/memory-move.h"
@@ -142,14 +143,16 @@ settle_process(Subject *subject, const Site *site, GError **error)
         if (subject->is_record_lost && subject->monitor)
             return process_record_write(process_record(subject->process), subject->run_directory,
                                         error);
-        if (known != process_record(subject->process)->pid)
-            return effect_note_adoption(subject, site, error);
-        return true;
+        if (known != process_record(subject->process)->pid &&
+            !effect_note_adoption(subject, site, error))
+            return false;
+        return companions_keep(subject, site, error);
     case PROCESS_NONE:
     case PROCESS_GONE:
         if (known)
             return effect_note_exit(subject, site, error);
-        return run_directory_clear(subject->run_directory, error);
+        return companions_end(subject, site, error) &&
+               run_directory_clear(subject->run_directory, error);
     case PROCESS_FOREIGN:
         return true; /* said by the observation: unreachable */
     }

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "controller/companions.h"
 #include "model/memory.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
@@ -42,20 +43,31 @@ site_now(const Site *site)
     return site->recording ? recording_now(site->recording) : g_get_real_time();
 }
 
+/* A directory beside the state file. */
+static char *
+beside_state(const Site *site, const char *name)
+{
+    g_autofree char *directory = g_path_get_dirname(site->config->state);
+
+    return g_build_filename(directory, name, NULL);
+}
+
 char *
 site_memory_directory(const Site *site)
 {
-    g_autofree char *beside = g_path_get_dirname(site->config->state);
-
-    return g_build_filename(beside, "memory", NULL);
+    return beside_state(site, "memory");
 }
 
 char *
 site_nvram_directory(const Site *site)
 {
-    g_autofree char *beside = g_path_get_dirname(site->config->state);
+    return beside_state(site, "nvram");
+}
 
-    return g_build_filename(beside, "nvram", NULL);
+char *
+site_tpm_directory(const Site *site)
+{
+    return beside_state(site, "tpm");
 }
 
 static void
@@ -354,6 +366,8 @@ fill_input(Subject *subject, const Site *site)
     input->positions = subject->positions;
     input->invalid = subject->invalid;
     input->applied = subject->applied;
+    input->companion_failure = subject->companion_failure;
+    input->missing = subject->missing;
     input->policy = subject->policy;
     input->is_named = site->is_named;
     input->is_orphaned = !subject->entry;
@@ -372,6 +386,24 @@ fill_input(Subject *subject, const Site *site)
     if (row->shutdown.deadline_us) {
         input->shutdown_purpose = row->shutdown.purpose;
         input->shutdown_deadline = row->shutdown.deadline_us;
+    }
+}
+
+static void
+find_companions(Subject *subject, const Site *site)
+{
+    bool is_alive = subject->process_state == PROCESS_ALIVE;
+
+    if (site->recording) {
+        subject->companions = g_ptr_array_new();
+        return;
+    }
+    subject->companions = companions_gather(site, subject->name, subject->run_directory, NULL);
+    if (subject->companions && is_alive)
+        subject->companion_failure = companions_failure(subject->companions);
+    if (subject->desired && subject->entry) {
+        subject->input.positions = subject->positions;
+        subject->missing = companions_missing(site, subject);
     }
 }
 
@@ -397,6 +429,7 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
         adopt_stray(subject, site, monitor_timeout);
     if (subject->is_record_lost && !subject->row && subject->applied)
         resolve_desired(subject, site); /* it keeps what the QEMU was given */
+    find_companions(subject, site);
     fill_input(subject, site);
     subject_observe(subject, site);
     return g_steal_pointer(&subject);
@@ -422,6 +455,9 @@ subject_free(Subject *subject)
     g_free(subject->emulator);
     g_clear_pointer(&subject->diagnostics, diagnostics_free);
     g_free(subject->invalid);
+    g_clear_pointer(&subject->companions, g_ptr_array_unref);
+    g_free(subject->companion_failure);
+    g_free(subject->missing);
     g_free(subject);
 }
 

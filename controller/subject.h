@@ -52,6 +52,9 @@ typedef struct Subject {
     char *emulator;
     Diagnostics *diagnostics; /* of resolving and checking against this host */
     char *invalid;            /* why the file can't be acted on */
+    GPtrArray *companions;    /* CompanionRecord, looked at; NULL: it could not be told */
+    char *companion_failure;  /* which of them have ended; NULL */
+    char *missing;            /* what a start needs and this host has not; NULL */
     Policy policy;
     PlanInput input; /* borrows all the above */
 } Subject;
@@ -80,5 +83,7 @@ gint64 site_now(const Site *site);
 char *site_run_directory(const Site *site, const char *name);
 /* Where guest memory in ordinary files goes: beside the state file. Caller frees. */
 char *site_memory_directory(const Site *site);
+/* Where emulated TPMs keep what they know. Caller frees. */
+char *site_tpm_directory(const Site *site);
 /* Where variable stores are made that no path is given for. Caller frees. */
 char *site_nvram_directory(const Site *site);

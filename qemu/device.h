@@ -22,6 +22,8 @@ typedef enum {
     BACKEND_CHARDEV,
 } BackendKind;
 
+typedef struct Companion Companion; /* qemu/companion.h */
+
 typedef struct Backend {
     BackendKind kind;
     Json *properties; /* the arguments of backend_command(kind) */
@@ -53,8 +55,10 @@ typedef struct DeviceSpelling {
     /* What no option or property says, done over QMP once the device is there and before the guest
      * runs (or right after device_add). Harmless to do twice. */
     bool (*prepare)(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error);
-    /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command line
-     * can be shown all the same. */
+    /* Appends the Companion* that must run before QEMU starts; looks at nothing but the domain. */
+    void (*companions)(const DeviceContext *context, gconstpointer device, GPtrArray *companions);
+    /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command
+     * line can be shown all the same. */
     char *(*launch_refusal)(const Domain *domain, gconstpointer device);
     /* Devices of a lower rank come first on the command line; NULL = all equal. */
     guint (*rank)(const Domain *domain, gconstpointer device);

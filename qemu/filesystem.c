@@ -3,12 +3,17 @@
  * File systems: 9p, which is a backend of QEMU's own (-fsdev, that only the command line takes) and
  * a device; or virtiofs, a device on a socket of virtiofsd's in the run directory.
  *
+ * virtiofsd is a companion (qemu/companion.h) that serves a socket we listen on. What it can do
+ * depends on which virtiofsd it is: the one of QEMU 7 and before knows neither id maps nor
+ * read-only shares, and says so itself when it is started with one.
+ *
  * libvirt's access modes are QEMU's security models under other names (`squash` is `none`), and a
  * read-only 9p is the backend's to enforce. The guest finds either by its tag.
  */
 #include "model/filesystem.h"
 
 #include "qemu/chardev.h"
+#include "qemu/companion.h"
 #include "qemu/device.h"
 
 static const char *const multidevs[] = { NULL, NULL, "remap", "forbid", "warn" };
@@ -99,15 +104,89 @@ filesystem_options(const DeviceContext *context, gconstpointer device, CommandLi
     command_line_add(line, "-fsdev", text->str);
 }
 
-static char *
-filesystem_launch_refusal(const Domain *domain, gconstpointer device)
+/* "option" or "no_option"; nothing where the file leaves it open. */
+static void
+add_flag(GString *text, const char *option, int value)
+{
+    if (value)
+        g_string_append_printf(text, ",%s%s", value == TRISTATE_ON ? "" : "no_", option);
+}
+
+/* ",option=value", with commas escaped as FUSE's option parser has it. */
+static void
+add_option(GString *text, const char *option, const char *value)
+{
+    if (text->len)
+        g_string_append_c(text, ',');
+    g_string_append_printf(text, "%s=", option);
+    for (; *value; value++) {
+        if (*value == ',' || *value == '\\')
+            g_string_append_c(text, '\\');
+        g_string_append_c(text, *value);
+    }
+}
+
+/* virtiofsd's own words: ":first id in the guest:first id of the host:count:". */
+static void
+add_map(Companion *virtiofsd, const char *option, const GPtrArray *ranges)
+{
+    for (guint i = 0; i < list_length(ranges); i++) {
+        const FilesystemIds *range = list_at(ranges, i, FilesystemIds);
+
+        companion_argumentf(virtiofsd, "%s=:%u:%u:%u:", option, (guint) range->start.value,
+                            (guint) range->target.value, (guint) range->count.value);
+    }
+}
+
+static void
+add_shared(const Filesystem *filesystem, Companion *virtiofsd)
+{
+    static const char *const caches[] = { NULL, "none", "always" };
+    static const char *const sandboxes[] = { NULL, "namespace", "chroot" };
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    add_option(text, "source", filesystem->source);
+    if (filesystem->cache)
+        add_option(text, "cache", caches[filesystem->cache]);
+    if (filesystem->sandbox)
+        add_option(text, "sandbox", sandboxes[filesystem->sandbox]);
+    add_flag(text, "xattr", filesystem->xattr);
+    add_flag(text, "flock", filesystem->flock);
+    add_flag(text, "posix_lock", filesystem->posix_lock);
+    companion_argument(virtiofsd, "-o");
+    companion_argument(virtiofsd, text->str);
+}
+
+static void
+filesystem_companions(const DeviceContext *context, gconstpointer device, GPtrArray *companions)
 {
     const Filesystem *filesystem = device;
+    const char *binary = filesystem->binary;
+    Companion *virtiofsd;
 
-    return is_virtiofs(filesystem) && !filesystem->socket
-               ? g_strdup("virtkeep does not start virtiofsd yet; <source socket='…'/> names one "
-                          "that runs")
-               : NULL;
+    if (!is_virtiofs(filesystem) || filesystem->socket)
+        return;
+    if (binary && !companion_allows_program(context->facts, "virtiofsd", binary))
+        validation_error(&context->at, "binary/@path", "not-allowed",
+                         "%s is neither where virtiofsd is installed nor the configuration's "
+                         "helpers/virtiofsd",
+                         binary);
+    virtiofsd = companion_add(context, companions, "virtiofsd", filesystem->info.alias, binary,
+                              binary ? "binary/@path" : NULL);
+    companion_need(virtiofsd, NEED_DIRECTORY, filesystem->source, "source/@dir");
+    virtiofsd->socket = companion_socket(context, filesystem->info.alias, "fs");
+    virtiofsd->is_handed = true;
+    companion_argumentf(virtiofsd, "--fd=%d", COMPANION_FD);
+    add_shared(filesystem, virtiofsd);
+    if (filesystem->thread_pool.is_set)
+        companion_argumentf(virtiofsd, "--thread-pool-size=%u",
+                            (guint) filesystem->thread_pool.value);
+    if (filesystem->open_files.is_set)
+        companion_argumentf(virtiofsd, "--rlimit-nofile=%u", (guint) filesystem->open_files.value);
+    add_map(virtiofsd, "--uid-map", filesystem->uids);
+    add_map(virtiofsd, "--gid-map", filesystem->gids);
+    if (filesystem->is_readonly)
+        companion_argument(virtiofsd, "--readonly");
 }
 
 const DeviceSpelling filesystem_spelling = {
@@ -115,5 +194,5 @@ const DeviceSpelling filesystem_spelling = {
     .backends = filesystem_backends,
     .properties = filesystem_properties,
     .options = filesystem_options,
-    .launch_refusal = filesystem_launch_refusal,
+    .companions = filesystem_companions,
 };

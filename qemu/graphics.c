@@ -10,9 +10,11 @@
  */
 #include "model/graphics.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 #include "model/audio.h"
+#include "qemu/companion.h"
 #include "qemu/device.h"
 
 #define FIRST_PORT 5900
@@ -20,6 +22,21 @@
 #define LAST_DISPLAY (65535 - FIRST_PORT)
 #define DEFAULT_CERTIFICATES "/etc/pki/libvirt-spice"
 #define DEFAULT_ADDRESS "127.0.0.1"
+
+/* For whom the run directory lets in, which is its user. */
+#define BUS_CONFIGURATION                                                                          \
+    "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\"\n"         \
+    "  \"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"                         \
+    "<busconfig>\n"                                                                                \
+    "  <type>virtkeep</type>\n"                                                                    \
+    "  <listen>unix:path=%s</listen>\n"                                                            \
+    "  <auth>EXTERNAL</auth>\n"                                                                    \
+    "  <policy context=\"default\">\n"                                                             \
+    "    <allow own=\"*\"/>\n"                                                                     \
+    "    <allow send_destination=\"*\"/>\n"                                                        \
+    "    <allow receive_sender=\"*\"/>\n"                                                          \
+    "  </policy>\n"                                                                                \
+    "</busconfig>\n"
 
 /* Where it listens: the first <listen>, else the older attributes. */
 static GraphicsListen
@@ -182,6 +199,12 @@ spell_spice(const DeviceContext *context, const Graphics *graphics, CommandLine 
     command_line_add(line, "-spice", text->str);
 }
 
+static char *
+dbus_socket(const DeviceContext *context)
+{
+    return g_strdup_printf("%s/dbus.sock", context->facts->socket_directory);
+}
+
 /* Those that are -display's. */
 static void
 spell_display(const DeviceContext *context, const Graphics *graphics, CommandLine *line)
@@ -189,8 +212,8 @@ spell_display(const DeviceContext *context, const Graphics *graphics, CommandLin
     g_autoptr(GString) text = g_string_new(NULL);
     bool is_dbus = graphics->type == GRAPHICS_DBUS;
     bool is_p2p = graphics->p2p == TRISTATE_ON;
-    g_autofree char *own =
-        g_strdup_printf("unix:path=%s/dbus.sock", context->facts->socket_directory);
+    g_autofree char *socket = dbus_socket(context);
+    g_autofree char *own = g_strconcat("unix:path=", socket, NULL);
 
     option_text_add(text, NULL,
                     is_dbus                                   ? "dbus"
@@ -209,15 +232,26 @@ spell_display(const DeviceContext *context, const Graphics *graphics, CommandLin
         command_line_add(line, "-full-screen", NULL);
 }
 
-static char *
-graphics_launch_refusal(const Domain *domain, gconstpointer device)
+/* A bus of the domain's own: whoever can enter its run directory may look at the display. */
+static void
+graphics_companions(const DeviceContext *context, gconstpointer device, GPtrArray *companions)
 {
     const Graphics *graphics = device;
+    const char *directory = context->facts->socket_directory;
+    g_autofree char *socket = dbus_socket(context);
+    g_autofree char *escaped = g_dbus_address_escape_value(socket);
+    Companion *bus;
 
-    return graphics->type == GRAPHICS_DBUS && graphics->p2p != TRISTATE_ON && !graphics->address
-               ? g_strdup(
-                     "virtkeep does not start dbus-daemon yet; an address names a bus that runs")
-               : NULL;
+    if (graphics->type != GRAPHICS_DBUS || graphics->p2p == TRISTATE_ON || graphics->address)
+        return;
+    bus = companion_add(context, companions, "dbus-daemon", "dbus", NULL, NULL);
+    bus->socket = g_steal_pointer(&socket);
+    bus->file = g_build_filename(directory, "dbus.conf", NULL);
+    bus->content = g_markup_printf_escaped(BUS_CONFIGURATION, escaped);
+    companion_argumentf(bus, "--config-file=%s", bus->file);
+    companion_argument(bus, "--nofork");
+    companion_argument(bus, "--nopidfile");
+    companion_argument(bus, "--nosyslog");
 }
 
 static void
@@ -265,7 +299,7 @@ graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, G
 
 const DeviceSpelling graphics_spelling = {
     .kind = &graphics_kind,
-    .launch_refusal = graphics_launch_refusal,
+    .companions = graphics_companions,
     .options = graphics_options,
     .prepare = graphics_prepare,
 };

@@ -27,8 +27,8 @@ typedef struct HostFacts {
     /* What host-model means here (qemu/host-model.h), for a domain that asks for it; NULL = not known. */
     const Json *host_model;
     const char *spice_tls_directory; /* certificates for SPICE (x509-dir); NULL = none */
-    const char *bridge_helper; /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
-    const char *secret_directory;      /* files of secrets; NULL = /etc/virtkeep/secrets */
+    const char *bridge_helper;    /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
+    const char *secret_directory; /* files of secrets; NULL = /etc/virtkeep/secrets */
     const char *storage_tls_directory; /* certificates for NBD; NULL = /etc/pki/qemu */
     /* The path of a storage pool; NULL: there is no such pool. NULL function: there are none. */
     const char *(*find_pool)(gconstpointer pools, const char *name);
@@ -41,12 +41,17 @@ typedef struct HostFacts {
     char *(*find_scsi_generic)(gconstpointer scsi, guint adapter, guint bus, guint target,
                                guint64 unit);
     gconstpointer scsi;
+    /* The configured path of a helper program; NULL: look for it by name. */
+    const char *(*find_helper)(gconstpointer helpers, const char *program);
+    gconstpointer helpers;
+    const char *tpm_directory; /* where emulated TPMs keep their state, one directory a uuid */
+    guint user, group;         /* whose processes they are: ours */
     /* The command line is shown, not run: what launch would pass as descriptors or find on the host
      * has a placeholder. */
     gboolean is_for_show;
     /* Whether <qemu:commandline> and its like take effect: arbitrary code. */
     gboolean is_qemu_namespace_allowed;
-    gint64 now;                /* wall clock, us; for <clock offset='variable'> */
+    gint64 now; /* wall clock, us; for <clock offset='variable'> */
 } HostFacts;
 
 /* Facts of no particular host, for showing a command line where it will not run: 4 KiB pages,

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "qemu/device.h"
+#include "qemu/passt.h"
 #include "qemu/verbs.h"
 
 #define DEFAULT_MODEL "rtl8139" /* libvirt's, for a guest about which nothing is known */
@@ -37,7 +38,6 @@ check_launch(const DeviceContext *context, const Interface *interface)
         { interface->type == INTERFACE_ETHERNET && interface->managed != TRISTATE_OFF, "@type",
           "tap devices of their own" },
         { interface->script || interface->downscript, "script", "scripts" },
-        { interface->backend == NET_BACKEND_PASST, "backend/@type", "passt" },
         { interface_has_tap(interface) && interface->queues.value > 1, "driver/@queues",
           "taps of several queues" },
         { interface->backend_tap || interface->backend_vhost, "backend", "other tun devices" },
@@ -140,17 +140,10 @@ add_user(const Interface *interface, Json *tree)
     }
 }
 
-static char *
-passt_path(const DeviceContext *context, const Interface *interface)
-{
-    return g_strdup_printf("%s/%s-passt.sock", context->facts->socket_directory,
-                           interface->info.alias);
-}
-
 static void
 add_passt(const DeviceContext *context, const Interface *interface, Json *tree)
 {
-    g_autofree char *path = passt_path(context, interface);
+    g_autofree char *path = passt_socket(context, interface);
     Json *address = json_new_object();
 
     json_set_string(address, "type", "unix");
@@ -228,7 +221,7 @@ add_vhost_user_chardev(const DeviceContext *context, const Interface *interface,
     bool is_passt = interface->backend == NET_BACKEND_PASST;
     bool is_server = !is_passt && interface->vhost_user_mode == VHOST_USER_SERVER;
     g_autofree char *id = backend_name("char", &interface->info);
-    g_autofree char *passt = passt_path(context, interface);
+    g_autofree char *passt = passt_socket(context, interface);
     Json *properties = json_new_object(), *backend = json_new_object();
     Json *data = json_new_object(), *address = json_new_object(), *at = json_new_object();
 
@@ -364,4 +357,5 @@ const DeviceSpelling interface_spelling = {
     .backends = interface_backends,
     .properties = interface_properties,
     .prepare = interface_prepare,
+    .companions = passt_companions,
 };

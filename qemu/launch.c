@@ -33,9 +33,9 @@
 #include <unistd.h>
 
 #include "qemu/held-child.h"
+#include "qemu/launch-files.h"
 
 #define FIRST_MONITOR_FD 3
-#define BACKLOG 16
 #define EXEC_TIMEOUT_US (30 * G_USEC_PER_SEC)
 #define END_TIMEOUT_US (5 * G_USEC_PER_SEC)
 
@@ -84,17 +84,11 @@ launch_socket_path(const char *run_directory, const char *monitor)
 bool
 launch_check_run_directory(const char *run_directory, GError **error)
 {
-    gsize limit = sizeof((struct sockaddr_un *) NULL)->sun_path - 1;
-
     for (guint i = 0; i < G_N_ELEMENTS(monitors); i++) {
         g_autofree char *path = launch_socket_path(run_directory, monitors[i]);
 
-        if (strlen(path) <= limit)
-            continue;
-        g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_PATH_TOO_LONG,
-                    "%s: a path of %zu bytes; a socket's may have %zu. Use a shorter run directory",
-                    path, strlen(path), limit);
-        return false;
+        if (!launch_check_socket(path, error))
+            return false;
     }
     return true;
 }
@@ -132,22 +126,6 @@ complete_arguments(const LaunchSpec *spec)
     return argv;
 }
 
-/* What QEMU needs of ours, and its messages in English. Nothing of systemd's (NOTIFY_SOCKET). */
-static char **
-child_environment(void)
-{
-    static const char *const passed[] = {
-        "PATH",         "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
-        "SSL_CERT_FILE"
-    };
-    char **environment = NULL;
-
-    for (guint i = 0; i < G_N_ELEMENTS(passed); i++)
-        if (g_getenv(passed[i]))
-            environment = g_environ_setenv(environment, passed[i], g_getenv(passed[i]), TRUE);
-    return g_environ_setenv(environment, "LC_ALL", "C", TRUE);
-}
-
 /* Preparing. */
 
 static bool
@@ -177,62 +155,12 @@ check_spec(const LaunchSpec *spec, GError **error)
 }
 
 static bool
-open_log(Launch *launch, const char *path, GError **error)
-{
-    g_autofree char *directory = g_path_get_dirname(path);
-    struct stat status;
-
-    if (g_mkdir_with_parents(directory, 0700) < 0)
-        return refuse(directory, error);
-    launch->log_fd =
-        open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
-    if (launch->log_fd < 0 || fstat(launch->log_fd, &status) < 0)
-        return refuse(path, error);
-    launch->log_offset = (guint64) status.st_size;
-    return true;
-}
-
-/* A directory of ours that others can't enter, whoever made it. */
-static bool
-make_run_directory(const char *path, GError **error)
-{
-    struct stat status;
-
-    if (g_mkdir_with_parents(path, 0700) < 0 || lstat(path, &status) < 0)
-        return refuse(path, error);
-    if (!S_ISDIR(status.st_mode) || status.st_uid != geteuid()) {
-        g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_FAILED, "%s: not a directory of this user",
-                    path);
-        return false;
-    }
-    return chmod(path, 0700) == 0 ? true : refuse(path, error);
-}
-
-static int
-listen_on(const char *path, GError **error)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    g_strlcpy(address.sun_path, path, sizeof address.sun_path);
-    unlink(path);
-    if (fd >= 0 && bind(fd, (struct sockaddr *) &address, sizeof address) == 0 &&
-        chmod(path, 0600) == 0 && listen(fd, BACKLOG) == 0)
-        return fd;
-    refuse(path, error);
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
-static bool
 open_listeners(Launch *launch, GError **error)
 {
     for (guint i = 0; i < G_N_ELEMENTS(monitors); i++) {
         g_autofree char *path = launch_socket_path(launch->run_directory, monitors[i]);
 
-        launch->listeners[i] = listen_on(path, error);
-        if (launch->listeners[i] < 0)
+        if (!launch_listen(path, &launch->listeners[i], error))
             return false;
     }
     return true;
@@ -276,7 +204,6 @@ static bool
 register_child(Launch *launch, const LaunchSpec *spec, pid_t pid, GError **error)
 {
     g_autoptr(ProcessRecord) record = g_new0(ProcessRecord, 1);
-    int pidfd;
 
     record->pid = pid;
     record->token = g_strdup(spec->token);
@@ -284,21 +211,9 @@ register_child(Launch *launch, const LaunchSpec *spec, pid_t pid, GError **error
     record->emulator = g_strdup(spec->argv[0]);
     record->log_path = g_strdup(spec->log_path);
     record->log_offset = launch->log_offset;
-    record->boot_id = process_boot_id(error);
-    if (!record->boot_id)
-        return false;
-    pidfd = (int) syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0)
-        return refuse("pidfd_open", error);
-    if (!process_start_time(pid, &record->start_time) ||
-        !process_record_write(record, launch->run_directory, error)) {
-        if (error && !*error)
-            refuse("the held child", error);
-        close(pidfd);
-        return false;
-    }
-    launch->process = process_new(g_steal_pointer(&record), pidfd);
-    return true;
+    launch->process = process_hold(record, error);
+    return launch->process &&
+           process_record_write(process_record(launch->process), launch->run_directory, error);
 }
 
 Launch *
@@ -315,13 +230,14 @@ launch_prepare(const LaunchSpec *spec, GError **error)
         launch->listeners[i] = -1;
     launch->name = g_strdup(spec->name);
     launch->argv = complete_arguments(spec);
-    launch->environment = child_environment();
+    launch->environment = launch_environment();
     for (guint i = 0; spec->environment && spec->environment[i]; i++) {
         g_auto(GStrv) pair = g_strsplit(spec->environment[i], "=", 2);
 
         launch->environment = g_environ_setenv(launch->environment, pair[0], pair[1], TRUE);
     }
-    if (!open_log(launch, spec->log_path, error) || !make_run_directory(spec->run_directory, error))
+    if (!launch_open_log(spec->log_path, &launch->log_fd, &launch->log_offset, error) ||
+        !launch_make_directory(spec->run_directory, error))
         return NULL;
     launch->run_directory = g_strdup(spec->run_directory);
     if (!open_listeners(launch, error) || !fork_child(launch, spec, &pid, error) ||

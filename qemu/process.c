@@ -19,6 +19,9 @@
  * itself, which takes no time, but may be observed; so a process with the right start time and
  * without the token is given a second to become either.
  *
+ * A companion has no token to show: its pid, start time and boot must do, and do, since no pid is
+ * used twice within a clock tick.
+ *
  * A zombie counts as ended: in a container nobody may ever reap it.
  */
 #include "qemu/process.h"
@@ -68,6 +71,12 @@ process_record(const Process *process)
     return process->record;
 }
 
+int
+process_fd(const Process *process)
+{
+    return process->pidfd;
+}
+
 const char *
 process_state_name(ProcessState state)
 {
@@ -112,6 +121,12 @@ bool
 process_is_alive(const Process *process)
 {
     return !wait_end(process->pidfd, 0);
+}
+
+void
+process_terminate(const Process *process)
+{
+    (void) syscall(SYS_pidfd_send_signal, process->pidfd, SIGTERM, NULL, 0);
 }
 
 bool
@@ -185,6 +200,26 @@ process_boot_id(GError **error)
     if (!g_file_get_contents("/proc/sys/kernel/random/boot_id", &text, NULL, error))
         return NULL;
     return g_strstrip(text);
+}
+
+Process *
+process_hold(ProcessRecord *record, GError **error)
+{
+    int pidfd, problem;
+
+    g_free(record->boot_id);
+    record->boot_id = process_boot_id(error);
+    if (!record->boot_id)
+        return NULL;
+    pidfd = (int) syscall(SYS_pidfd_open, record->pid, 0);
+    if (pidfd >= 0 && process_start_time(record->pid, &record->start_time))
+        return process_new(process_record_copy(record), pidfd);
+    problem = pidfd < 0 ? errno : ESRCH;
+    if (pidfd >= 0)
+        close(pidfd);
+    g_set_error(error, G_IO_ERROR, (int) g_io_error_from_errno(problem), "the held child: %s",
+                g_strerror(problem));
+    return NULL;
 }
 
 /* Tokens. */
@@ -264,7 +299,10 @@ identify_held(const ProcessRecord *record, int pidfd, ProcessState *ret_state, G
         *ret_state = PROCESS_FOREIGN;
         return true;
     }
-    return wait_token(record, pidfd, ret_state, error);
+    if (record->token)
+        return wait_token(record, pidfd, ret_state, error);
+    *ret_state = wait_end(pidfd, 0) ? PROCESS_GONE : PROCESS_ALIVE;
+    return true;
 }
 
 /* *ret_pidfd is set only with PROCESS_ALIVE. */

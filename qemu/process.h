@@ -22,9 +22,9 @@ typedef struct {
     pid_t pid;
     guint64 start_time; /* clock ticks since boot: field 22 of /proc/PID/stat */
     char *boot_id;      /* /proc/sys/kernel/random/boot_id */
-    char *token;
-    char *uuid;     /* the domain's, lower case; may be NULL */
-    char *emulator; /* path of the binary */
+    char *token;        /* NULL: it has none (a companion, qemu/companion-process.h) */
+    char *uuid;         /* the domain's, lower case; may be NULL */
+    char *emulator;     /* path of the binary */
     char *log_path;
     guint64 log_offset; /* bytes of the log that earlier processes wrote */
 } ProcessRecord;
@@ -37,6 +37,11 @@ ProcessRecord *process_record_copy(const ProcessRecord *record);
 ProcessRecord *process_record_read(const char *run_directory, bool *ret_is_missing, GError **error);
 /* Atomic (temporary file, fsync, rename), mode 0600. */
 bool process_record_write(const ProcessRecord *record, const char *run_directory, GError **error);
+
+Json *process_record_to_json(const ProcessRecord *record);
+ProcessRecord *process_record_from_json(const Json *json); /* NULL: malformed */
+/* Puts @json at @path, in a run directory: atomic, mode 0600. */
+bool run_directory_write(const char *path, const Json *json, GError **error);
 
 typedef enum {
     PROCESS_NONE, /* no record */
@@ -65,15 +70,22 @@ bool process_adopt(const char *run_directory, ProcessState *ret_state, Process *
 bool process_adopt_record(const ProcessRecord *record, ProcessState *ret_state,
                           Process **ret_process, GError **error);
 
-/* Takes @record and @pidfd. Used by launch; everyone else adopts. */
+/* Takes @record and @pidfd. */
 Process *process_new(ProcessRecord *record, int pidfd);
+/* A child of a launcher's, not yet released, by the pid in @record, which is completed with start
+ * time and boot id. Used by launchers; everyone else adopts. */
+Process *process_hold(ProcessRecord *record, GError **error);
 void process_free(Process *process); /* closes the pidfd; the QEMU runs on. Accepts NULL */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Process, process_free)
 
 const ProcessRecord *process_record(const Process *process);
+/* The pidfd, which becomes readable when the process ends; borrowed. */
+int process_fd(const Process *process);
 bool process_is_alive(const Process *process);
 /* True as soon as it has ended; false after @timeout_us microseconds (0: just look). */
 bool process_wait(const Process *process, gint64 timeout_us);
+/* SIGTERM through the pidfd, if it lives. */
+void process_terminate(const Process *process);
 /* SIGKILL through the pidfd; true as well when it has already ended. */
 bool process_kill(const Process *process, GError **error);
 /* Resident memory of the process in bytes, 0 when not known. */
@@ -96,6 +108,6 @@ bool process_token_is_valid(const char *token);
 char *process_monitor_id(const char *token, const char *monitor);
 
 /* Removes what launch put into RUN/NAME (sockets, process.json, applied.xml, temporary files) and
- * the directory itself; other files there are left, and then the directory too. No directory is
- * success. The caller knows that no QEMU of ours uses it. */
+ * the directory itself, but no records of companions; other files there are left, and then the
+ * directory too. No directory is success. The caller knows that no QEMU of ours uses it. */
 bool run_directory_clear(const char *run_directory, GError **error);

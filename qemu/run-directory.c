@@ -5,6 +5,7 @@
  *     control.sock events.sock debug.sock   monitors, listened on by launch
  *     process.json                          which process it is (this file)
  *     applied.xml                           what it runs (the controller's)
+ *     ID-KIND.companion                     a helper process beside it (qemu/companion-process.h)
  *
  * process.json is written before QEMU is executed and replaced only as a whole, so that a reader
  * finds either nothing, which means that nothing was started, or a complete record. It is
@@ -12,8 +13,9 @@
  * which is an error and not "no process".
  *
  * Clearing takes away the names that virtkeep makes, and sockets: those of the monitors, and those
- * that QEMU made for the domain's channels and displays. Whatever else somebody put there stays,
- * and keeps the directory.
+ * that QEMU made for the domain's channels and displays. Records of companions stay, since they
+ * lead to processes: who ends those removes them. Whatever else somebody put there stays too, and
+ * keeps the directory.
  */
 #include "qemu/process.h"
 
@@ -29,9 +31,10 @@
 #define RECORD "process.json"
 #define RECORD_MAX 65536
 
-static const char *const our_files[] = { RECORD, RECORD ".tmp", "applied.xml", NULL };
+static const char *const our_files[] = { RECORD, "applied.xml", "dbus.conf", NULL };
 /* What a writer that was killed leaves of a file it was about to put in place. */
-#define UNFINISHED "applied.xml."
+static const char *const unfinished_files[] = { "applied.xml.", "dbus.conf." };
+#define TEMPORARY ".tmp"
 
 /* The record. */
 
@@ -61,8 +64,8 @@ process_record_copy(const ProcessRecord *record)
     return copy;
 }
 
-static Json *
-record_to_json(const ProcessRecord *record)
+Json *
+process_record_to_json(const ProcessRecord *record)
 {
     Json *json = json_new_object();
 
@@ -78,14 +81,13 @@ record_to_json(const ProcessRecord *record)
     return json;
 }
 
-static ProcessRecord *
-record_from_json(const Json *json)
+ProcessRecord *
+process_record_from_json(const Json *json)
 {
     g_autoptr(ProcessRecord) record = g_new0(ProcessRecord, 1);
     gint64 pid = json_get_int(json, "pid", 0);
 
     if (json_get_int(json, "format_version", 0) != 1 || pid <= 1 || pid > G_MAXINT32 ||
-        !process_token_is_valid(json_get_string(json, "token")) ||
         !json_get_string(json, "boot_id"))
         return NULL;
     record->pid = (pid_t) pid;
@@ -119,7 +121,9 @@ process_record_read(const char *run_directory, bool *ret_is_missing, GError **er
         return NULL;
     }
     json = length > RECORD_MAX ? NULL : json_parse(text, (gssize) length, NULL);
-    record = json ? record_from_json(json) : NULL;
+    record = json ? process_record_from_json(json) : NULL;
+    if (record && !process_token_is_valid(record->token))
+        g_clear_pointer(&record, process_record_free);
     if (!record)
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: not a process record", path);
     return record;
@@ -144,11 +148,9 @@ write_all(int fd, const char *text)
 }
 
 bool
-process_record_write(const ProcessRecord *record, const char *run_directory, GError **error)
+run_directory_write(const char *path, const Json *json, GError **error)
 {
-    g_autofree char *path = g_build_filename(run_directory, RECORD, NULL);
     g_autofree char *temporary = g_strconcat(path, ".tmp", NULL);
-    g_autoptr(Json) json = record_to_json(record);
     g_autofree char *text = json_format(json, true);
     int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     bool is_written = fd >= 0 && write_all(fd, text) && write_all(fd, "\n") && fsync(fd) == 0 &&
@@ -163,6 +165,15 @@ process_record_write(const ProcessRecord *record, const char *run_directory, GEr
     g_set_error(error, G_IO_ERROR, (int) g_io_error_from_errno(problem), "%s: %s", path,
                 g_strerror(problem));
     return false;
+}
+
+bool
+process_record_write(const ProcessRecord *record, const char *run_directory, GError **error)
+{
+    g_autofree char *path = g_build_filename(run_directory, RECORD, NULL);
+    g_autoptr(Json) json = process_record_to_json(record);
+
+    return run_directory_write(path, json, error);
 }
 
 /* The log. */
@@ -207,8 +218,11 @@ is_ours(int directory, const char *name)
 {
     struct stat status;
 
-    if (g_strv_contains(our_files, name) || g_str_has_prefix(name, UNFINISHED))
+    if (g_strv_contains(our_files, name) || g_str_has_suffix(name, TEMPORARY))
         return true;
+    for (guint i = 0; i < G_N_ELEMENTS(unfinished_files); i++)
+        if (g_str_has_prefix(name, unfinished_files[i]))
+            return true;
     return fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(status.st_mode);
 }
 

@@ -153,6 +153,8 @@ plan_off(DomainPlan *plan, const PlanInput *input)
 
     if (!wants_start(input, &word, &why))
         return conclude(plan, PLAN_NONE, SYNC_SYNCED, word, "%s", why);
+    if (input->missing)
+        return conclude(plan, PLAN_BLOCKED, SYNC_FAILED, "Missing", "%s", input->missing);
     add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
     conclude(plan, PLAN_START, SYNC_PROGRESSING, "Starting", "%s",
              input->last_exit == EXIT_CRASHED ? "its QEMU is gone, and it shall run"
@@ -283,9 +285,13 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
                         "%s can't change from %s to %s: that is another domain", identity->path,
                         identity->from ? identity->from : "absent",
                         identity->to ? identity->to : "absent");
-    plan->is_restart_required = first_change(plan, CHANGE_RESTART) != NULL;
+    plan->is_restart_required = input->companion_failure || first_change(plan, CHANGE_RESTART);
+    if (plan->is_restart_required && input->policy.restart_required == RESTART_RESTART &&
+        input->missing) /* no guest is stopped that could not be started again */
+        return conclude(plan, PLAN_BLOCKED, SYNC_RESTART_REQUIRED, "Missing", "%s", input->missing);
     if (plan->is_restart_required && input->policy.restart_required == RESTART_RESTART) {
-        fields = restart_fields(plan);
+        fields =
+            input->companion_failure ? g_strdup(input->companion_failure) : restart_fields(plan);
         plan_stop(plan, input, PLAN_RESTART, true, fields);
         add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
         return;
@@ -295,6 +301,10 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "MemoryMoving",
                         "%u memory device%s to move", plan->actions->len,
                         plan->actions->len == 1 ? "" : "s");
+    if (input->companion_failure)
+        return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "CompanionEnded",
+                        "%s; its guest gets it back with the next start of its QEMU",
+                        input->companion_failure);
     if (plan->is_restart_required) {
         fields = restart_fields(plan);
         return conclude(plan, PLAN_BLOCKED, SYNC_RESTART_REQUIRED, "RestartRequired",

@@ -84,6 +84,9 @@ typedef struct PlanInput {
     const Observed *observed;     /* never NULL; RUN_STATE_OFF when there is no QEMU */
     Policy policy;
 
+    const char *missing;           /* what a start needs and the host has not; NULL */
+    const char *companion_failure; /* which helper processes of the QEMU have ended; NULL */
+
     bool is_orphaned;       /* managed, and its file is gone for good */
     const char *prune_held; /* why it is not pruned although policy says so; NULL */
     bool is_suspended;

@@ -136,10 +136,25 @@ static const char version_1[] =
     "CREATE VIEW samples AS SELECT"
     "  domain, device, requested, current, target, " RFC3339("at") " AS at"
     " FROM t_sample;";
+
+/* Helper processes beside QEMUs. `record` is the one of the run directory, opaque here. */
+static const char version_2[] =
+    "CREATE TABLE t_companion("
+    "  domain TEXT NOT NULL REFERENCES t_domain(name) ON DELETE CASCADE,"
+    "  device TEXT NOT NULL, program TEXT NOT NULL,"
+    "  pid INTEGER NOT NULL, state TEXT NOT NULL, since INTEGER, message TEXT,"
+    "  record TEXT NOT NULL,"
+    "  PRIMARY KEY(domain, device, program)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE VIEW companions AS SELECT"
+    "  domain, device, program, pid, state, " RFC3339("since") " AS since, message"
+    " FROM t_companion;";
 /* clang-format on */
 
 const char *const state_migrations[] = {
     version_1,
+    version_2,
 };
 const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
 

@@ -5,6 +5,7 @@
  * This header opens it. What is in it is split by noun, each header self-contained:
  *   state/domains.h         one row a domain: desired, allocations, applied, process, sync
  *   state/memory_devices.h  one row a virtio-mem device, with the stepping machine's memory
+ *   state/companions.h      one row a helper process beside a QEMU
  *   state/journal.h         intents and outcomes of actions
  *   state/history.h         changes, events, samples, and how they are bounded
  *   state/facts.h           key-value facts about the host, and the capability cache

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "controller/subject.h"
+
+/*
+ * Companions of a domain in its life: started before its QEMU, watched beside it, ended after it.
+ * Each start, restart and end is an action of the journal ("start-companion", …).
+ */
+
+/* What there is of the domain: records of its run directory, and those that only the state still
+ * has, looked at. CompanionRecord; NULL with @error when it can't be told. */
+GPtrArray *companions_gather(const Site *site, const char *name, const char *run_directory,
+                             GError **error);
+/* One sentence on those that have ended though their QEMU runs; NULL: all is well. */
+char *companions_failure(const GPtrArray *records);
+/* What @desired needs of the host to be started and is not there, or can't be done: each with the
+ * file's line. NULL: nothing is missing. */
+char *companions_missing(const Site *site, const Subject *subject);
+
+/* Starts those that @domain needs, in place of whatever an earlier start left. False: none of them
+ * is left. */
+bool companions_start(Subject *subject, const Site *site, const Domain *domain, GError **error);
+/* Puts the last words of those that have ended in front of @error, which is why QEMU did not
+ * come up. */
+void companions_blame(Subject *subject, GError **error);
+/* The domain's QEMU runs: notices those that ended, and starts again those that can be. */
+bool companions_keep(Subject *subject, const Site *site, GError **error);
+/* The domain's QEMU has ended: ends them. */
+bool companions_end(Subject *subject, const Site *site, GError **error);
