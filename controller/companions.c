@@ -259,10 +259,12 @@ companions_start(Subject *subject, const Site *site, const Domain *domain, GErro
         return false;
     for (guint i = 0; is_good && i < companions->len; i++)
         is_good = start_one(subject, site, companions->pdata[i], error);
-    if (is_good)
+    if (is_good) {
         note_rows(subject, site);
-    else
+    } else {
         (void) companions_end(subject, site, NULL);
+        (void) run_directory_clear(subject->run_directory, NULL);
+    }
     return is_good;
 }
 

@@ -12,6 +12,7 @@ typedef struct DomainFile {
     unsigned vcpus;         /* 0: 1 */
     unsigned requested_mib; /* of a virtio-mem device of 256 MiB; it never arrives */
     bool has_memory_device;
+    bool has_shared_memory; /* as virtiofs needs it */
     const char *policy;  /* attributes of vk:policy; NULL */
     const char *devices; /* more elements of <devices>; NULL */
 } DomainFile;

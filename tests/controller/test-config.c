@@ -126,6 +126,7 @@ test_every_key(void **state)
                                           "  max-restarts: 4\n"
                                           "networks: { lan: { bridge: br0 } }\n"
                                           "pools: { fast: /ssd, rel: images }\n"
+                                          "helpers: { swtpm: bin/swtpm }\n"
                                           "emulators: [ /opt/qemu, /usr/bin/qemu ]\n");
 
     assert_string_equal(config->domains, "/conf/doms");
@@ -152,6 +153,8 @@ test_every_key(void **state)
     assert_string_equal(config_network_bridge(config, "lan"), "br0");
     assert_null(config_network_bridge(config, "default"));
     assert_string_equal(config_pool_path(config, "fast"), "/ssd");
+    assert_string_equal(config_helper_path(config, "swtpm"), "/conf/bin/swtpm");
+    assert_null(config_helper_path(config, "passt"));
     assert_string_equal(config_pool_path(config, "rel"), "/conf/images");
     assert_true(config_allows_emulator(config, "/opt/qemu"));
     assert_false(config_allows_emulator(config, "/usr/bin/qemu-system-x86_64"));
@@ -226,14 +229,17 @@ test_unknown_keys(void **state)
     assert_refused("domain: /x\n",
                    "f.yaml:1:1: error: unknown key 'domain'; here may stand domains, state, run, "
                    "log, settle-time, resync, workers, policy, overrides, host, guards, networks, "
-                   "pools, emulators, allow-qemu-namespace [unknown-key]\n");
+                   "pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
     assert_refused("host: { memory: 1 }\n",
                    "f.yaml:1:9: error: unknown key 'memory'; here may stand memory-budget, "
                    "memory-reserve, qemu-overhead [unknown-key]\n");
+    assert_refused("helpers: { swtmp: /usr/bin/swtpm }\n",
+                   "f.yaml:1:12: error: unknown key 'swtmp'; here may stand swtpm, virtiofsd, "
+                   "passt, dbus-daemon, qemu-pr-helper [unknown-key]\n");
     assert_refused("host/memory-budget: 1GiB\n",
                    "f.yaml:1:1: error: unknown key 'host/memory-budget'; here may stand domains, "
                    "state, run, log, settle-time, resync, workers, policy, overrides, host, "
-                   "guards, networks, pools, emulators, allow-qemu-namespace [unknown-key]\n");
+                   "guards, networks, pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
     assert_refused("policy:\n  memory-step: 8\n",
                    "f.yaml:2:3: error: unknown key 'memory-step'; here may stand run-strategy, "
                    "restart-required, prune, shutdown-timeout, memory [unknown-key]\n");
@@ -329,7 +335,7 @@ test_all_mistakes_in_order(void **state)
                    "f.yaml:2:10: error: 'workers': 'none' is not a whole number [bad-value]\n"
                    "f.yaml:3:1: error: unknown key 'foo'; here may stand domains, state, run, "
                    "log, settle-time, resync, workers, policy, overrides, host, guards, networks, "
-                   "pools, emulators, allow-qemu-namespace [unknown-key]\n");
+                   "pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
 }
 
 static void

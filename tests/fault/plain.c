@@ -30,7 +30,7 @@ static const char format[] = "<domain type='qemu'>\n"
                              "        <requested unit='MiB'>%u</requested>\n"
                              "      </target>\n"
                              "    </memory>\n"
-                             "  </devices>\n"
+                             "%s  </devices>\n"
                              "</domain>\n";
 
 char *
@@ -40,7 +40,7 @@ plain_xml(const Plain *plain)
 
     return g_strdup_printf(format, plain->name, plain->policy ? plain->policy : "", vcpus,
                            vcpus - 1, plain->emulator ? plain->emulator : PLAIN_EMULATOR,
-                           plain->requested_mib);
+                           plain->requested_mib, plain->devices ? plain->devices : "");
 }
 
 void

@@ -14,6 +14,7 @@ typedef struct Plain {
     unsigned requested_mib; /* of the virtio-mem device's 256 */
     const char *emulator;   /* NULL: the real one */
     const char *policy;     /* attributes of vk:policy */
+    const char *devices;    /* more elements of <devices>; NULL */
 } Plain;
 
 #define PLAIN_EMULATOR "/usr/bin/qemu-system-x86_64"

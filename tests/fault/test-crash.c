@@ -8,7 +8,9 @@
  *     and right is still the same; every action has an outcome; nothing is left over in the run
  *     directory or beside the state; and a further `apply` does nothing.
  *
- *     test-crash kill|fail|blind first|start|change|restart|prune
+ * "companion" is "start" of a domain with a helper process (swtpm), of which the same must hold.
+ *
+ *     test-crash kill|fail|blind first|start|companion|change|restart|prune
  */
 #include "tests/fault/faulty.h"
 #include "tests/fault/plain.h"
@@ -36,7 +38,8 @@
 
 static const char *mode;
 static Scratch *scratch;
-static char *seed; /* the content of a state file that knows QEMU's capabilities already */
+static const char *devices; /* of the domain, beside what it always has */
+static char *seed;          /* the content of a state file that knows QEMU's capabilities already */
 static gsize seed_size;
 
 /* --- what must always hold --- */
@@ -83,11 +86,16 @@ assert_directory(const char *name, const char *wanted)
 static void
 assert_no_leftovers(bool is_running)
 {
-    assert_directory("", "commands domains log memory run state.db virtkeep.yaml");
+    assert_directory("", devices ? "commands domains log memory run state.db tpm virtkeep.yaml"
+                                 : "commands domains log memory run state.db virtkeep.yaml");
     assert_directory("memory", "");
     assert_directory("run", is_running ? "p" : "");
     if (is_running)
-        assert_directory("run/p", "applied.xml control.sock debug.sock events.sock process.json");
+        assert_directory("run/p",
+                         devices ? "applied.xml control.sock debug.sock events.sock process.json "
+                                   "tpm0-swtpm.companion tpm0-swtpm.sock"
+                                 : "applied.xml control.sock debug.sock events.sock process.json");
+    assert_int_equal(processes_logging(scratch, "log/p-tpm0-"), is_running && devices);
 }
 
 static gint64
@@ -149,7 +157,8 @@ static void
 forget_everything(void)
 {
     static const char *const names[] = { "run",      "log",          "domains/p.xml",
-                                         "commands", "state.db-wal", "state.db-shm" };
+                                         "commands", "state.db-wal", "state.db-shm",
+                                         "tpm" };
     g_autofree char *path = scratch_path(scratch, "state.db");
 
     kill_qemu();
@@ -162,9 +171,11 @@ forget_everything(void)
 static void
 write_domain(const char *policy, unsigned requested_mib, unsigned vcpus)
 {
-    plain_write(
-        scratch,
-        &(Plain){ .name = "p", .policy = policy, .requested_mib = requested_mib, .vcpus = vcpus });
+    plain_write(scratch, &(Plain){ .name = "p",
+                                   .policy = policy,
+                                   .requested_mib = requested_mib,
+                                   .vcpus = vcpus,
+                                   .devices = devices });
 }
 
 #define RUNNING                                                                                    \
@@ -217,6 +228,7 @@ apply_with_fault(unsigned n, const char *what, bool can_wait)
                       run.result->status, run.result->err);
     assert_true(n < MOST_POINTS);
     assert_true(qemus_count(scratch, "p") <= 1);
+    assert_true(processes_logging(scratch, "log/p-tpm0-") <= 1);
     /* Not a crash of its own making. */
     assert_true(run.result->status < 128 || run.result->status == 128 + SIGKILL);
     return run.point != NULL;
@@ -263,6 +275,14 @@ round_of_start(unsigned n)
     assert_true(view_domain_is(scratch, "p", "Synced", "Halted"));
     assert_settled(false);
     return has_started || has_stopped;
+}
+
+/* The same with a process beside QEMU. What is killed between the two must not be left. */
+static bool
+round_of_companion(unsigned n)
+{
+    devices = "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n";
+    return round_of_start(n);
 }
 
 /* Nobody drives the device: asking for memory is all that comes of it. */
@@ -365,8 +385,9 @@ main(int argc, char **argv)
         const char *name;
         bool (*round_of)(unsigned n);
     } scenarios[] = {
-        { "first", round_of_first },     { "start", round_of_start }, { "change", round_of_change },
-        { "restart", round_of_restart }, { "prune", round_of_prune },
+        { "first", round_of_first },         { "start", round_of_start },
+        { "companion", round_of_companion }, { "change", round_of_change },
+        { "restart", round_of_restart },     { "prune", round_of_prune },
     };
     const struct CMUnitTest tests[] = { cmocka_unit_test(test_all_points) };
 

@@ -2,7 +2,8 @@
 /*
  * How QEMU is told about a domain: the cases of spellings.txt, which read as "this XML adds these
  * options". VIRTKEEP_UPDATE=1 writes the file anew from what the code says now; review it like
- * code. What a QEMU lacks is refused, told by a Capabilities value that lacks it.
+ * code. "(beside)" are processes that run beside QEMU. What a QEMU lacks is refused, told by a
+ * Capabilities value that lacks it.
  */
 #include "qemu/command-line.h"
 
@@ -16,6 +17,7 @@
 #include "model/disk.h"
 #include "model/memory.h"
 #include "qemu/chardev.h"
+#include "qemu/companion.h"
 #include "qemu/device.h"
 
 static const HugePageMount mounts[] = { { 2u << 20, "/dev/hugepages" } };
@@ -27,6 +29,9 @@ static const HostFacts facts = {
     .memory_directory = "/mem",
     .socket_directory = "/run/t",
     .spice_tls_directory = "/pki",
+    .secret_directory = "/secrets",
+    .tpm_directory = "/tpm",
+    .user = 1000,
     .now = G_GINT64_CONSTANT(1700000000) * G_USEC_PER_SEC,
 };
 
@@ -87,6 +92,27 @@ lines_of(const CommandLine *line)
     return lines;
 }
 
+/* The processes that run beside this QEMU, as "(beside) swtpm socket …". */
+static void
+add_companions(const Domain *domain, Diagnostics *diagnostics, GPtrArray *lines)
+{
+    g_autoptr(GPtrArray) companions = companions_new();
+    DeviceContext context = {
+        .at = { .domain = domain, .diagnostics = diagnostics, .path = (char *) "" }, .facts = &facts
+    };
+
+    device_companions_all(&context, companions);
+    for (guint i = 0; i < companions->len; i++) {
+        const Companion *companion = companions->pdata[i];
+        GString *text = g_string_new("(beside) ");
+
+        g_string_append(text, companion->program);
+        for (guint j = 0; j < companion->arguments->len; j++)
+            g_string_append_printf(text, " %s", (char *) companion->arguments->pdata[j]);
+        g_ptr_array_add(lines, g_string_free(text, FALSE));
+    }
+}
+
 static GPtrArray *
 spell_lines(const Domain *domain, const Capabilities *capabilities)
 {
@@ -98,6 +124,8 @@ spell_lines(const Domain *domain, const Capabilities *capabilities)
     /* Refused exactly when there is an error. */
     assert_int_equal(line == NULL, diagnostics_has_errors(diagnostics));
     lines = line ? lines_of(line) : g_ptr_array_new_with_free_func(g_free);
+    if (line)
+        add_companions(domain, diagnostics, lines);
     for (guint i = 0; i < diagnostics->items->len; i++) {
         const Diagnostic *item = diagnostics->items->pdata[i];
 

@@ -48,13 +48,14 @@ start_time(const char *pid)
     return g_strdup(fields[19]);
 }
 
+/* @program: a part of its path. */
 static bool
-is_qemu(const char *pid, const char *log)
+is_process(const char *pid, const char *program, const char *log)
 {
-    g_autofree char *program = read_link(pid, "exe");
+    g_autofree char *path = read_link(pid, "exe");
     g_autofree char *err = NULL;
 
-    if (!program || !strstr(program, "qemu-system-"))
+    if (!path || !strstr(path, program))
         return false;
     err = read_link(pid, "fd/2");
     return err && g_str_has_prefix(err, log);
@@ -62,9 +63,8 @@ is_qemu(const char *pid, const char *log)
 
 /* Their identities, char*. */
 static GPtrArray *
-find(Scratch *scratch, const char *name)
+find_processes(Scratch *scratch, const char *program, const char *file)
 {
-    g_autofree char *file = name ? g_strdup_printf("log/%s.log", name) : g_strdup("log/");
     g_autofree char *log = scratch_path(scratch, file);
     GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GDir) proc = g_dir_open("/proc", 0, NULL);
@@ -74,10 +74,26 @@ find(Scratch *scratch, const char *name)
     while ((pid = g_dir_read_name(proc))) {
         g_autofree char *started = NULL;
 
-        if (g_ascii_isdigit(*pid) && is_qemu(pid, log) && (started = start_time(pid)))
+        if (g_ascii_isdigit(*pid) && is_process(pid, program, log) && (started = start_time(pid)))
             g_ptr_array_add(found, g_strdup_printf("%s %s", pid, started));
     }
     return found;
+}
+
+static GPtrArray *
+find(Scratch *scratch, const char *name)
+{
+    g_autofree char *file = name ? g_strdup_printf("log/%s.log", name) : g_strdup("log/");
+
+    return find_processes(scratch, "qemu-system-", file);
+}
+
+unsigned
+processes_logging(Scratch *scratch, const char *log)
+{
+    g_autoptr(GPtrArray) found = find_processes(scratch, "", log);
+
+    return found->len;
 }
 
 unsigned

@@ -12,6 +12,10 @@
 /* How many live QEMUs the domain has, or with NULL the whole scratch directory. */
 unsigned qemus_count(Scratch *scratch, const char *name);
 
+/* How many live processes of any program have their stderr in a file whose path begins with
+ * @log, which is below the scratch directory ("log/web-1-"). */
+unsigned processes_logging(Scratch *scratch, const char *log);
+
 /* "PID START-TIME" of the domain's only QEMU, which tells it from every other process there ever
  * is; NULL where there is none. Fails the cmocka test where there are several. */
 char *qemu_identity(Scratch *scratch, const char *name);

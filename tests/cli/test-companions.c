@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Helper processes through the commands, with the real programs: a domain whose TPM is swtpm, whose
+ * file system is virtiofsd, whose network is passt and whose display is on a dbus-daemon of its
+ * own. Nothing of a guest runs; that each is really met is asked of QEMU. Tests that need a program
+ * which isn't there, or may not do here what it must, are skipped.
+ */
+#include "tests/cli/domain-file.h"
+#include "tests/support/deadline.h"
+#include "tests/support/qemus.h"
+#include "tests/support/views.h"
+#include "tests/support/virtkeep.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+
+#include "qemu/companion-process.h"
+
+#define MAC "52:54:00:00:00:07"
+#define SECRET "1f6c2d3e-1111-5000-8000-000000000007"
+
+static Scratch *scratch;
+
+static void
+assert_text_has(const char *text, const char *part)
+{
+    if (!strstr(text, part))
+        fail_msg("'%s' is not in:\n%s", part, text);
+}
+
+static void
+write_domain(const char *policy, const char *devices)
+{
+    domain_file_write(scratch, &(DomainFile){ .name = "a",
+                                              .policy = policy,
+                                              .devices = devices,
+                                              .has_shared_memory = true });
+}
+
+/* Each device, and the program that it needs. */
+static const struct {
+    const char *program, *device;
+} parts[] = {
+    { "swtpm", "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n" },
+    { "virtiofsd", "<filesystem type='mount'><driver type='virtiofs'/><source dir='%s/share'/>"
+                   "<target dir='share'/></filesystem>\n" },
+    { "passt", "<interface type='user'><backend type='passt'/><mac address='" MAC "'/>"
+               "<model type='virtio'/></interface>\n" },
+    { "dbus-daemon", "<graphics type='dbus'/>\n" },
+};
+
+static bool
+has_program(const char *program)
+{
+    g_autofree char *path = companion_find_program(program);
+
+    return path && (strcmp(program, "virtiofsd") || geteuid() == 0);
+}
+
+/* The devices whose programs this host has. */
+static char *
+devices_here(unsigned *ret_n)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    *ret_n = 0;
+    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (!has_program(parts[i].program))
+            continue;
+        g_string_append(text, parts[i].device);
+        g_string_replace(text, "%s", scratch_dir(scratch), 0);
+        ++*ret_n;
+    }
+    return g_strdup(text->str);
+}
+
+static int
+companion_pid(const char *program)
+{
+    return (int) view_int(scratch, "SELECT pid FROM companions WHERE program = '%s'", program);
+}
+
+/* Processes whose stderr is a companion's log of domain "a". */
+static unsigned
+n_companions(void)
+{
+    return processes_logging(scratch, "log/a-");
+}
+
+static void
+assert_nothing_left(void)
+{
+    g_autofree char *run = scratch_path(scratch, "run/a");
+
+    assert_int_equal(qemus_count(scratch, "a"), 0);
+    assert_within(10, n_companions() == 0);
+    assert_false(g_file_test(run, G_FILE_TEST_EXISTS));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions"), 0);
+    assert_int_equal(view_n_open_actions(scratch), 0);
+}
+
+/* That QEMU really talks to each of them. */
+static void
+assert_connected(void)
+{
+    g_autoptr(Json) tpms = has_program("swtpm") ? qemu_ask(scratch, "a", "query-tpm", NULL) : NULL;
+    g_autoptr(Json) chardevs = qemu_ask(scratch, "a", "query-chardev", NULL);
+    unsigned n_waiting = 0;
+
+    if (tpms)
+        assert_string_equal(json_get_string(json_at(tpms, 0), "id"), "tpm-tpm0");
+    for (guint i = 0; i < json_length(chardevs); i++) {
+        const Json *chardev = json_at(chardevs, i);
+
+        if (strstr(json_get_string(chardev, "filename"), "disconnected:") &&
+            !g_str_has_prefix(json_get_string(chardev, "label"), "virtkeep-"))
+            n_waiting++;
+    }
+    assert_int_equal(n_waiting, 0);
+}
+
+static void
+test_all_run(void **state)
+{
+    unsigned n;
+    g_autofree char *devices = devices_here(&n);
+    g_autofree char *text = NULL;
+
+    if (!n)
+        skip();
+    g_free(scratch_mkdir(scratch, "share"));
+    write_domain(NULL, devices);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_int_equal(qemus_count(scratch, "a"), 1);
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions WHERE state = 'running'"),
+                     n);
+    assert_true(n_companions() >= n);
+    assert_connected();
+    text = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    assert_text_has(text, "\n  Companions       yes  ");
+    g_free(virtkeep_expect(scratch, 10, 0, "plan", "--exit-code"));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions WHERE outcome = 'done' AND "
+                                       "kind = 'start-companion'"),
+                     n);
+}
+
+static void
+test_qemu_killed(void **state)
+{
+    int before = companion_pid("swtpm");
+
+    if (before < 0)
+        skip();
+    qemu_signal(scratch, "a", SIGKILL);
+    assert_within(10, qemus_count(scratch, "a") == 0);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_int_equal(qemus_count(scratch, "a"), 1);
+    assert_int_not_equal(companion_pid("swtpm"), before);
+    assert_connected();
+}
+
+static void
+test_companion_killed(void **state)
+{
+    int pid = companion_pid("swtpm");
+    g_autofree char *text = NULL;
+    g_autofree char *identity = qemu_identity(scratch, "a");
+
+    if (pid < 0)
+        skip();
+    kill(pid, SIGKILL);
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
+    assert_true(view_domain_is(scratch, "a", "OutOfSync", "CompanionEnded"));
+    assert_true(view_is(scratch, "ended", "SELECT state FROM companions WHERE program = 'swtpm'"));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
+                                       "'companion-ended' AND detail LIKE 'swtpm of tpm0%%'"),
+                     1);
+    text = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    assert_text_has(text, "swtpm of tpm0 has ended");
+    /* It is said once, and the guest is left alone. */
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
+                                       "'companion-ended'"),
+                     1);
+    assert_true(qemu_is(scratch, "a", identity));
+}
+
+static void
+test_restart_by_policy(void **state)
+{
+    unsigned n;
+    g_autofree char *devices = devices_here(&n);
+
+    if (companion_pid("swtpm") < 0)
+        skip();
+    write_domain("restart-required='restart'", devices);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    assert_true(view_domain_is(scratch, "a", "Synced", "Synced"));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions WHERE state = 'running'"),
+                     n);
+    assert_connected();
+}
+
+/* `watch` hears it by itself: the resync is minutes away. */
+static void
+test_watch_notices(void **state)
+{
+    g_autoptr(Command) watch = NULL;
+    g_autoptr(CommandResult) result = NULL;
+    unsigned n;
+    g_autofree char *devices = devices_here(&n);
+    int pid = companion_pid("swtpm");
+
+    if (pid < 0)
+        skip();
+    write_domain(NULL, devices);
+    watch = virtkeep_start(scratch, "-v", "watch");
+    view_wait_domain(scratch, 20, "a", "Synced", "Synced");
+    assert_within(20, ({
+                      g_autofree char *said = command_errors(watch);
+                      said &&strstr(said, "a: Synced");
+                  }));
+    kill(pid, SIGKILL);
+    view_wait_domain(scratch, 20, "a", "OutOfSync", "CompanionEnded");
+    command_signal(watch, SIGTERM);
+    result = command_wait(watch, 20);
+    assert_int_equal(result->status, 0);
+    /* Both kinds outlive it. */
+    assert_int_equal(qemus_count(scratch, "a"), 1);
+    assert_true(n_companions() >= n - 1);
+}
+
+static void
+test_halted(void **state)
+{
+    unsigned n;
+    g_autofree char *devices = devices_here(&n);
+
+    if (!n)
+        skip();
+    write_domain("run-strategy='halted'", devices);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    assert_nothing_left();
+}
+
+static char *
+state_of_tpm(void)
+{
+    g_autofree char *uuid = view_text(scratch, "SELECT uuid FROM domains WHERE name = 'a'");
+    g_autofree char *name = g_strdup_printf("tpm/%s/tpm2-00.permall", uuid);
+
+    return scratch_path(scratch, name);
+}
+
+/* The TPM's state is kept, and with a secret it is not what it would be without. */
+static void
+test_tpm_state(void **state)
+{
+    g_autofree char *path = state_of_tpm(), *content = NULL, *config = NULL;
+
+    if (!has_program("swtpm"))
+        skip();
+    assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+    write_domain(NULL, "<tpm model='tpm-crb'><backend type='emulator' version='2.0'>"
+                       "<encryption secret='" SECRET "'/></backend></tpm>\n");
+    config = virtkeep_expect(scratch, 10, 0, "plan");
+    assert_text_has(config, "blocked");
+    assert_text_has(config, "a.xml:");
+    assert_text_has(config, "/etc/virtkeep/secrets/" SECRET " is not there");
+    assert_nothing_left();
+}
+
+/* Every absence is named, with its line, and nothing is started. */
+static void
+test_missing(void **state)
+{
+    g_autofree char *plan = NULL;
+    g_autoptr(CommandResult) result = NULL;
+
+    g_free(scratch_write(scratch, "virtkeep.yaml",
+                         "helpers: { swtpm: /nonexistent/swtpm, passt: /nonexistent/passt }\n"));
+    write_domain(NULL, "<interface type='user'><backend type='passt'/><mac address='" MAC "'/>"
+                       "<model type='virtio'/></interface>\n"
+                       "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n");
+    plan = virtkeep_expect(scratch, 10, 0, "plan");
+    assert_text_has(plan, "a.xml:13:");
+    assert_text_has(plan, "devices/interface[0]: the program /nonexistent/passt is not there");
+    assert_text_has(plan, "a.xml:14:");
+    assert_text_has(plan, "devices/tpm[0]: the program /nonexistent/swtpm is not there");
+    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    assert_int_not_equal(result->status, 0);
+    assert_text_has(result->err, "/nonexistent/swtpm is not there");
+    assert_int_equal(qemus_count(scratch, NULL), 0);
+}
+
+/* A program that does not come up says why, and takes nothing else with it. */
+static void
+test_ends_at_once(void **state)
+{
+    g_autofree char *program = NULL, *config = NULL;
+    g_autoptr(CommandResult) result = NULL;
+
+    program = scratch_write(scratch, "bad-passt", "#!/bin/sh\necho no network today >&2\nexit 3\n");
+    assert_int_equal(g_chmod(program, 0700), 0);
+    config = g_strdup_printf("helpers: { passt: %s }\n", program);
+    g_free(scratch_write(scratch, "virtkeep.yaml", config));
+    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    assert_int_not_equal(result->status, 0);
+    assert_text_has(result->err, "passt of net0: ");
+    assert_text_has(result->err, "no network today");
+    assert_nothing_left();
+}
+
+/* One that handles no signals and forks is ended all the same. */
+static void
+test_stubborn(void **state)
+{
+    g_autofree char *program = NULL, *config = NULL;
+    g_autoptr(CommandResult) result = NULL;
+
+    program = scratch_write(scratch, "bad-swtpm",
+                            "#!/bin/sh\ntrap '' TERM\necho I stay >&2\n"
+                            "while :; do read -r x < /dev/zero; done\n");
+    assert_int_equal(g_chmod(program, 0700), 0);
+    config = g_strdup_printf("helpers: { swtpm: %s }\nemulators: [ /bin/false ]\n", program);
+    g_free(scratch_write(scratch, "virtkeep.yaml", config));
+    write_domain(NULL, "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n");
+    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    assert_int_not_equal(result->status, 0);
+    assert_nothing_left();
+}
+
+static int
+set_up(void **state)
+{
+    scratch = scratch_new();
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    scratch_free(scratch);
+    return 0;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_run),          cmocka_unit_test(test_qemu_killed),
+        cmocka_unit_test(test_companion_killed), cmocka_unit_test(test_restart_by_policy),
+        cmocka_unit_test(test_watch_notices),    cmocka_unit_test(test_halted),
+        cmocka_unit_test(test_tpm_state),        cmocka_unit_test(test_missing),
+        cmocka_unit_test(test_ends_at_once),     cmocka_unit_test(test_stubborn),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
