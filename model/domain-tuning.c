@@ -20,8 +20,13 @@ static const char *const placement_names[] = {
     [PLACEMENT_AUTO] = "auto",
     NULL,
 };
-static const char *const scheduler_names[] = { NULL, "batch", "idle", "fifo", "rr", NULL };
-enum { SCHEDULER_FIFO = 3, SCHEDULER_RR };
+static const char *const scheduler_names[] = {
+    [SCHEDULER_BATCH] = "batch",
+    [SCHEDULER_IDLE] = "idle",
+    [SCHEDULER_FIFO] = "fifo",
+    [SCHEDULER_RR] = "rr",
+    NULL,
+};
 static const char *const cache_type_names[] = { NULL, "both", "code", "data", NULL };
 
 #define NO_AFFINITY "virtkeep pins no threads yet"

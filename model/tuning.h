@@ -6,6 +6,7 @@
 /* What the host gives a domain: <cputune>, <memtune>, <blkiotune>, <vcpus>. Times are
  * microseconds, sizes bytes. */
 typedef enum { PLACEMENT_STATIC = 1, PLACEMENT_AUTO } Placement;
+typedef enum { SCHEDULER_BATCH = 1, SCHEDULER_IDLE, SCHEDULER_FIFO, SCHEDULER_RR } Scheduler;
 
 typedef struct Vcpu {
     OptUint id;
@@ -16,7 +17,7 @@ typedef struct Vcpu {
 typedef struct ThreadPin { OptUint thread; char *cpus; } ThreadPin;
 typedef struct ThreadScheduling {
     char *threads;
-    int scheduler;
+    int scheduler; /* Scheduler */
     OptInt priority;
 } ThreadScheduling;
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Writing limits: what is written where, into a directory that stands in for a cgroup; and making,
+ * entering and removing real ones, which needs no controller, so that it works beside cgroup v1
+ * too.
+ */
+#include "qemu/cgroup.h"
+
+#include <gio/gio.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <glib/gstdio.h>
+
+#include "qemu/cgroup-limits.h"
+#include "qemu/threads.h"
+#include "tests/qemu/tuned-domain.h"
+#include "tests/support/scratch.h"
+
+static Scratch *scratch;
+
+static const char limits[] =
+    "<cputune><shares>2048</shares><emulator_quota>5000</emulator_quota></cputune>"
+    "<memtune><hard_limit unit='MiB'>128</hard_limit></memtune>";
+
+/* A directory with the files of a delegated cgroup. */
+static char *
+stand_in(const char *controllers, const char *given, const char *processes)
+{
+    g_free(scratch_write(scratch, "parent/cgroup.controllers", controllers));
+    g_free(scratch_write(scratch, "parent/cgroup.subtree_control", given));
+    g_free(scratch_write(scratch, "parent/cgroup.procs", processes));
+    return scratch_path(scratch, "parent");
+}
+
+static void
+assert_file(const char *name, const char *text)
+{
+    g_autofree char *path = g_strconcat("parent/", name, NULL), *is = scratch_read(scratch, path);
+
+    if (!is || strcmp(is, text))
+        fail_msg("%s holds '%s', not '%s'", name, is ? is : "(nothing)", text);
+}
+
+static void
+test_refusals(void **state)
+{
+    static const struct {
+        const char *controllers, *given, *processes, *words;
+    } rows[] = {
+        { "cpu io memory\n", "", "", NULL },
+        { "cpu io memory\n", "cpu memory\n", "12\n", NULL },
+        { "cpu io memory\n", "cpu\n", "12\n", "holds processes itself" },
+        { "hugetlb\n", "", "", "no controller 'cpu' (it has: hugetlb)" },
+        { "\n", "", "", "(it has: none)" },
+    };
+    g_autoptr(Spec) spec = tuned_spec(limits);
+    g_autoptr(GPtrArray) writes = cgroup_limits(spec->domain);
+    g_autofree char *nowhere = scratch_path(scratch, "nowhere"), *none = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autofree char *parent = stand_in(rows[i].controllers, rows[i].given, rows[i].processes);
+        g_autofree char *refusal = cgroup_refusal(parent, writes);
+
+        if (!rows[i].words)
+            assert_null(refusal);
+        else if (!refusal || !strstr(refusal, rows[i].words))
+            fail_msg("row %u: %s", i, refusal ? refusal : "(none)");
+    }
+    none = cgroup_refusal(nowhere, writes);
+    assert_non_null(strstr(none, "is no cgroup v2"));
+}
+
+static void
+test_writes(void **state)
+{
+    g_autofree char *parent = stand_in("cpu io memory\n", "", "");
+    g_autoptr(Spec) spec = tuned_spec(limits);
+    g_autoptr(GPtrArray) writes = cgroup_limits(spec->domain);
+    g_autoptr(GArray) threads = g_array_new(FALSE, FALSE, sizeof(QemuThread));
+    QemuThread thread = { .id = getpid(), .role = THREAD_EMULATOR };
+    g_autoptr(GError) error = NULL;
+
+    assert_true(cgroup_create(parent, "tuned", writes, &error));
+    assert_true(cgroup_attach(parent, "tuned", 4711, &error));
+    /* Each of the two once, although two writes need the first. */
+    assert_file("cgroup.subtree_control", "+cpu\n+memory\n+cpu\n");
+    assert_file("guest-tuned/cpu.weight", "200\n");
+    assert_file("guest-tuned/memory.max", "134217728\n");
+    assert_file("guest-tuned/cgroup.procs", "4711\n");
+    assert_file("guest-tuned/cgroup.subtree_control", "+cpu\n");
+    assert_file("guest-tuned/emulator/cgroup.type", "threaded\n");
+    assert_file("guest-tuned/emulator/cpu.max", "5000 100000\n");
+    g_array_append_val(threads, thread);
+    thread.role = THREAD_VCPU; /* has no group here */
+    g_array_append_val(threads, thread);
+    assert_true(cgroup_attach_threads(parent, "tuned", threads, &error));
+    {
+        g_autofree char *id = g_strdup_printf("%d\n", (int) getpid());
+
+        assert_file("guest-tuned/emulator/cgroup.threads", id);
+    }
+}
+
+static void
+test_devices(void **state)
+{
+    g_autoptr(GError) error = NULL;
+
+    assert_null(cgroup_device_number("/dev/null", &error));
+    assert_string_equal(error->message, "/dev/null: not a block device");
+    g_clear_error(&error);
+    assert_null(cgroup_device_number("/dev/there-is-none", &error));
+    assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND));
+}
+
+/* ---- in the kernel's own ---- */
+
+#define PREFIX "virtkeep-test-"
+
+/* What tests left that were killed: their processes have been ended by their guards. */
+static void
+remove_stale(const char *root)
+{
+    g_autoptr(GDir) groups = g_dir_open(root, 0, NULL);
+    const char *name;
+
+    while (groups && (name = g_dir_read_name(groups))) {
+        g_autofree char *path = g_build_filename(root, name, NULL);
+
+        if (!g_str_has_prefix(name, PREFIX) ||
+            kill((pid_t) g_ascii_strtoll(name + strlen(PREFIX), NULL, 10), 0) == 0)
+            continue;
+        (void) cgroup_remove(path, "tuned", NULL);
+        g_rmdir(path);
+    }
+}
+
+/* A new cgroup of this test; NULL where none can be made. */
+static char *
+real_parent(void)
+{
+    static const char *const roots[] = { "/sys/fs/cgroup/unified", "/sys/fs/cgroup" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(roots); i++) {
+        g_autofree char *type = g_build_filename(roots[i], "cgroup.controllers", NULL);
+        g_autofree char *name = g_strdup_printf(PREFIX "%d", (int) getpid());
+        g_autofree char *path = g_build_filename(roots[i], name, NULL);
+
+        remove_stale(roots[i]);
+        if (g_file_test(type, G_FILE_TEST_EXISTS) && mkdir(path, 0755) == 0)
+            return g_steal_pointer(&path);
+    }
+    return NULL;
+}
+
+static char *
+cgroup_of(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cgroup", (int) pid), *text = NULL;
+    const char *at;
+
+    assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    at = strstr(text, "0::");
+    return at ? g_strndup(at, strcspn(at, "\n")) : g_strdup("");
+}
+
+static void
+test_real(void **state)
+{
+    g_autoptr(GPtrArray) nothing = g_ptr_array_new();
+    g_autofree char *parent = real_parent(), *path = NULL, *group = NULL, *where = NULL;
+    g_autoptr(GArray) threads = g_array_new(FALSE, FALSE, sizeof(QemuThread));
+    QemuThread thread = { .role = THREAD_EMULATOR };
+    g_autoptr(GError) error = NULL;
+
+    if (!parent) {
+        print_message("no cgroup v2 here that this user may change\n");
+        skip();
+    }
+    path = g_build_filename(parent, "guest-tuned", NULL);
+    group = g_build_filename(path, "emulator", NULL);
+    assert_true(cgroup_create(parent, "tuned", nothing, &error));
+    assert_int_equal(mkdir(group, 0755), 0);
+    thread.id = fork();
+    if (thread.id == 0) {
+        pause();
+        _exit(0);
+    }
+    scratch_watch_pid(scratch, thread.id);
+    assert_true(cgroup_attach(parent, "tuned", thread.id, &error));
+    where = cgroup_of(thread.id);
+    assert_true(g_str_has_suffix(where, "/guest-tuned"));
+    /* It is not taken from something that lives, neither to be removed nor to be made anew. */
+    assert_false(cgroup_create(parent, "tuned", nothing, &error));
+    assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_BUSY));
+    assert_int_equal(kill(thread.id, SIGKILL), 0);
+    /* Ended and not yet reaped, as a QEMU is for a moment. */
+    assert_true(cgroup_remove(parent, "tuned", NULL));
+    assert_int_equal(waitpid(thread.id, NULL, 0), thread.id);
+    assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+    assert_true(cgroup_remove(parent, "tuned", NULL)); /* there is none: nothing to do */
+    assert_int_equal(g_rmdir(parent), 0);
+}
+
+static int
+setup(void **state)
+{
+    scratch = scratch_new();
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    return scratch_end(scratch) == 0 ? 0 : -1;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_writes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_real, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
+}
