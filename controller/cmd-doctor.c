@@ -174,6 +174,7 @@ run_doctor(const Invocation *invocation)
 
     doctor_check_qemu(config, findings);
     doctor_check_host(config, findings);
+    doctor_check_cgroup(config, findings);
     doctor_check_paths(config, findings);
     is_printed =
         global->output == OUTPUT_JSON ? print_json(findings) : print_text(findings, global);

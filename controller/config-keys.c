@@ -96,6 +96,13 @@ const ConfigKey config_keys[] = {
       .fallback = "64MiB",
       .doc = "What each running QEMU is taken to need beside its guest's memory.",
       .no_effect = NO_BUDGET },
+    { .path = "host/cgroup",
+      .type = KEY_PATH,
+      KEY(cgroup),
+      .fallback = "/sys/fs/cgroup/system.slice/virtkeep.service",
+      .doc = "The directory of cgroup v2 in which each domain that declares limits (`memtune`, "
+             "`blkiotune`, shares and quotas of `cputune`) gets its own. It must have been "
+             "delegated to virtkeep: the default is what its service has." },
     { .path = "guards/max-prune",
       .type = KEY_PERCENT,
       KEY(max_prune),

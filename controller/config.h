@@ -44,6 +44,8 @@ typedef struct Config {
     guint64 memory_reserve; /* bytes */
     guint64 qemu_overhead;  /* bytes */
 
+    char *cgroup; /* absolute: below it are the cgroups of domains */
+
     guint max_prune;    /* per cent of the managed domains */
     guint max_restarts; /* at the same time */
 

@@ -37,5 +37,7 @@ const char *finding_level_name(FindingLevel level); /* "ok", "warn", "fail" */
 void doctor_check_qemu(const Config *config, Findings *findings);
 /* doctor-host.c: memory, huge pages, limits, inotify, bridges. */
 void doctor_check_host(const Config *config, Findings *findings);
+/* doctor-cgroup.c: whether domains can be held to limits. */
+void doctor_check_cgroup(const Config *config, Findings *findings);
 /* doctor-paths.c: the directories and files of the configuration. */
 void doctor_check_paths(const Config *config, Findings *findings);

@@ -4,10 +4,11 @@
  *
  * The order of things is what makes a kill at any instant harmless:
  *
- *     start:    intent | companions, each as below | held child exists | pid, start time, token and
- * document committed | exec | monitor answers, uuid agrees | cont | outcome shutdown: intent |
- * system_powerdown | deadline ... (later pass) process gone | outcome destroy:  intent | quit, and
- * SIGKILL by pidfd when it does not end | outcome
+ *     start:    intent | companions, each as below | held child exists |
+ *               pid, start time, token and document committed | its cgroup | exec |
+ *               monitor answers, uuid agrees | prepared | cont | outcome
+ *     shutdown: intent | system_powerdown | deadline ... (later pass) process gone | outcome
+ *     destroy:  intent | quit, and SIGKILL by pidfd when it does not end | outcome
  *
  * Before exec nothing runs; after it the QEMU is found again by its run directory. Nothing is
  * rolled back: whoever comes next looks and plans.
@@ -23,8 +24,8 @@
 #include "controller/graphics-ports.h"
 #include "controller/host-model.h"
 #include "controller/nvram.h"
+#include "controller/tuning.h"
 #include "model/launch-security.h"
-#include "model/tuning.h"
 #include "qemu/command-line.h"
 #include "qemu/device.h"
 #include "qemu/launch.h"
@@ -109,12 +110,6 @@ check_launchable(const Domain *domain, GError **error)
 
     if (security && (security->dh_certificate || security->session))
         missing = "launchSecurity: virtkeep does not make SEV's session files yet";
-    for (guint i = 0; i < list_length(domain->vcpu_list); i++) {
-        const Vcpu *vcpu = list_at(domain->vcpu_list, i, Vcpu);
-
-        if (vcpu->enabled == TRISTATE_ON && vcpu->hotpluggable == TRISTATE_ON)
-            missing = "vcpus: virtkeep does not plug virtual CPUs at the start yet";
-    }
     if (missing)
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, missing);
     return !missing && device_check_launch(domain, error);
@@ -196,7 +191,9 @@ bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
 {
     Qmp *qmp;
 
-    if (!effect_note_applied(subject, site, subject->desired, error) || !launch_go(launch, error))
+    if (!effect_note_applied(subject, site, subject->desired, error) ||
+        !tuning_confine(subject->desired, site->config, launch_record(launch)->pid, error) ||
+        !launch_go(launch, error))
         return false;
     qmp = launch_connect(launch, CONNECT_TIMEOUT_US, error);
     if (!qmp)
@@ -204,6 +201,8 @@ bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
     subject->monitor = monitor_new_live(qmp);
     return check_identity(subject->monitor, subject->desired, error) &&
            commit_process(subject, site, launch_record(launch), TRUE, error) &&
+           tuning_settle(subject->desired, site->config, subject->monitor,
+                         launch_record(launch)->pid, error) &&
            device_prepare_all(subject->monitor, subject->desired, error) &&
            monitor_cont(subject->monitor, error);
 }
@@ -263,7 +262,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     spec.environment = (const char *const *) environment;
     if (!companions_start(subject, site, placed, error))
         return false;
-    launch = launch_prepare(&spec, error);
+    launch = tuning_prepare(subject->desired, &spec, error);
     if (!launch) {
         (void) companions_end(subject, site, NULL);
         return false;
@@ -273,6 +272,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         g_clear_pointer(&subject->monitor, monitor_free);
         companions_blame(subject, error);
         launch_abort(launch);
+        tuning_release(subject->name, site->config);
         (void) companions_end(subject, site, NULL);
         (void) run_directory_clear(subject->run_directory, NULL);
         (void) store_domain_put_exit(site->store, subject->name, NULL, g_get_real_time(), NULL);
@@ -297,6 +297,8 @@ static EffectOutcome
 run_continue(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     if (!check_identity(subject->monitor, subject->desired, error) ||
+        !tuning_settle(subject->applied, site->config, subject->monitor,
+                       process_record(subject->process)->pid, error) ||
         !device_prepare_all(subject->monitor, subject->applied, error) ||
         !monitor_cont(subject->monitor, error))
         return EFFECT_FAILED;
@@ -345,6 +347,7 @@ run_end(Subject *subject, const Site *site, const PlanAction *action, GError **e
     }
     g_clear_pointer(&subject->process, process_free);
     subject->process_state = PROCESS_GONE;
+    tuning_release(subject->name, site->config);
     if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
                                g_get_real_time(), error) ||
         !companions_end(subject, site, error) ||
@@ -450,6 +453,7 @@ effect_note_exit(Subject *subject, const Site *site, GError **error)
     }
     subject->input.shutdown_purpose = NULL;
     subject->input.last_exit = last_exit;
+    tuning_release(subject->name, site->config);
     return companions_end(subject, site, error) &&
            run_directory_clear(subject->run_directory, error);
 }

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "controller/companions.h"
+#include "controller/tuning.h"
 #include "model/memory.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
@@ -296,6 +297,23 @@ set_invalid(Subject *subject, const Diagnostics *diagnostics)
                              : g_strdup_printf("%s: not valid", diagnostics->file);
 }
 
+/* What runs already is not held against a host that has changed since. */
+static void
+check_tuning(Subject *subject, const Site *site)
+{
+    g_autoptr(Diagnostics) before = diagnostics_new(subject->entry->file);
+
+    if (!subject->desired || site->recording)
+        return;
+    if (subject->applied)
+        tuning_check(subject->applied, site->config, NULL, before);
+    if (diagnostics_has_errors(before))
+        return;
+    tuning_check(subject->desired, site->config, subject->positions, subject->diagnostics);
+    if (diagnostics_has_errors(subject->diagnostics))
+        g_clear_pointer(&subject->desired, domain_free);
+}
+
 static void
 resolve_desired(Subject *subject, const Site *site)
 {
@@ -326,6 +344,7 @@ resolve_desired(Subject *subject, const Site *site)
         subject->desired = resolve_domain_positions(subject->spec->domain, previous, &context,
                                                     subject->spec->positions, &subject->positions,
                                                     subject->diagnostics);
+    check_tuning(subject, site);
     if (!subject->desired)
         set_invalid(subject, subject->diagnostics);
 }

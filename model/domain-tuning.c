@@ -2,18 +2,25 @@
 /*
  * Virtual CPUs, and what the host's scheduler, cgroups and NUMA placement give the domain.
  *
- * How many CPUs there are is the guest's affair; the rest of this file is the host's. What QEMU
- * itself sets (numatune's policy on memory backends) takes effect. What libvirt does with cgroups,
- * affinity, resctrl and numad around QEMU is read and checked in full, kept, and said to be without
- * effect under virtkeep yet: as one note at the element.
+ * How many CPUs there are is the guest's affair; the rest of this file is the host's: affinity and
+ * scheduling of QEMU's threads, limits that cgroups hold it to, NUMA nodes. Here is only what a
+ * document can be wrong about by itself; whether this host has the CPUs, nodes and cgroups is
+ * looked at before a start. What libvirt does with resctrl and numad is read and checked in full,
+ * kept, and said to be without effect.
  */
+#include <string.h>
+
 #include "model/domain-section.h"
+#include "model/iothread.h"
 #include "model/quantity.h"
 #include "model/tuning.h"
 
 static const char *const numa_mode_names[] = {
-    [NUMA_MODE_STRICT] = "strict", [NUMA_MODE_PREFERRED] = "preferred",
-    [NUMA_MODE_INTERLEAVE] = "interleave", [NUMA_MODE_RESTRICTIVE] = "restrictive", NULL,
+    [NUMA_MODE_STRICT] = "strict",
+    [NUMA_MODE_PREFERRED] = "preferred",
+    [NUMA_MODE_INTERLEAVE] = "interleave",
+    [NUMA_MODE_RESTRICTIVE] = "restrictive",
+    NULL,
 };
 static const char *const placement_names[] = {
     [PLACEMENT_STATIC] = "static",
@@ -29,8 +36,7 @@ static const char *const scheduler_names[] = {
 };
 static const char *const cache_type_names[] = { NULL, "both", "code", "data", NULL };
 
-#define NO_AFFINITY "virtkeep pins no threads yet"
-#define NO_CGROUPS "virtkeep sets no cgroup limits yet"
+#define NO_RESCTRL "virtkeep uses no resctrl: caches and memory bandwidth are shared"
 
 static const Field memory_node_fields[] = {
     FIELD_UINT(MemoryNode, cell, .path = "@cellid", .is_required = true, .doc = "Guest NUMA node."),
@@ -40,7 +46,8 @@ static const Field memory_node_fields[] = {
                  .doc = "Host NUMA nodes."),
     FIELD_END,
 };
-static const Schema memory_node_schema = { .element = "memnode", .size = sizeof(MemoryNode),
+static const Schema memory_node_schema = { .element = "memnode",
+                                           .size = sizeof(MemoryNode),
                                            .fields = memory_node_fields,
                                            .doc = "Placement of one guest NUMA node's memory." };
 
@@ -53,15 +60,17 @@ static const Field vcpu_fields[] = {
     FIELD_UINT(Vcpu, order, .path = "@order", .min = 1, .doc = "When it is plugged."),
     FIELD_END,
 };
-static const Schema vcpu_schema = { .element = "vcpu", .size = sizeof(Vcpu), .fields = vcpu_fields,
-                                    .doc = "One virtual CPU." };
+static const Schema vcpu_schema = {
+    .element = "vcpu", .size = sizeof(Vcpu), .fields = vcpu_fields, .doc = "One virtual CPU."
+};
 
 static const Field vcpu_pin_fields[] = {
     FIELD_UINT(ThreadPin, thread, .path = "@vcpu", .is_required = true, .doc = "Virtual CPU."),
     FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .is_required = true, .doc = "Host CPUs."),
     FIELD_END,
 };
-static const Schema vcpu_pin_schema = { .element = "vcpupin", .size = sizeof(ThreadPin),
+static const Schema vcpu_pin_schema = { .element = "vcpupin",
+                                        .size = sizeof(ThreadPin),
                                         .fields = vcpu_pin_fields,
                                         .doc = "Where a virtual CPU runs." };
 static const Field iothread_pin_fields[] = {
@@ -69,7 +78,8 @@ static const Field iothread_pin_fields[] = {
     FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .is_required = true, .doc = "Host CPUs."),
     FIELD_END,
 };
-static const Schema iothread_pin_schema = { .element = "iothreadpin", .size = sizeof(ThreadPin),
+static const Schema iothread_pin_schema = { .element = "iothreadpin",
+                                            .size = sizeof(ThreadPin),
                                             .fields = iothread_pin_fields,
                                             .doc = "Where an I/O thread runs." };
 
@@ -98,7 +108,8 @@ static const Field cache_part_fields[] = {
     FIELD_SIZE(CachePart, size, .path = "@size", .is_required = true, .doc = "How much."),
     FIELD_END,
 };
-static const Schema cache_part_schema = { .element = "cache", .size = sizeof(CachePart),
+static const Schema cache_part_schema = { .element = "cache",
+                                          .size = sizeof(CachePart),
                                           .fields = cache_part_fields,
                                           .doc = "A part of a cache." };
 static const Field monitor_fields[] = {
@@ -107,8 +118,10 @@ static const Field monitor_fields[] = {
                  .doc = "Virtual CPUs."),
     FIELD_END,
 };
-static const Schema monitor_schema = { .element = "monitor", .size = sizeof(ResourceMonitor),
-                                       .fields = monitor_fields, .doc = "What is measured." };
+static const Schema monitor_schema = { .element = "monitor",
+                                       .size = sizeof(ResourceMonitor),
+                                       .fields = monitor_fields,
+                                       .doc = "What is measured." };
 static const Field cache_tune_fields[] = {
     FIELD_CPUSET(CacheTune, vcpus, .path = "@vcpus", .is_required = true, .doc = "Virtual CPUs."),
     { .type = TYPE_NONE, .path = "@id", .is_output = true, .doc = "libvirt's name of it." },
@@ -116,7 +129,8 @@ static const Field cache_tune_fields[] = {
     FIELD_LIST(CacheTune, monitors, &monitor_schema, .path = "monitor", .doc = "Measured."),
     FIELD_END,
 };
-static const Schema cache_tune_schema = { .element = "cachetune", .size = sizeof(CacheTune),
+static const Schema cache_tune_schema = { .element = "cachetune",
+                                          .size = sizeof(CacheTune),
                                           .fields = cache_tune_fields,
                                           .doc = "Caches of virtual CPUs (resctrl)." };
 static const Field memory_bandwidth_fields[] = {
@@ -135,7 +149,8 @@ static const Field memory_tune_fields[] = {
     FIELD_LIST(MemoryTune, monitors, &monitor_schema, .path = "monitor", .doc = "Measured."),
     FIELD_END,
 };
-static const Schema memory_tune_schema = { .element = "memorytune", .size = sizeof(MemoryTune),
+static const Schema memory_tune_schema = { .element = "memorytune",
+                                           .size = sizeof(MemoryTune),
                                            .fields = memory_tune_fields,
                                            .doc = "Memory bandwidth of virtual CPUs (resctrl)." };
 
@@ -143,7 +158,8 @@ static const Schema memory_tune_schema = { .element = "memorytune", .size = size
     FIELD_UINT(CpuTune, member, .path = name, .min = 1000, .max = 1000000, .doc = "Period, us.")
 #define QUOTA(member, name) FIELD_INT(CpuTune, member, .path = name, .doc = "Time a period, us.")
 static const Field cpu_tune_fields[] = {
-    FIELD_UINT(CpuTune, shares, .path = "shares", .doc = "Weight."),
+    FIELD_UINT(CpuTune, shares, .path = "shares",
+               .doc = "Weight beside others, 1024 being theirs who say nothing (`cpu.weight`)."),
     PERIOD(period, "period"),
     QUOTA(quota, "quota"),
     PERIOD(global_period, "global_period"),
@@ -164,24 +180,30 @@ static const Field cpu_tune_fields[] = {
     FIELD_ENUM(CpuTune, emulator_scheduler, scheduler_names, .path = "emulatorsched/@scheduler",
                .doc = "How the rest of QEMU is scheduled."),
     FIELD_INT(CpuTune, emulator_priority, .path = "emulatorsched/@priority", .doc = "Priority."),
-    FIELD_LIST(CpuTune, cache_tunes, &cache_tune_schema, .path = "cachetune", .doc = "Caches."),
+    FIELD_LIST(CpuTune, cache_tunes, &cache_tune_schema, .path = "cachetune",
+               .no_effect = NO_RESCTRL, .doc = "Caches."),
     FIELD_LIST(CpuTune, memory_tunes, &memory_tune_schema, .path = "memorytune",
-               .doc = "Memory bandwidth."),
+               .no_effect = NO_RESCTRL, .doc = "Memory bandwidth."),
     FIELD_END,
 };
-static const Schema cpu_tune_schema = { .element = "cputune", .size = sizeof(CpuTune),
+static const Schema cpu_tune_schema = { .element = "cputune",
+                                        .size = sizeof(CpuTune),
                                         .fields = cpu_tune_fields,
                                         .doc = "What the host's CPUs give." };
 
 static const Field memory_limit_fields[] = {
-    FIELD_SIZE(MemoryLimits, hard, .path = "hard_limit", .doc = "At most."),
-    FIELD_SIZE(MemoryLimits, soft, .path = "soft_limit", .doc = "At most, when memory is short."),
-    FIELD_SIZE(MemoryLimits, swap_hard, .path = "swap_hard_limit", .doc = "At most, with swap."),
+    FIELD_SIZE(MemoryLimits, hard, .path = "hard_limit",
+               .doc = "What QEMU may have in all; beyond it the kernel kills it (`memory.max`)."),
+    FIELD_SIZE(MemoryLimits, soft, .path = "soft_limit",
+               .doc = "Beyond it the kernel takes pages back (`memory.high`)."),
+    FIELD_SIZE(MemoryLimits, swap_hard, .path = "swap_hard_limit",
+               .doc = "Memory and swap together; needs a `hard_limit` (`memory.swap.max`)."),
     FIELD_REFUSED("QEMU's memory has no guaranteed minimum", .path = "min_guarantee",
                   .doc = "At least."),
     FIELD_END,
 };
-static const Schema memory_limit_schema = { .element = "memtune", .size = sizeof(MemoryLimits),
+static const Schema memory_limit_schema = { .element = "memtune",
+                                            .size = sizeof(MemoryLimits),
                                             .fields = memory_limit_fields,
                                             .doc = "What the host's memory gives." };
 
@@ -200,31 +222,32 @@ static const Schema block_tune_device_schema = { .element = "device",
                                                  .fields = block_tune_device_fields,
                                                  .doc = "Limits on one device." };
 static const Field block_tune_fields[] = {
-    FIELD_UINT(BlockTune, weight, .path = "weight", .doc = "Weight."),
+    FIELD_UINT(BlockTune, weight, .path = "weight",
+               .doc = "Weight beside others, 500 being theirs who say nothing (`io.weight`)."),
     FIELD_LIST(BlockTune, devices, &block_tune_device_schema, .path = "device",
                .doc = "Limits by device."),
     FIELD_END,
 };
-static const Schema block_tune_schema = { .element = "blkiotune", .size = sizeof(BlockTune),
+static const Schema block_tune_schema = { .element = "blkiotune",
+                                          .size = sizeof(BlockTune),
                                           .fields = block_tune_fields,
                                           .doc = "What the host's disks give." };
 
 static const Field tuning_fields[] = {
     FIELD_STRUCT(Domain, block_tune, &block_tune_schema, .path = "blkiotune",
-                 .no_effect = NO_CGROUPS, .doc = "What the host's disks give."),
+                 .doc = "What the host's disks give."),
     FIELD_STRUCT(Domain, memory_limits, &memory_limit_schema, .path = "memtune",
-                 .no_effect = NO_CGROUPS, .doc = "What the host's memory gives."),
+                 .doc = "What the host's memory gives."),
     FIELD_UINT(Domain, vcpus, .path = "vcpu", .min = 1, .max = 4096, .doc = "Virtual CPUs."),
     FIELD_ENUM(Domain, vcpu_placement, placement_names, .path = "vcpu/@placement",
                .doc = "`static`; `auto` needs numad and gives no placement."),
-    FIELD_CPUSET(Domain, vcpu_cpuset, .path = "vcpu/@cpuset", .no_effect = NO_AFFINITY,
-                 .doc = "Host CPUs the virtual ones run on."),
+    FIELD_CPUSET(Domain, vcpu_cpuset, .path = "vcpu/@cpuset",
+                 .doc = "Host CPUs for every thread that has no pin of its own."),
     FIELD_UINT(Domain, vcpus_current, .path = "vcpu/@current", .min = 1,
                .doc = "How many of them are there at start."),
     FIELD_LIST(Domain, vcpu_list, &vcpu_schema, .path = "vcpus/vcpu",
                .doc = "Which of them are there at start."),
     FIELD_STRUCT(Domain, cpu_tune, &cpu_tune_schema, .path = "cputune",
-                 .no_effect = "virtkeep pins no threads and sets no cgroup limits yet",
                  .doc = "What the host's CPUs give."),
     FIELD_ENUM(Domain, numa_mode, numa_mode_names, .path = "numatune/memory/@mode",
                .doc = "How the host's NUMA nodes are used; `strict` by default."),
@@ -366,18 +389,53 @@ validate_pins(const Validation *v, const GPtrArray *pins, const char *name, cons
 {
     g_autoptr(GArray) threads = g_array_new(FALSE, FALSE, sizeof(guint));
     g_autofree char *path = g_strdup_printf("cputune/%s", name);
+    guint64 vcpus = v->domain->vcpus.is_set ? v->domain->vcpus.value : 1;
+    bool is_iothread = !strcmp(name, "iothreadpin");
 
     for (guint i = 0; i < list_length(pins); i++) {
-        guint thread = list_at(pins, i, ThreadPin)->thread.value + 1;
+        guint64 number = list_at(pins, i, ThreadPin)->thread.value;
+        g_autofree char *place = g_strdup_printf("%s[%u]", path, i);
+        guint thread = number + 1;
 
         g_array_append_val(threads, thread);
+        if (is_iothread && !domain_has_iothread(v->domain, number))
+            validation_error(v, place, "iothread", "the domain has no %s %" G_GUINT64_FORMAT, what,
+                             number);
+        else if (!is_iothread && number >= vcpus) /* libvirt drops it too */
+            validation_warning(v, place, "no-effect",
+                               "has no effect: the domain has no %s %" G_GUINT64_FORMAT, what,
+                               number);
     }
     check_distinct(v, path, threads, what);
+}
+
+/* Threads of one list: each at most once, and all of them the domain's. */
+static void
+validate_scheduled(const Validation *v, const char *path, const ThreadScheduling *scheduling,
+                   bool is_iothread, GHashTable *seen)
+{
+    g_autoptr(GArray) threads = cpuset_members(scheduling->threads);
+    guint64 vcpus = v->domain->vcpus.is_set ? v->domain->vcpus.value : 1;
+
+    for (guint i = 0; i < threads->len; i++) {
+        guint thread = g_array_index(threads, guint, i);
+        bool is_there = is_iothread ? domain_has_iothread(v->domain, thread) : thread < vcpus;
+
+        if (!is_there)
+            return validation_error(v, path, is_iothread ? "iothread" : "vcpus",
+                                    "the domain has no %s %u",
+                                    is_iothread ? "I/O thread" : "virtual CPU", thread);
+        if (!g_hash_table_add(seen, GUINT_TO_POINTER(thread)))
+            return validation_error(v, path, "cputune", "%u is scheduled twice", thread);
+    }
 }
 
 static void
 validate_schedulings(const Validation *v, const GPtrArray *list, const char *name)
 {
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_direct_hash, g_direct_equal);
+    bool is_iothread = !strcmp(name, "iothreadsched");
+
     for (guint i = 0; i < list_length(list); i++) {
         const ThreadScheduling *scheduling = list_at(list, i, ThreadScheduling);
         g_autofree char *path = g_strdup_printf("cputune/%s[%u]", name, i);
@@ -386,6 +444,7 @@ validate_schedulings(const Validation *v, const GPtrArray *list, const char *nam
         if (needs_priority && !scheduling->priority.is_set)
             validation_error(v, path, "missing-attribute", "scheduler '%s' needs a priority",
                              scheduler_names[scheduling->scheduler]);
+        validate_scheduled(v, path, scheduling, is_iothread, seen);
     }
 }
 

@@ -232,7 +232,7 @@ test_unknown_keys(void **state)
                    "pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
     assert_refused("host: { memory: 1 }\n",
                    "f.yaml:1:9: error: unknown key 'memory'; here may stand memory-budget, "
-                   "memory-reserve, qemu-overhead [unknown-key]\n");
+                   "memory-reserve, qemu-overhead, cgroup [unknown-key]\n");
     assert_refused("helpers: { swtmp: /usr/bin/swtpm }\n",
                    "f.yaml:1:12: error: unknown key 'swtmp'; here may stand swtpm, virtiofsd, "
                    "passt, dbus-daemon, qemu-pr-helper [unknown-key]\n");

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a domain is given of the host, and what it is not to take.
+ *
+ *     plan, apply   tuning_check     the host has it, or the file's line says what is missing
+ *     held child    tuning_prepare   memory from the nodes that the file names
+ *                   tuning_confine   a cgroup with the limits in it; then exec
+ *     paused        tuning_settle    CPUs plugged; threads into their groups, pinned, scheduled
+ *     ended         tuning_release   the cgroup removed
+ *
+ * A domain that declares nothing passes all of them without touching anything: neither cgroups nor
+ * root's rights are needed then. One that declares something runs with it or not at all.
+ *
+ * What libvirt refuses only when it starts a domain is refused here too and not by `validate`:
+ * whether CPUs are plugged in an order, and in groups, that QEMU can make.
+ */
+#include "controller/tuning.h"
+
+#include <gio/gio.h>
+#include <sched.h>
+
+#include "model/quantity.h"
+#include "model/tuning.h"
+#include "qemu/cgroup-limits.h"
+#include "qemu/cgroup.h"
+#include "qemu/placement.h"
+#include "qemu/vcpu.h"
+
+#define ONLINE_CPUS "/sys/devices/system/cpu/online"
+#define ONLINE_NODES "/sys/devices/system/node/online"
+
+/* ---- sets of CPUs and nodes ---- */
+
+typedef struct SetCheck {
+    const Validation *validation;
+    const char *code, *what; /* "no-cpu", "CPU" */
+    char *online; /* canonical; NULL when the host doesn't say: nothing is checked then */
+} SetCheck;
+
+static char *
+read_set(const char *path)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? cpuset_normalize(g_strstrip(text)) : NULL;
+}
+
+static void
+check_set(const SetCheck *check, const char *set, const char *path)
+{
+    g_autoptr(GArray) members = cpuset_members(set);
+
+    for (guint i = 0; check->online && i < members->len; i++)
+        if (!cpuset_contains(check->online, g_array_index(members, guint, i)))
+            return validation_error(check->validation, path, check->code,
+                                    "this host has no %s %u (it has %s)", check->what,
+                                    g_array_index(members, guint, i), check->online);
+}
+
+static void
+check_pins(const SetCheck *check, const GPtrArray *pins, const char *name)
+{
+    for (guint i = 0; i < list_length(pins); i++) {
+        g_autofree char *path = g_strdup_printf("cputune/%s[%u]/@cpuset", name, i);
+
+        check_set(check, list_at(pins, i, ThreadPin)->cpus, path);
+    }
+}
+
+static void
+check_cpus(const Validation *v)
+{
+    g_autofree char *online = read_set(ONLINE_CPUS);
+    SetCheck check = { v, "no-cpu", "CPU", online };
+    const CpuTune *tune = v->domain->cpu_tune;
+
+    check_set(&check, v->domain->vcpu_cpuset, "vcpu/@cpuset");
+    if (!tune)
+        return;
+    check_pins(&check, tune->vcpu_pins, "vcpupin");
+    check_pins(&check, tune->iothread_pins, "iothreadpin");
+    check_set(&check, tune->emulator_cpus, "cputune/emulatorpin/@cpuset");
+}
+
+static void
+check_nodes(const Validation *v)
+{
+    g_autofree char *online = read_set(ONLINE_NODES);
+    SetCheck check = { v, "no-node", "NUMA node", online };
+
+    check_set(&check, v->domain->numa_nodeset, "numatune/memory/@nodeset");
+    for (guint i = 0; i < list_length(v->domain->memory_nodes); i++) {
+        g_autofree char *path = g_strdup_printf("numatune/memnode[%u]/@nodeset", i);
+
+        check_set(&check, list_at(v->domain->memory_nodes, i, MemoryNode)->nodeset, path);
+    }
+}
+
+/* ---- schedulers ---- */
+
+static void
+check_priority(const Validation *v, int scheduler, const OptInt *priority, const char *path)
+{
+    int lowest = sched_get_priority_min(SCHED_FIFO), highest = sched_get_priority_max(SCHED_FIFO);
+
+    if (scheduler < SCHEDULER_FIFO || (priority->value >= lowest && priority->value <= highest))
+        return;
+    validation_error(v, path, "priority", "this host's priorities are %d to %d", lowest, highest);
+}
+
+static void
+check_schedulings(const Validation *v, const GPtrArray *list, const char *name)
+{
+    for (guint i = 0; i < list_length(list); i++) {
+        const ThreadScheduling *scheduling = list_at(list, i, ThreadScheduling);
+        g_autofree char *path = g_strdup_printf("cputune/%s[%u]/@priority", name, i);
+
+        check_priority(v, scheduling->scheduler, &scheduling->priority, path);
+    }
+}
+
+static void
+check_schedulers(const Validation *v)
+{
+    const CpuTune *tune = v->domain->cpu_tune;
+
+    if (!tune)
+        return;
+    check_schedulings(v, tune->vcpu_schedulings, "vcpusched");
+    check_schedulings(v, tune->iothread_schedulings, "iothreadsched");
+    check_priority(v, tune->emulator_scheduler, &tune->emulator_priority,
+                   "cputune/emulatorsched/@priority");
+}
+
+/* ---- limits ---- */
+
+static void
+check_limits(const Validation *v, const Config *config)
+{
+    const MemoryLimits *limits = v->domain->memory_limits;
+    g_autoptr(GPtrArray) writes = cgroup_limits(v->domain);
+    g_autofree char *refusal = NULL;
+
+    if (limits && limits->swap_hard.is_set && limits->swap_hard.value < limits->hard.value)
+        validation_error(v, "memtune/swap_hard_limit", "memtune",
+                         "memory and swap together are less than hard_limit");
+    if (limits && limits->swap_hard.is_set && !limits->hard.is_set)
+        validation_error(v, "memtune/swap_hard_limit", "memtune",
+                         "needs a hard_limit: cgroup v2 bounds memory and swap one by one");
+    if (!writes->len)
+        return;
+    refusal = cgroup_refusal(config->cgroup, writes);
+    if (refusal)
+        return validation_error(v, ((const CgroupWrite *) writes->pdata[0])->path, "no-cgroup",
+                                "this host can't hold the domain to it: %s (host.cgroup)", refusal);
+    for (guint i = 0; i < writes->len; i++) {
+        const CgroupWrite *write = writes->pdata[i];
+        g_autoptr(GError) problem = NULL;
+        g_autofree char *number =
+            write->device ? cgroup_device_number(write->device, &problem) : NULL;
+
+        if (problem)
+            validation_error(v, write->path, "no-device", "%s", problem->message);
+    }
+}
+
+/* ---- virtual CPUs ---- */
+
+/* What -smp makes are the first ones; the order of the others is said for all or for none. */
+static void
+check_vcpus(const Validation *v)
+{
+    const GPtrArray *list = v->domain->vcpu_list;
+    g_autoptr(GArray) plugged = domain_vcpus_plugged(v->domain);
+    guint n_cold = domain_vcpus_current(v->domain) - plugged->len, n_ordered = 0, n_enabled = 0;
+
+    for (guint i = 0; i < list_length(list); i++) {
+        const Vcpu *vcpu = list_at(list, i, Vcpu);
+        bool is_cold = vcpu->enabled == TRISTATE_ON && vcpu->hotpluggable != TRISTATE_ON;
+        g_autofree char *path = g_strdup_printf("vcpus/vcpu[%u]", i);
+
+        n_enabled += vcpu->enabled == TRISTATE_ON;
+        n_ordered += vcpu->enabled == TRISTATE_ON && vcpu->order.is_set;
+        if (is_cold && vcpu->id.value >= n_cold)
+            validation_error(v, path, "vcpus",
+                             "virtual CPUs that can't be taken out are the first ones, without a "
+                             "gap; make this one hotpluggable");
+    }
+    if (n_ordered && n_ordered != n_enabled)
+        validation_error(v, "vcpus", "vcpus", "an order is for all enabled CPUs or for none");
+}
+
+void
+tuning_check(const Domain *domain, const Config *config, const PositionMap *positions,
+             Diagnostics *diagnostics)
+{
+    Validation v = { domain, positions, diagnostics, (char *) "" };
+
+    check_cpus(&v);
+    check_nodes(&v);
+    check_schedulers(&v);
+    check_limits(&v, config);
+    check_vcpus(&v);
+}
+
+/* ---- doing ---- */
+
+Launch *
+tuning_prepare(const Domain *domain, const LaunchSpec *spec, GError **error)
+{
+    Launch *launch = NULL;
+
+    if (placement_memory_enter(domain, error))
+        launch = launch_prepare(spec, error);
+    placement_memory_leave(domain);
+    return launch;
+}
+
+bool
+tuning_confine(const Domain *domain, const Config *config, pid_t pid, GError **error)
+{
+    g_autoptr(GPtrArray) writes = cgroup_limits(domain);
+
+    return !writes->len || (cgroup_create(config->cgroup, domain->name, writes, error) &&
+                            cgroup_attach(config->cgroup, domain->name, pid, error));
+}
+
+static bool
+check_placement(const Domain *domain, const GArray *threads, GError **error)
+{
+    g_autofree char *drift = placement_drift(domain, threads);
+
+    if (drift)
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_FAILED, drift);
+    return !drift;
+}
+
+bool
+tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
+              GError **error)
+{
+    g_autoptr(GPtrArray) writes = cgroup_limits(domain);
+    g_autoptr(GArray) threads = NULL;
+
+    if (!vcpus_plug(monitor, domain, error))
+        return false;
+    if (!writes->len && !placement_is_declared(domain))
+        return true;
+    threads = threads_query(monitor, pid, error);
+    return threads &&
+           (!writes->len || cgroup_attach_threads(config->cgroup, domain->name, threads, error)) &&
+           placement_apply(domain, threads, error) && check_placement(domain, threads, error);
+}
+
+void
+tuning_release(const char *name, const Config *config)
+{
+    (void) cgroup_remove(config->cgroup, name, NULL);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "controller/config.h"
+#include "model/domain.h"
+#include "qemu/launch.h"
+#include "qemu/monitor.h"
+
+/*
+ * What the host gives a domain (<cputune>, <memtune>, <blkiotune>, <numatune>, <vcpus>), from the
+ * look at the file to the end of its QEMU.
+ */
+
+/* Everything that this host can't give, each with its line: CPUs, NUMA nodes and block devices that
+ * aren't there, limits without a cgroup to hold them. Looks only. */
+void tuning_check(const Domain *domain, const Config *config, const PositionMap *positions,
+                  Diagnostics *diagnostics);
+
+/* launch_prepare() of a child whose memory comes from the NUMA nodes that the domain names. */
+Launch *tuning_prepare(const Domain *domain, const LaunchSpec *spec, GError **error);
+/* Before QEMU executes: puts the held child @pid into the domain's cgroup, with its limits. */
+bool tuning_confine(const Domain *domain, const Config *config, pid_t pid, GError **error);
+/* QEMU answers, its guest has not run: plugs virtual CPUs, places threads. Harmless to do twice. */
+bool tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
+                   GError **error);
+/* After QEMU has ended: its cgroup goes. One that can't be removed is removed by the next start. */
+void tuning_release(const char *name, const Config *config);
