@@ -38,6 +38,7 @@
 #include <unistd.h>
 
 #define HELD_CHILD_US G_USEC_PER_SEC
+#define EXITING_US G_USEC_PER_SEC
 #define COMMAND_LINE_MAX (4 * 1024 * 1024)
 
 struct Process {
@@ -293,7 +294,8 @@ identify_held(const ProcessRecord *record, int pidfd, ProcessState *ret_state, G
 
     if (!process_start_time(record->pid, &start_time)) {
         *ret_state = PROCESS_GONE;
-        return wait_end(pidfd, 0) ? true : refuse_unknown(record, error);
+        /* One whose first thread has ended is a zombie already, and gone once the others have. */
+        return wait_end(pidfd, EXITING_US) ? true : refuse_unknown(record, error);
     }
     if (start_time != record->start_time) {
         *ret_state = PROCESS_FOREIGN;

@@ -177,6 +177,7 @@ test_companion_killed(void **state)
     if (pid < 0)
         skip();
     kill(pid, SIGKILL);
+    assert_within(10, processes_logging(scratch, "log/a-tpm0-") == 0);
     g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
     assert_true(view_domain_is(scratch, "a", "OutOfSync", "CompanionEnded"));
     assert_true(view_is(scratch, "ended", "SELECT state FROM companions WHERE program = 'swtpm'"));
