@@ -271,14 +271,17 @@ companions_start(Subject *subject, const Site *site, const Domain *domain, GErro
 void
 companions_blame(Subject *subject, GError **error)
 {
-    g_autofree char *failure = NULL;
+    g_autofree char *failure = NULL, *text = NULL;
 
     for (guint i = 0; i < subject->companions->len; i++)
         if (!companion_record_look(subject->companions->pdata[i], NULL))
             return;
     failure = companions_failure(subject->companions);
-    if (failure && error && *error)
-        g_prefix_error(error, "%s; ", failure);
+    if (!failure || !error || !*error)
+        return;
+    text = g_strdup_printf("%s; %s", (*error)->message, failure);
+    g_free((*error)->message);
+    (*error)->message = g_steal_pointer(&text);
 }
 
 /* Whether it shall be tried; once more only when the last time went well for a while. */
@@ -322,7 +325,7 @@ companions_keep(Subject *subject, const Site *site, GError **error)
     g_autoptr(GPtrArray) rows = store_companion_list(site->store, subject->name, error);
     bool is_news;
 
-    if (!rows || !subject->companions)
+    if (!rows || !subject->companions || subject->input.is_suspended)
         return rows != NULL;
     is_news = rows->len != subject->companions->len;
     for (guint i = 0; i < subject->companions->len; i++) {

@@ -21,10 +21,11 @@ char *companions_missing(const Site *site, const Subject *subject);
 /* Starts those that @domain needs, in place of whatever an earlier start left. False: none of them
  * is left. */
 bool companions_start(Subject *subject, const Site *site, const Domain *domain, GError **error);
-/* Puts the last words of those that have ended in front of @error, which is why QEMU did not
- * come up. */
+/* Adds to @error, which is why QEMU did not come up, the last words of those that have ended: a QEMU
+ * that finds nobody at a socket does not know why. */
 void companions_blame(Subject *subject, GError **error);
-/* The domain's QEMU runs: notices those that ended, and starts again those that can be. */
+/* The domain's QEMU runs: notices those that ended, and starts again those that can be. Nothing is
+ * done for a suspended domain. */
 bool companions_keep(Subject *subject, const Site *site, GError **error);
 /* The domain's QEMU has ended: ends them. */
 bool companions_end(Subject *subject, const Site *site, GError **error);

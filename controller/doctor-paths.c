@@ -160,6 +160,21 @@ check_pools(const Config *config, Findings *findings)
     }
 }
 
+/* The distribution's AppArmor profile of a program, if it is in force; caller frees. It allows what
+ * libvirt needs, not what is in our directories. */
+static char *
+confinement(const char *program)
+{
+    g_autofree char *enabled = NULL;
+    g_autofree char *name = g_strdelimit(g_strdup(program + 1), "/", '.');
+    g_autofree char *path = g_build_filename("/etc/apparmor.d", name, NULL);
+
+    if (!g_file_get_contents("/sys/module/apparmor/parameters/enabled", &enabled, NULL, NULL) ||
+        *enabled != 'Y' || access(path, F_OK) < 0)
+        return NULL;
+    return g_steal_pointer(&path);
+}
+
 /* Only domains that have such devices need them. */
 static void
 check_helpers(const Config *config, Findings *findings)
@@ -168,8 +183,13 @@ check_helpers(const Config *config, Findings *findings)
         const char *name = companion_programs[i];
         const char *named = config_helper_path(config, name);
         g_autofree char *path = companion_find_program(named ? named : name);
+        g_autofree char *profile = path ? confinement(path) : NULL;
 
-        if (path)
+        if (profile)
+            findings_add(findings, FINDING_WARN, "helper",
+                         "let its profile read and write the directories 'run' and that of 'state'",
+                         "%s: %s, confined by %s", name, path, profile);
+        else if (path)
             findings_add(findings, FINDING_OK, "helper", NULL, "%s: %s", name, path);
         else if (named)
             findings_add(findings, FINDING_WARN, "helper", "mend 'helpers' in virtkeep.yaml",

@@ -33,10 +33,11 @@
 #define SUFFIX ".companion"
 #define RECORD_MAX 262144
 #define EXEC_TIMEOUT_US (10 * G_USEC_PER_SEC)
-#define READY_TIMEOUT_US (10 * G_USEC_PER_SEC)
+#define READY_TIMEOUT_US (5 * G_USEC_PER_SEC)
 #define READY_POLL_US 2000
 #define TERM_WAIT_US (2 * G_USEC_PER_SEC)
 #define KILL_WAIT_US (2 * G_USEC_PER_SEC)
+#define LAST_LINES 3
 
 /* ---- the record ---- */
 
@@ -128,6 +129,17 @@ companion_record_write(const CompanionRecord *record, const char *run_directory,
     return run_directory_write(path, json, error);
 }
 
+/* What it wrote last, as one line: enough to know why it ended, its log has the rest. */
+static char *
+last_words(const ProcessRecord *process)
+{
+    g_autofree char *tail = process_log_tail(process);
+    g_auto(GStrv) lines = g_strsplit(tail, "\n", -1);
+    guint n = g_strv_length(lines);
+
+    return g_strjoinv("; ", lines + (n > LAST_LINES ? n - LAST_LINES : 0));
+}
+
 bool
 companion_record_look(CompanionRecord *record, GError **error)
 {
@@ -141,7 +153,7 @@ companion_record_look(CompanionRecord *record, GError **error)
     record->is_alive = state == PROCESS_ALIVE;
     g_clear_pointer(&record->last_words, g_free);
     if (!record->is_alive)
-        record->last_words = process_log_tail(record->process);
+        record->last_words = last_words(record->process);
     return true;
 }
 
@@ -228,7 +240,7 @@ is_listened_on(const char *path)
 static bool
 refuse_ended(const CompanionRecord *record, GError **error)
 {
-    g_autofree char *words = process_log_tail(record->process);
+    g_autofree char *words = last_words(record->process);
 
     g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_EXITED, "%s ended at once: %s", record->argv[0],
                 *words ? words : "it wrote nothing");
@@ -364,7 +376,8 @@ companion_start(const Companion *companion, const char *run_directory, const cha
     g_autoptr(CompanionRecord) record = g_new0(CompanionRecord, 1);
 
     record->argv = build_argv(companion, error);
-    if (!record->argv || !provide_files(companion, error))
+    if (!record->argv || (companion->socket && !launch_check_socket(companion->socket, error)) ||
+        !provide_files(companion, error))
         return NULL;
     record->kind = g_strdup(companion->kind);
     record->id = g_strdup(companion->id);

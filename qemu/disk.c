@@ -18,6 +18,7 @@
 #include <gio/gio.h>
 
 #include "model/input.h"
+#include "qemu/companion.h"
 #include "qemu/device.h"
 #include "qemu/iothread.h"
 #include "qemu/storage.h"
@@ -434,6 +435,34 @@ disk_launch_refusal(const Domain *domain, gconstpointer device)
     return disk_bus(device) == DISK_BUS_SD ? g_strdup("a PC has no slot for SD cards") : NULL;
 }
 
+/* --- beside QEMU --- */
+
+static bool
+has_managed_reservations(const Disk *disk)
+{
+    return has_medium(disk) && disk->source->reservations_managed == TRISTATE_ON;
+}
+
+/* One helper for all disks of the domain, said by the first of them. QEMU connects to it anew
+ * whenever it has gone. */
+static void
+disk_companions(const DeviceContext *context, gconstpointer device, GPtrArray *companions)
+{
+    const GPtrArray *disks = context->at.domain->disks;
+    Companion *helper;
+    guint first = 0;
+
+    while (first < disks->len && !has_managed_reservations(disks->pdata[first]))
+        first++;
+    if (first == disks->len || disks->pdata[first] != device)
+        return;
+    helper = companion_add(context, companions, "qemu-pr-helper", "disks", NULL, NULL);
+    helper->socket = storage_reservations_socket(context);
+    helper->can_restart = true;
+    companion_argument(helper, "-k");
+    companion_argument(helper, helper->socket);
+}
+
 /* --- before the guest runs --- */
 
 /* The device that has the drive: not the one that has the id, where that is a shell around it. */
@@ -499,5 +528,6 @@ const DeviceSpelling disk_spelling = {
     .properties = disk_properties,
     .options = disk_options,
     .launch_refusal = disk_launch_refusal,
+    .companions = disk_companions,
     .prepare = disk_prepare,
 };

@@ -98,7 +98,8 @@ passt_companions(const DeviceContext *context, gconstpointer device, GPtrArray *
         companion_argument(passt, "--runas");
         companion_argumentf(passt, "%u:%u", context->facts->user, context->facts->group);
     }
-    companion_argument(passt, interface->backend_log ? "--log-file" : NULL);
+    /* What it says of itself is of use in a file of its own; in ours, only why it ended. */
+    companion_argument(passt, interface->backend_log ? "--log-file" : "--quiet");
     companion_argument(passt, interface->backend_log);
     companion_argument(passt, interface->source_dev ? "--interface" : NULL);
     companion_argument(passt, interface->source_dev);

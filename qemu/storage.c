@@ -142,14 +142,19 @@ add_volume(const DeviceContext *context, const StorageNode *node, Json *tree)
     add_file(context, node, "file", path, tree);
 }
 
+char *
+storage_reservations_socket(const DeviceContext *context)
+{
+    return g_build_filename(context->facts->socket_directory, "pr-helper.sock", NULL);
+}
+
 /* Persistent reservations: a helper with the right to make them, behind a socket. */
 static void
 add_reservations(const DeviceContext *context, const StorageNode *node, Json *tree,
                  GPtrArray *backends)
 {
     g_autofree char *id = storage_node_name(node->name, "reservations");
-    g_autofree char *managed =
-        g_build_filename(context->facts->socket_directory, "pr-helper.sock", NULL);
+    g_autofree char *managed = storage_reservations_socket(context);
     Json *object;
 
     if (!node->source->reservations_managed)

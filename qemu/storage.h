@@ -31,6 +31,9 @@ char *storage_top_node(const StorageNode *node);
 /* "<name>-<part>", short enough for QEMU. Caller frees. */
 char *storage_node_name(const char *name, const char *part);
 
+/* Where the domain's own helper for persistent reservations listens. Caller frees. */
+char *storage_reservations_socket(const DeviceContext *context);
+
 /* For storage.c: the properties of a network source. @id is the node's name. */
 void storage_add_network(const DeviceContext *context, const StorageNode *node, const char *id,
                          Json *tree, GPtrArray *backends);
