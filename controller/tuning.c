@@ -34,7 +34,7 @@
 typedef struct SetCheck {
     const Validation *validation;
     const char *code, *what; /* "no-cpu", "CPU" */
-    char *online; /* canonical; NULL when the host doesn't say: nothing is checked then */
+    char *online;            /* canonical; NULL: nobody asks, or the host doesn't say */
 } SetCheck;
 
 static char *
@@ -70,7 +70,7 @@ check_pins(const SetCheck *check, const GPtrArray *pins, const char *name)
 static void
 check_cpus(const Validation *v)
 {
-    g_autofree char *online = read_set(ONLINE_CPUS);
+    g_autofree char *online = placement_is_declared(v->domain) ? read_set(ONLINE_CPUS) : NULL;
     SetCheck check = { v, "no-cpu", "CPU", online };
     const CpuTune *tune = v->domain->cpu_tune;
 
@@ -85,7 +85,8 @@ check_cpus(const Validation *v)
 static void
 check_nodes(const Validation *v)
 {
-    g_autofree char *online = read_set(ONLINE_NODES);
+    bool is_declared = v->domain->numa_nodeset || list_length(v->domain->memory_nodes);
+    g_autofree char *online = is_declared ? read_set(ONLINE_NODES) : NULL;
     SetCheck check = { v, "no-node", "NUMA node", online };
 
     check_set(&check, v->domain->numa_nodeset, "numatune/memory/@nodeset");
@@ -135,32 +136,47 @@ check_schedulers(const Validation *v)
 /* ---- limits ---- */
 
 static void
-check_limits(const Validation *v, const Config *config)
+check_memory(const Validation *v)
 {
     const MemoryLimits *limits = v->domain->memory_limits;
-    g_autoptr(GPtrArray) writes = cgroup_limits(v->domain);
-    g_autofree char *refusal = NULL;
 
-    if (limits && limits->swap_hard.is_set && limits->swap_hard.value < limits->hard.value)
-        validation_error(v, "memtune/swap_hard_limit", "memtune",
-                         "memory and swap together are less than hard_limit");
-    if (limits && limits->swap_hard.is_set && !limits->hard.is_set)
+    if (!limits || !limits->swap_hard.is_set)
+        return;
+    if (!limits->hard.is_set)
         validation_error(v, "memtune/swap_hard_limit", "memtune",
                          "needs a hard_limit: cgroup v2 bounds memory and swap one by one");
-    if (!writes->len)
-        return;
-    refusal = cgroup_refusal(config->cgroup, writes);
+    else if (limits->swap_hard.value < limits->hard.value)
+        validation_error(v, "memtune/swap_hard_limit", "memtune",
+                         "memory and swap together are less than hard_limit");
+}
+
+static void
+check_limit(const Validation *v, const Config *config, const CgroupWrite *write)
+{
+    g_autofree char *refusal = cgroup_refusal(config->cgroup, write->controller);
+    g_autoptr(GError) problem = NULL;
+    g_autofree char *number = write->device ? cgroup_device_number(write->device, &problem) : NULL;
+
     if (refusal)
-        return validation_error(v, ((const CgroupWrite *) writes->pdata[0])->path, "no-cgroup",
-                                "this host can't hold the domain to it: %s (host.cgroup)", refusal);
+        validation_error(v, write->path, "no-cgroup",
+                         "this host can't hold the domain to it: %s (host.cgroup)", refusal);
+    if (problem)
+        validation_error(v, write->path, "no-device", "%s", problem->message);
+}
+
+static void
+check_limits(const Validation *v, const Config *config)
+{
+    g_autoptr(GPtrArray) writes = cgroup_limits(v->domain);
+    const char *checked = NULL;
+
     for (guint i = 0; i < writes->len; i++) {
         const CgroupWrite *write = writes->pdata[i];
-        g_autoptr(GError) problem = NULL;
-        g_autofree char *number =
-            write->device ? cgroup_device_number(write->device, &problem) : NULL;
 
-        if (problem)
-            validation_error(v, write->path, "no-device", "%s", problem->message);
+        /* A quota of all virtual CPUs is one element. */
+        if (g_strcmp0(write->path, checked))
+            check_limit(v, config, write);
+        checked = write->path;
     }
 }
 
@@ -199,6 +215,7 @@ tuning_check(const Domain *domain, const Config *config, const PositionMap *posi
     check_cpus(&v);
     check_nodes(&v);
     check_schedulers(&v);
+    check_memory(&v);
     check_limits(&v, config);
     check_vcpus(&v);
 }

@@ -115,7 +115,7 @@ cgroup_controllers(const char *parent)
 }
 
 char *
-cgroup_refusal(const char *parent, const GPtrArray *writes)
+cgroup_refusal(const char *parent, const char *controller)
 {
     g_autofree char *there = cgroup_controllers(parent);
     g_autofree char *given = read_file(parent, "cgroup.subtree_control");
@@ -123,16 +123,12 @@ cgroup_refusal(const char *parent, const GPtrArray *writes)
 
     if (!there)
         return g_strdup_printf("%s is no cgroup v2", parent);
-    for (guint i = 0; i < writes->len; i++) {
-        const CgroupWrite *write = writes->pdata[i];
-
-        if (!has_word(there, write->controller))
-            return g_strdup_printf("%s has no controller '%s' (it has: %s)", parent,
-                                   write->controller, *there ? there : "none");
-        if (!has_word(given, write->controller) && processes && *processes)
-            return g_strdup_printf("%s holds processes itself, so its children get no controllers",
-                                   parent);
-    }
+    if (!has_word(there, controller))
+        return g_strdup_printf("%s has no controller '%s' (it has: %s)", parent, controller,
+                               *there ? there : "none");
+    if (!has_word(given, controller) && processes && *processes)
+        return g_strdup_printf("%s holds processes itself, so its children get no controller '%s'",
+                               parent, controller);
     if (access(parent, W_OK) < 0)
         return g_strdup_printf("%s can't be written to: %s", parent, g_strerror(errno));
     return NULL;

@@ -13,9 +13,9 @@
  * @parent: an absolute path; @writes: of cgroup_limits(), at least one.
  */
 
-/* Why the writes can't be done below @parent, NULL = nothing speaks against it. Looks only. Caller
- * frees. */
-char *cgroup_refusal(const char *parent, const GPtrArray *writes);
+/* Why a cgroup below @parent can't have @controller ("memory"), NULL = nothing speaks against it.
+ * Looks only. Caller frees. */
+char *cgroup_refusal(const char *parent, const char *controller);
 /* The controllers that cgroups below @parent can have, as one line; NULL when it is no cgroup v2.
  * Caller frees. */
 char *cgroup_controllers(const char *parent);

@@ -58,7 +58,8 @@ test_looks_at_everything(void **state)
 {
     static const char *const checks[] = { "config", "kvm",    "qemu",    "firmware",  "memory",
                                           "thp",    "limits", "inotify", "hugepages", "domains",
-                                          "state",  "run",    "log",     "network",   "pool" };
+                                          "state",  "run",    "log",     "network",   "pool",
+                                          "cgroup" };
     g_autoptr(Scratch) scratch = scratch_new();
     g_autofree char *left = NULL;
     Doctor doctor = ask_doctor(scratch);
@@ -89,7 +90,7 @@ test_finds_what_is_broken(void **state)
                          "emulators: [ /nowhere/qemu, /bin/true ]\n"
                          "networks: { lan: { bridge: vk-none } }\n"
                          "pools: { fast: /nowhere/pool }\n"
-                         "host: { memory-reserve: 100TiB }\n"));
+                         "host: { memory-reserve: 100TiB, cgroup: /nowhere/cgroup }\n"));
     g_free(scratch_write(scratch, "domains/bad.xml", "<domain"));
     assert_int_equal(chmod(domains, 0777), 0);
     doctor = ask_doctor(scratch);
@@ -99,6 +100,7 @@ test_finds_what_is_broken(void **state)
     assert_string_equal(level_of(&doctor, "network", "there is no bridge vk-none"), "warn");
     assert_string_equal(level_of(&doctor, "pool", "/nowhere/pool"), "warn");
     assert_string_equal(level_of(&doctor, "memory", "leaves nothing for guests"), "fail");
+    assert_string_equal(level_of(&doctor, "cgroup", "/nowhere/cgroup is no cgroup v2"), "warn");
     assert_string_equal(level_of(&doctor, "state", state_file), "fail");
     assert_string_equal(level_of(&doctor, "run", "is not a directory"), "fail");
     if (geteuid() == 0)

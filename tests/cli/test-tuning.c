@@ -22,15 +22,15 @@
 
 static Scratch *scratch;
 
-/* Domain "a" of 3 virtual CPUs, @vcpu standing for its <vcpu>, @more after it. */
+/* Domain "tuned" of 3 virtual CPUs, @vcpu standing for its <vcpu>, @more after it. */
 static void
 write_domain(const char *vcpu, const char *more)
 {
-    g_autofree char *plain = domain_file_xml(&(DomainFile){ .name = "a", .vcpus = 3 });
+    g_autofree char *plain = domain_file_xml(&(DomainFile){ .name = "tuned", .vcpus = 3 });
     g_auto(GStrv) parts = g_strsplit(plain, "<vcpu>3</vcpu>\n", 2);
     g_autofree char *xml = g_strconcat(parts[0], vcpu, "\n", more, "\n", parts[1], NULL);
 
-    g_free(scratch_write(scratch, "domains/a.xml", xml));
+    g_free(scratch_write(scratch, "domains/tuned.xml", xml));
 }
 
 static void
@@ -52,23 +52,23 @@ assert_blocked(const char *where, const char *words)
         fail_msg("'%s' and '%s' are not both in:\n%s", where, words, plan);
     assert_int_not_equal(applied->status, 0);
     assert_non_null(strstr(applied->err, words));
-    assert_int_equal(qemus_count(scratch, "a"), 0);
+    assert_int_equal(qemus_count(scratch, "tuned"), 0);
 }
 
 static void
 test_missing_cpu(void **state)
 {
     write_domain("<vcpu>3</vcpu>", "<cputune><vcpupin vcpu='0' cpuset='0,1000'/></cputune>");
-    assert_blocked("a.xml:9:", "this host has no CPU 1000 (it has 0");
+    assert_blocked("tuned.xml:9:", "this host has no CPU 1000 (it has 0");
     write_domain("<vcpu cpuset='1001'>3</vcpu>", "");
-    assert_blocked("a.xml:8:", "this host has no CPU 1001");
+    assert_blocked("tuned.xml:8:", "this host has no CPU 1001");
 }
 
 static void
 test_missing_node(void **state)
 {
     write_domain("<vcpu>3</vcpu>", "<numatune><memory mode='strict' nodeset='100'/></numatune>");
-    assert_blocked("a.xml:9:", "this host has no NUMA node 100");
+    assert_blocked("tuned.xml:9:", "this host has no NUMA node 100");
 }
 
 static void
@@ -76,7 +76,7 @@ test_priority(void **state)
 {
     write_domain("<vcpu>3</vcpu>",
                  "<cputune><vcpusched vcpus='1' scheduler='fifo' priority='0'/></cputune>");
-    assert_blocked("a.xml:9:", "priorities are 1 to 99");
+    assert_blocked("tuned.xml:9:", "priorities are 1 to 99");
 }
 
 static void
@@ -84,7 +84,7 @@ test_no_cgroup(void **state)
 {
     set_cgroup("/nowhere");
     write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
-    assert_blocked("a.xml:9:", "can't hold the domain to it: /nowhere is no cgroup v2");
+    assert_blocked("tuned.xml:9:", "can't hold the domain to it: /nowhere is no cgroup v2");
 }
 
 static void
@@ -94,14 +94,14 @@ test_vcpus_with_gap(void **state)
                  "<vcpus><vcpu id='0' enabled='yes' hotpluggable='no'/>\n"
                  "<vcpu id='1' enabled='no' hotpluggable='yes'/>\n"
                  "<vcpu id='2' enabled='yes' hotpluggable='no'/></vcpus>");
-    assert_blocked("a.xml:11:", "make this one hotpluggable");
+    assert_blocked("tuned.xml:11:", "make this one hotpluggable");
 }
 
 /* The thread of a virtual CPU; 0 when there is none. */
 static pid_t
 vcpu_thread(guint number)
 {
-    g_autoptr(Json) cpus = qemu_ask(scratch, "a", "query-cpus-fast", NULL);
+    g_autoptr(Json) cpus = qemu_ask(scratch, "tuned", "query-cpus-fast", NULL);
 
     for (guint i = 0; i < json_length(cpus); i++)
         if (json_get_uint(json_at(cpus, i), "cpu-index", 0) == number)
@@ -141,10 +141,10 @@ test_confined(void **state)
     set_cgroup(parent);
     write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
-    identity = qemu_identity(scratch, "a");
+    identity = qemu_identity(scratch, "tuned");
     pid = g_strndup(identity, strcspn(identity, " "));
-    processes = scratch_read(scratch, "cgroup/guest-a/cgroup.procs");
-    limit = scratch_read(scratch, "cgroup/guest-a/memory.max");
+    processes = scratch_read(scratch, "cgroup/guest-tuned/cgroup.procs");
+    limit = scratch_read(scratch, "cgroup/guest-tuned/memory.max");
     assert_string_equal(g_strchomp(processes), pid);
     assert_string_equal(limit, "536870912\n");
     /* What runs is left alone when the host can't any more. */

@@ -57,25 +57,23 @@ test_refusals(void **state)
         const char *controllers, *given, *processes, *words;
     } rows[] = {
         { "cpu io memory\n", "", "", NULL },
-        { "cpu io memory\n", "cpu memory\n", "12\n", NULL },
+        { "cpu io memory\n", "memory\n", "12\n", NULL },
         { "cpu io memory\n", "cpu\n", "12\n", "holds processes itself" },
-        { "hugetlb\n", "", "", "no controller 'cpu' (it has: hugetlb)" },
+        { "hugetlb\n", "", "", "no controller 'memory' (it has: hugetlb)" },
         { "\n", "", "", "(it has: none)" },
     };
-    g_autoptr(Spec) spec = tuned_spec(limits);
-    g_autoptr(GPtrArray) writes = cgroup_limits(spec->domain);
     g_autofree char *nowhere = scratch_path(scratch, "nowhere"), *none = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_autofree char *parent = stand_in(rows[i].controllers, rows[i].given, rows[i].processes);
-        g_autofree char *refusal = cgroup_refusal(parent, writes);
+        g_autofree char *refusal = cgroup_refusal(parent, "memory");
 
         if (!rows[i].words)
             assert_null(refusal);
         else if (!refusal || !strstr(refusal, rows[i].words))
             fail_msg("row %u: %s", i, refusal ? refusal : "(none)");
     }
-    none = cgroup_refusal(nowhere, writes);
+    none = cgroup_refusal(nowhere, "memory");
     assert_non_null(strstr(none, "is no cgroup v2"));
 }
 
@@ -211,6 +209,109 @@ test_real(void **state)
     assert_int_equal(g_rmdir(parent), 0);
 }
 
+static gpointer
+wait_forever(gpointer data)
+{
+    for (;;)
+        pause();
+    return NULL;
+}
+
+/* A process of two threads; *ret_second is the other one. */
+static pid_t
+fork_threads(pid_t *ret_second)
+{
+    g_autofree char *path = NULL;
+    int ready[2];
+    pid_t pid;
+    char byte;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        g_thread_unref(g_thread_new("second", wait_forever, NULL));
+        (void) !write(ready[1], "r", 1);
+        wait_forever(NULL);
+    }
+    scratch_watch_pid(scratch, pid);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    path = g_strdup_printf("/proc/%d/task", (int) pid);
+    {
+        g_autoptr(GDir) tasks = g_dir_open(path, 0, NULL);
+        const char *name;
+
+        while ((name = g_dir_read_name(tasks)))
+            if (g_ascii_strtoll(name, NULL, 10) != pid)
+                *ret_second = (pid_t) g_ascii_strtoll(name, NULL, 10);
+    }
+    return pid;
+}
+
+static void
+assert_kernel_has(const char *parent, const char *name, const char *text)
+{
+    g_autofree char *path = g_build_filename(parent, "guest-tuned", name, NULL), *is = NULL;
+
+    if (!g_file_get_contents(path, &is, NULL, NULL) || strcmp(is, text))
+        fail_msg("%s holds '%s', not '%s'", path, is ? is : "(nothing)", text);
+}
+
+/* The kernel takes what the table says, and puts threads where they belong. */
+static void
+test_real_limits(void **state)
+{
+    g_autoptr(Spec) spec = tuned_spec(
+        "<cputune><shares>2048</shares><quota>4000</quota><global_quota>90000</global_quota>"
+        "<emulator_quota>5000</emulator_quota></cputune>"
+        "<memtune><hard_limit unit='MiB'>128</hard_limit><soft_limit unit='MiB'>64</soft_limit>"
+        "<swap_hard_limit unit='MiB'>160</swap_hard_limit></memtune>"
+        "<numatune><memory mode='restrictive' nodeset='0'/></numatune>");
+    g_autoptr(GPtrArray) writes = cgroup_limits(spec->domain);
+    g_autofree char *parent = real_parent(), *refusal = NULL, *main_group = NULL, *group = NULL;
+    g_autoptr(GArray) threads = g_array_new(FALSE, FALSE, sizeof(QemuThread));
+    QemuThread emulator = { .role = THREAD_EMULATOR }, vcpu = { .role = THREAD_VCPU };
+    g_autoptr(GError) error = NULL;
+
+    refusal = parent ? NULL : g_strdup("no cgroup v2 here to change");
+    for (guint i = 0; !refusal && i < writes->len; i++)
+        refusal = cgroup_refusal(parent, ((const CgroupWrite *) writes->pdata[i])->controller);
+    if (refusal) {
+        print_message("%s\n", refusal);
+        if (parent)
+            g_rmdir(parent);
+        skip();
+    }
+    if (!cgroup_create(parent, "tuned", writes, &error))
+        fail_msg("%s", error->message);
+    emulator.id = fork_threads(&vcpu.id);
+    g_array_append_val(threads, emulator);
+    g_array_append_val(threads, vcpu);
+    if (!cgroup_attach(parent, "tuned", emulator.id, &error) ||
+        !cgroup_attach_threads(parent, "tuned", threads, &error))
+        fail_msg("%s", error->message);
+    assert_kernel_has(parent, "cpu.weight", "200\n");
+    assert_kernel_has(parent, "cpu.max", "90000 100000\n");
+    assert_kernel_has(parent, "memory.max", "134217728\n");
+    assert_kernel_has(parent, "memory.high", "67108864\n");
+    assert_kernel_has(parent, "memory.swap.max", "33554432\n");
+    assert_kernel_has(parent, "cpuset.mems", "0\n");
+    assert_kernel_has(parent, "emulator/cpu.max", "5000 100000\n");
+    assert_kernel_has(parent, "vcpu0/cpu.max", "4000 100000\n");
+    assert_kernel_has(parent, "vcpu3/cpu.max", "4000 100000\n");
+    assert_kernel_has(parent, "cgroup.type", "domain threaded\n");
+    main_group = cgroup_of(emulator.id);
+    group = cgroup_of(vcpu.id);
+    assert_true(g_str_has_suffix(main_group, "/guest-tuned/emulator"));
+    assert_true(g_str_has_suffix(group, "/guest-tuned/vcpu0"));
+    assert_int_equal(kill(emulator.id, SIGKILL), 0);
+    if (!cgroup_remove(parent, "tuned", &error))
+        fail_msg("%s", error->message);
+    assert_int_equal(waitpid(emulator.id, NULL, 0), emulator.id);
+    assert_int_equal(g_rmdir(parent), 0);
+}
+
 static int
 setup(void **state)
 {
@@ -232,6 +333,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_writes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
         cmocka_unit_test_setup_teardown(test_real, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_real_limits, setup, teardown),
     };
 
     return cmocka_run_group_tests_name("cgroup", tests, NULL, NULL);
