@@ -17,6 +17,7 @@
 
 #include "controller/host-model.h"
 #include "controller/subject.h"
+#include "model/firmware.h"
 #include "model/memory.h"
 #include "qemu/command-line.h"
 #include "qemu/launch.h"
@@ -28,10 +29,14 @@ static Domain *
 resolve(const Site *site, const Spec *spec, Diagnostics *diagnostics)
 {
     g_autofree char *nvram = site_nvram_directory(site);
+    g_autoptr(GPtrArray) assumed =
+        g_ptr_array_new_with_free_func((GDestroyNotify) firmware_image_free);
     ResolveContext context = { .uuid_seed = site->host->seed,
                                .firmware = site->host->firmware,
+                               .assumed_firmware = assumed,
                                .nvram_directory = nvram };
 
+    firmware_add_assumed(assumed);
     memory_validate_host(spec->domain, spec->positions, site->host->thp_size, diagnostics);
     if (diagnostics_has_errors(diagnostics))
         return NULL;

@@ -181,6 +181,20 @@ mode_of_copy(const char *path)
     return stat(path, &status) < 0 ? 0600 : (status.st_mode & 0044) | 0600;
 }
 
+/* Relative paths are from the file's directory, so that the copy would mean other files. */
+static bool
+check_paths(Import *import, const char *path, const char *text, gsize length, const Domain *domain,
+            const char *target)
+{
+    g_autoptr(Spec) moved = spec_parse(target, text, length);
+
+    if (schema_equal(&domain_schema, domain, moved->domain))
+        return true;
+    return refuse(import, path, domain->name,
+                  "it names files relative to its directory, which a copy is not in: "
+                  "write the whole paths");
+}
+
 static bool
 import_text(Import *import, const char *path, const char *text, gsize length)
 {
@@ -194,7 +208,8 @@ import_text(Import *import, const char *path, const char *text, gsize length)
         return refuse(import, path, domain->name, "not imported");
     base = g_strconcat(domain->name, ".xml", NULL);
     target = g_build_filename(import->config->domains, base, NULL);
-    if (!check_place(import, path, domain, target))
+    if (!check_place(import, path, domain, target) ||
+        !check_paths(import, path, text, length, domain, target))
         return false;
     if (!import->options->is_dry_run &&
         !write_file(target, text, length, mode_of_copy(path), import->options->is_forced, &error))

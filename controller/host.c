@@ -144,6 +144,48 @@ find_firmware(Host *host)
     firmware_add_known(host->firmware);
 }
 
+/* Blocks 0 and 1 of SMBIOS, in the words of <sysinfo>. The serial number is root's to read. */
+static const struct {
+    const char *file, *name;
+    bool is_bios;
+} dmi_rows[] = {
+    { "bios_vendor", "vendor", true },       { "bios_version", "version", true },
+    { "bios_date", "date", true },           { "bios_release", "release", true },
+    { "sys_vendor", "manufacturer", false }, { "product_name", "product", false },
+    { "product_version", "version", false }, { "product_serial", "serial", false },
+    { "product_sku", "sku", false },         { "product_family", "family", false },
+};
+
+static void
+add_dmi(GPtrArray **list, const char *name, const char *value)
+{
+    SysinfoEntry *entry = g_new0(SysinfoEntry, 1);
+
+    entry->name = g_strdup(name);
+    entry->value = g_strdup(value);
+    if (!*list)
+        *list = g_ptr_array_new();
+    g_ptr_array_add(*list, entry);
+}
+
+static Sysinfo *
+read_sysinfo(void)
+{
+    Sysinfo *sysinfo = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(dmi_rows); i++) {
+        g_autofree char *path = g_build_filename("/sys/class/dmi/id", dmi_rows[i].file, NULL);
+        g_autofree char *value = read_word(path);
+
+        if (!value || !*value)
+            continue;
+        if (!sysinfo)
+            sysinfo = g_new0(Sysinfo, 1);
+        add_dmi(dmi_rows[i].is_bios ? &sysinfo->bios : &sysinfo->system, dmi_rows[i].name, value);
+    }
+    return sysinfo;
+}
+
 Host *
 host_new(void)
 {
@@ -164,6 +206,7 @@ host_new(void)
     host->default_huge_page = read_default_huge_page();
     find_huge_pages(host);
     find_firmware(host);
+    host->sysinfo = read_sysinfo();
     return host;
 }
 
@@ -177,6 +220,7 @@ host_free(Host *host)
     g_free(host->sysfs);
     g_array_unref(host->huge_pages);
     g_ptr_array_unref(host->firmware);
+    schema_free(&sysinfo_schema, host->sysinfo);
     g_free(host);
 }
 
@@ -192,6 +236,7 @@ host_facts(const Host *host, const char *run_directory, const char *memory_direc
         .socket_directory = run_directory,
         .user = geteuid(),
         .group = getegid(),
+        .sysinfo = host->sysinfo,
         .now = now,
     };
 }

@@ -19,6 +19,7 @@ typedef struct Host {
     GPtrArray *firmware; /* FirmwareImage: by descriptor, then well-known */
     GArray *huge_pages; /* HugePageMount, paths owned */
     char *sysfs;        /* "/sys" */
+    Sysinfo *sysinfo;   /* SMBIOS strings, as far as we may read them; NULL = none */
 } Host;
 
 Host *host_new(void);

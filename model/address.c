@@ -16,6 +16,7 @@ static const char *const address_type_names[] = {
     [ADDRESS_ISA] = "isa",
     [ADDRESS_DIMM] = "dimm",
     [ADDRESS_UNASSIGNED] = "unassigned",
+    [ADDRESS_CCW] = "ccw",
     NULL,
 };
 
@@ -27,6 +28,8 @@ static const char *const address_type_names[] = {
 #define CCID WHEN_IS(ADDRESS_CCID)
 #define DIMM WHEN_IS(ADDRESS_DIMM)
 #define ISA WHEN_IS(ADDRESS_ISA)
+#define CCW WHEN_IS(ADDRESS_CCW)
+#define NO_ZPCI "no x86 machine has zPCI: only s390's PCI devices have such ids"
 
 static const Field address_fields[] = {
     FIELD_ENUM(Address, type, address_type_names, .path = "@type", .is_required = true,
@@ -48,6 +51,12 @@ static const Field address_fields[] = {
     FIELD_HEX(Address, iobase, .path = "@iobase", FOR(ISA), .doc = "I/O base."),
     FIELD_HEX(Address, irq, .path = "@irq", FOR(ISA), .doc = "Interrupt line."),
     FIELD_HEX(Address, base, .path = "@base", FOR(DIMM), .doc = "Guest physical address."),
+    FIELD_HEX(Address, cssid, .path = "@cssid", .max = 0xfe, FOR(CCW),
+              .doc = "Channel subsystem; 0xfe is the virtual one."),
+    FIELD_HEX(Address, ssid, .path = "@ssid", .max = 3, FOR(CCW), .doc = "Subchannel set."),
+    FIELD_HEX(Address, devno, .path = "@devno", .max = 0xffff, FOR(CCW), .doc = "Device."),
+    FIELD_NO_EFFECT(NO_ZPCI, .path = "zpci/@uid", .doc = "The device's own id."),
+    FIELD_NO_EFFECT(NO_ZPCI, .path = "zpci/@fid", .doc = "Its function's."),
     FIELD_END,
 };
 

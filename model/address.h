@@ -14,6 +14,7 @@ typedef enum {
     ADDRESS_ISA,
     ADDRESS_DIMM,
     ADDRESS_UNASSIGNED,
+    ADDRESS_CCW,
 } AddressType;
 
 typedef struct Address {
@@ -25,6 +26,7 @@ typedef struct Address {
     char *port;                       /* usb: "1.2"; virtio-serial: "1" */
     OptUint iobase, irq;              /* isa */
     OptUint base;                     /* dimm: guest physical address */
+    OptUint cssid, ssid, devno;       /* ccw: s390's channel subsystem */
 } Address;
 
 extern const Schema address_schema;

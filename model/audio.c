@@ -79,7 +79,7 @@ static const Field audio_fields[] = {
                .doc = "Kind of backend."),
     FIELD_UINT(Audio, timer_period, .path = "@timerPeriod", .min = 1, .max = G_MAXUINT32,
                .doc = "Period of QEMU's audio timer in us."),
-    FIELD_STRING(Audio, path, .path = "@path", TYPE(AUDIO_FILE), .doc = "file: the WAV file."),
+    FIELD_PATH(Audio, path, .path = "@path", TYPE(AUDIO_FILE), .doc = "file: the WAV file."),
     FIELD_STRING(Audio, server_name, .path = "@serverName", TYPE(AUDIO_PULSEAUDIO),
                  .doc = "pulseaudio: the server."),
     FIELD_YES_NO(Audio, try_mmap, .path = "@tryMMap", TYPE(AUDIO_OSS), .doc = "oss: try mmap."),

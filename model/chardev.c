@@ -9,7 +9,10 @@
  */
 #include "model/chardev.h"
 
+#include <string.h>
+
 #include "model/default.h"
+#include "model/security-label.h"
 
 const char *const chardev_type_names[] = {
     [CHARDEV_NULL] = "null",
@@ -71,7 +74,7 @@ static const char *const mouse_names[] = {
 static const Field source_fields[] = {
     FIELD_ENUM(ChardevSource, mode, mode_names, .path = "@mode",
                .doc = "Whether QEMU listens (`bind`) or connects."),
-    FIELD_STRING(ChardevSource, path, .path = "@path", .doc = "File, device or socket."),
+    FIELD_PATH(ChardevSource, path, .path = "@path", .doc = "File, device or socket."),
     FIELD_STRING(ChardevSource, host, .path = "@host", .doc = "Host name or address."),
     FIELD_STRING(ChardevSource, service, .path = "@service", .doc = "Port."),
     FIELD_STRING(ChardevSource, channel, .path = "@channel", .doc = "spiceport: channel name."),
@@ -91,8 +94,8 @@ static const Field source_fields[] = {
                .doc = "qemu-vdagent: who draws the pointer."),
     FIELD_REFUSED("it is bhyve's", .path = "@master", .doc = "nmdm: one side."),
     FIELD_REFUSED("it is bhyve's", .path = "@slave", .doc = "nmdm: the other side."),
-    FIELD_NO_EFFECT("virtkeep confines no process by security labels", .path = "seclabel",
-                    .doc = "SELinux and AppArmor labels."),
+    FIELD_LIST(ChardevSource, labels, &device_label_schema, .path = "seclabel",
+               .no_effect = SECURITY_LABEL_NO_EFFECT, .doc = "SELinux and AppArmor labels."),
     FIELD_END,
 };
 
@@ -197,19 +200,45 @@ static const struct {
     [CHARDEV_SPICEPORT] = { false, false },
 };
 
+/* "/var/lib/libvirt/qemu/channel/target/domain-3-web/NAME", in some versions "…/channel/3-web/NAME"
+ * or "…/channel/target/web.NAME": what libvirt once made up for a guest of its own. */
+static bool
+has_generated_path(const Chardev *chardev)
+{
+    static const char directory[] = "/libvirt/qemu/channel/";
+    const ChardevSource *source = chardev_source(chardev);
+    const char *rest = source && source->path ? strstr(source->path, directory) : NULL, *name;
+
+    if (!rest || chardev->type != CHARDEV_UNIX || !chardev->target_name)
+        return false;
+    rest += strlen(directory);
+    if (g_str_has_prefix(rest, "target/"))
+        rest += strlen("target/");
+    name = strchr(rest, '/');
+    if (name)
+        return (g_str_has_prefix(rest, "domain-") || g_ascii_isdigit(*rest)) &&
+               g_str_equal(name + 1, chardev->target_name);
+    return g_str_has_suffix(rest, chardev->target_name) &&
+           strlen(rest) > strlen(chardev->target_name) + 1 &&
+           rest[strlen(rest) - strlen(chardev->target_name) - 1] == '.';
+}
+
 static void
 validate_source(const Validation *v, const Chardev *chardev, const ChardevSource *source,
                 const char *at)
 {
-    g_autofree char *path = g_strconcat(at, "source[0]/@path", NULL);
+    g_autofree char *self = g_strconcat(at, "source[0]", NULL);
     g_autofree char *reconnect = g_strconcat(at, "source[0]/reconnect/@enabled", NULL);
     g_autofree char *timeout = g_strconcat(at, "source[0]/reconnect/@timeout", NULL);
 
-    if (source->path && chardev->type != CHARDEV_PTY && !g_path_is_absolute(source->path))
-        validation_error(v, path, "chardev-source", "the path must be absolute");
+    device_labels_validate(v, self, source->labels);
     if (!source->reconnect)
         return;
-    if (chardev->type != CHARDEV_TCP && chardev->type != CHARDEV_UNIX)
+    if (has_generated_path(chardev))
+        validation_error(v, reconnect, "chardev-reconnect",
+                         "nobody listens at a path that libvirt made up: it is not kept, and "
+                         "without a path QEMU listens");
+    else if (chardev->type != CHARDEV_TCP && chardev->type != CHARDEV_UNIX)
         validation_error(v, reconnect, "chardev-reconnect", "only sockets can reconnect");
     else if (source->mode != CHARDEV_CONNECT && (source->mode || !source->path))
         validation_error(v, reconnect, "chardev-reconnect", "only mode 'connect' can reconnect");
@@ -368,6 +397,19 @@ serial_fill_defaults(const Domain *domain, gpointer device)
 }
 
 static void
+channel_fill_defaults(const Domain *domain, gpointer device)
+{
+    Chardev *channel = device;
+    ChardevSource *source;
+
+    if (!has_generated_path(channel))
+        return;
+    source = channel->sources->pdata[0];
+    g_clear_pointer(&source->path, g_free);
+    source->mode = CHARDEV_BIND;
+}
+
+static void
 console_fill_defaults(const Domain *domain, gpointer device)
 {
     Chardev *console = device;
@@ -407,6 +449,7 @@ const DeviceKind channel_kind = {
     .list_offset = offsetof(Domain, channels),
     .schema = &channel_schema,
     .validate = channel_validate,
+    .fill_defaults = channel_fill_defaults,
     .bus = virtio_serial_bus,
     .alias_prefix = "channel",
 };

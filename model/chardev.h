@@ -46,6 +46,7 @@ typedef struct ChardevSource {
     OptUint reconnect_timeout;           /* s */
     int tls;                             /* yes/no */
     int clipboard_copypaste, mouse_mode; /* qemu-vdagent: yes/no, ChardevMouse */
+    GPtrArray *labels;                   /* DeviceLabel */
 } ChardevSource;
 
 typedef enum { CHARDEV_MOUSE_SERVER = 1, CHARDEV_MOUSE_CLIENT } ChardevMouse;
@@ -76,8 +77,8 @@ extern const Schema chardev_source_schema;
                    .doc = "Where it leads to."),                                                   \
         FIELD_ENUM(S, member protocol, chardev_protocol_names, .path = at "protocol/@type",        \
                    .doc = "tcp: protocol on the connection."),                                     \
-        FIELD_STRING(S, member log_file, .path = at "log/@file",                                   \
-                     .doc = "Everything is also written here."),                                   \
+        FIELD_PATH(S, member log_file, .path = at "log/@file",                                     \
+                   .doc = "Everything is also written here."),                                     \
         FIELD_ON_OFF(S, member log_append, .path = at "log/@append",                               \
                      .doc = "Keep what the log has.")
 

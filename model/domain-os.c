@@ -66,7 +66,7 @@ static const Schema firmware_feature_schema = { .element = "feature",
 static const Field acpi_table_fields[] = {
     FIELD_ENUM(AcpiTable, type, acpi_table_names, .path = "@type", .is_required = true,
                .doc = "`slic`, `msdm`: a table of that name; `raw`: one table; `rawset`: several."),
-    FIELD_STRING(AcpiTable, file, .path = ".", .is_required = true, .doc = "The file with it."),
+    FIELD_PATH(AcpiTable, file, .path = ".", .is_required = true, .doc = "The file with it."),
     FIELD_END,
 };
 static const Schema acpi_table_schema = { .element = "table", .size = sizeof(AcpiTable),
@@ -97,7 +97,7 @@ static const Field os_fields[] = {
     FIELD_LIST(Domain, firmware_features, &firmware_feature_schema, .path = "os/firmware/feature",
                .doc = "What the firmware is chosen by."),
     { .type = TYPE_NONE, .path = "os/firmware/@type", .is_output = true, .doc = "Not read." },
-    FIELD_STRING(Domain, loader, .path = "os/loader", .doc = "Path of the firmware."),
+    FIELD_PATH(Domain, loader, .path = "os/loader", .doc = "Path of the firmware."),
     FIELD_YES_NO(Domain, loader_readonly, .path = "os/loader/@readonly",
                  .doc = "Whether the guest can write to it."),
     FIELD_YES_NO(Domain, loader_secure, .path = "os/loader/@secure",
@@ -108,25 +108,25 @@ static const Field os_fields[] = {
                  .doc = "Without a variable store."),
     FIELD_ENUM(Domain, loader_format, firmware_format_names, .path = "os/loader/@format",
                .doc = "`raw` or `qcow2`."),
-    FIELD_STRING(Domain, nvram, .path = "os/nvram", .doc = "The guest's own variable store."),
+    FIELD_PATH(Domain, nvram, .path = "os/nvram", .doc = "The guest's own variable store."),
     FIELD_ENUM(Domain, nvram_type, disk_type_names, .path = "os/nvram/@type",
                .doc = "What its <source> is: `file`, `block` or `network`."),
     FIELD_ENUM(Domain, nvram_format, firmware_format_names, .path = "os/nvram/@format",
                .doc = "`raw` or `qcow2`."),
-    FIELD_STRING(Domain, nvram_template, .path = "os/nvram/@template",
-                 .doc = "What it is made from when it is not there."),
+    FIELD_PATH(Domain, nvram_template, .path = "os/nvram/@template",
+               .doc = "What it is made from when it is not there."),
     FIELD_ENUM(Domain, nvram_template_format, firmware_format_names,
                .path = "os/nvram/@templateFormat", .doc = "`raw` or `qcow2`."),
     FIELD_STRUCT(Domain, nvram_source, &storage_source_schema, .path = "os/nvram/source",
                  .doc = "Where it is, with a type."),
     FIELD_REFUSED("needs a QEMU with variable stores of its own (10.0 and later)",
                   .path = "os/varstore", .doc = "Variable store in JSON."),
-    FIELD_STRING(Domain, kernel, .path = "os/kernel", .doc = "Kernel to boot directly."),
-    FIELD_STRING(Domain, initrd, .path = "os/initrd", .doc = "Its initial RAM disk."),
+    FIELD_PATH(Domain, kernel, .path = "os/kernel", .doc = "Kernel to boot directly."),
+    FIELD_PATH(Domain, initrd, .path = "os/initrd", .doc = "Its initial RAM disk."),
     FIELD_STRING(Domain, cmdline, .path = "os/cmdline", .doc = "Its command line."),
     FIELD_STRING(Domain, dtb, .path = "os/dtb", .refuse = "x86 machines have no device tree",
                  .doc = "Device tree."),
-    FIELD_STRING(Domain, shim, .path = "os/shim", .doc = "The shim that verifies the kernel (EFI)."),
+    FIELD_PATH(Domain, shim, .path = "os/shim", .doc = "The shim that verifies the kernel (EFI)."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/init", .doc = "First program."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/initarg", .doc = "Its argument."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/initenv", .doc = "Its environment."),
@@ -178,8 +178,6 @@ validate_loader(const Validation *v)
     bool has_attributes = domain->loader_readonly || domain->loader_type || domain->loader_format ||
                           domain->loader_secure || domain->loader_stateless;
 
-    if (domain->loader && !g_path_is_absolute(domain->loader))
-        validation_error(v, "os/loader", "os-loader", "must be an absolute path");
     if (!domain->firmware && !domain->loader && has_attributes)
         validation_error(v, "os/loader", "os-loader",
                          "no path is given, and no firmware='efi' asks for a choice");
@@ -224,9 +222,15 @@ validate_nvram(const Validation *v)
     if (domain->loader_stateless == TRISTATE_ON)
         return validation_error(v, "os/nvram", "os-nvram",
                                 "firmware that is stateless has no variable store");
-    if (!domain->firmware && domain->loader_readonly != TRISTATE_ON)
-        validation_error(v, "os/nvram", "os-nvram",
-                         "firmware that can be written has no separate variable store");
+    if (!domain->firmware && domain->loader_readonly != TRISTATE_ON) {
+        if (domain->nvram || domain->nvram_source || domain->loader_readonly)
+            validation_error(v, "os/nvram", "os-nvram",
+                             "firmware that can be written has no separate variable store");
+        else
+            validation_warning(v, "os/nvram", "os-nvram",
+                               "a template has no effect: firmware that can be written (no "
+                               "readonly='yes') has no separate variable store");
+    }
     if (domain->nvram_source && domain->nvram)
         validation_error(v, "os/nvram", "os-nvram", "has a path or a <source>, not both");
     if (domain->nvram_source && !domain->nvram_type)
@@ -284,9 +288,6 @@ os_validate(const Validation *v)
                          "os-kernel", "needs a <kernel>");
     if (domain->boot_menu_timeout.is_set && !domain->boot_menu)
         validation_error(v, "os/bootmenu/@timeout", "os-bootmenu", "needs enable='yes'");
-    if (domain->smbios_mode == SMBIOS_HOST)
-        validation_error(v, "os/smbios/@mode", "not-supported",
-                         "the host's own SMBIOS strings are not handed on; use 'sysinfo'");
     validate_loader(v);
     validate_nvram(v);
     validate_firmware_features(v);

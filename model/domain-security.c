@@ -3,8 +3,7 @@
  * Who may read the guest: <launchSecurity> against the host, <seclabel> against other guests.
  *
  * The first is a machine property and takes effect (AMD SEV and SEV-SNP, Intel TDX; the host must
- * have it, and QEMU says if not). The second is SELinux's and AppArmor's, which virtkeep leaves to
- * the service manager: read, checked for contradictions, and said to have no effect.
+ * have it, and QEMU says if not). The second is security-label.c's.
  */
 #include "model/domain-section.h"
 #include "model/launch-security.h"
@@ -58,26 +57,9 @@ const Schema launch_security_schema = { .element = "launchSecurity",
                                         .fields = launch_fields,
                                         .doc = "Guest memory that the host can't read." };
 
-static const char *const label_type_names[] = {
-    [LABEL_DYNAMIC] = "dynamic", [LABEL_STATIC] = "static", [LABEL_NONE] = "none", NULL,
-};
-
-static const Field label_fields[] = {
-    FIELD_ENUM(SecurityLabel, type, label_type_names, .path = "@type",
-               .doc = "`dynamic`, `static` or `none`."),
-    FIELD_STRING(SecurityLabel, model, .path = "@model", .doc = "`selinux`, `apparmor`, `dac`."),
-    FIELD_YES_NO(SecurityLabel, relabel, .path = "@relabel", .doc = "Label files too."),
-    FIELD_STRING(SecurityLabel, label, .path = "label", .doc = "The label."),
-    FIELD_STRING(SecurityLabel, base, .path = "baselabel", .doc = "What it is made from."),
-    { .type = TYPE_NONE, .path = "imagelabel", .is_output = true, .doc = "Label of images." },
-    FIELD_END,
-};
-static const Schema label_schema = { .element = "seclabel", .size = sizeof(SecurityLabel),
-                                     .fields = label_fields, .doc = "A security label." };
-
 static const Field security_fields[] = {
-    FIELD_LIST(Domain, labels, &label_schema, .path = "seclabel",
-               .no_effect = "virtkeep confines no process by security labels",
+    FIELD_LIST(Domain, labels, &security_label_schema, .path = "seclabel",
+               .no_effect = SECURITY_LABEL_NO_EFFECT,
                .doc = "SELinux and AppArmor labels."),
     FIELD_REFUSED("is for s390x", .path = "keywrap", .doc = "Keys of s390x."),
     FIELD_STRUCT(Domain, launch_security, &launch_security_schema, .path = "launchSecurity",
@@ -86,42 +68,17 @@ static const Field security_fields[] = {
 };
 
 static void
-validate_labels(const Validation *v)
-{
-    const GPtrArray *labels = v->domain->labels;
-
-    for (guint i = 0; i < list_length(labels); i++) {
-        const SecurityLabel *label = list_at(labels, i, SecurityLabel);
-        g_autofree char *path = g_strdup_printf("seclabel[%u]", i);
-
-        for (guint k = 0; k < i; k++)
-            if (label->model && !g_strcmp0(list_at(labels, k, SecurityLabel)->model, label->model))
-                validation_error(v, path, "seclabel", "there is a label of model '%s' already",
-                                 label->model);
-        if (label->type == LABEL_STATIC && !label->label)
-            validation_error(v, path, "seclabel", "type='static' needs a <label>");
-        if (label->type == LABEL_NONE && label->relabel == TRISTATE_ON)
-            validation_error(v, path, "seclabel", "type='none' labels nothing");
-        if (label->type == LABEL_DYNAMIC && label->relabel == TRISTATE_OFF)
-            validation_error(v, path, "seclabel", "type='dynamic' labels files too");
-    }
-}
-
-static void
 security_validate(const Validation *v)
 {
     const LaunchSecurity *launch = v->domain->launch_security;
 
-    validate_labels(v);
+    security_labels_validate(v);
     if (!launch)
         return;
     if (launch->type == LAUNCH_S390_PV)
         validation_error(v, "launchSecurity/@type", "not-supported", "'s390-pv' is for s390x");
     if (launch->type && launch->type <= LAUNCH_SEV_SNP && !launch->policy.is_set)
         validation_error(v, "launchSecurity", "missing-element", "<launchSecurity> needs <policy>");
-    if (launch->kernel_hashes == TRISTATE_ON && !v->domain->kernel)
-        validation_error(v, "launchSecurity/@kernelHashes", "launch-security",
-                         "hashes are of a <kernel> that is booted directly");
 }
 
 const DomainSection domain_security_section = { security_fields, security_validate };

@@ -66,7 +66,7 @@ static const Field filesystem_fields[] = {
     FIELD_UINT(Filesystem, queue, .path = "driver/@queue", .max = 65535,
                .doc = "virtiofs: entries of the queue."),
     DEVICE_VIRTIO_FIELDS(Filesystem),
-    FIELD_STRING(Filesystem, source, .path = "source/@dir", .doc = "Directory of the host."),
+    FIELD_PATH(Filesystem, source, .path = "source/@dir", .doc = "Directory of the host."),
     FIELD_STRING(Filesystem, socket, .path = "source/@socket",
                  .doc = "virtiofs: socket of a virtiofsd that others run."),
     FIELD_STRING(Filesystem, target, .path = "target/@dir", .is_required = true,

@@ -98,14 +98,37 @@ firmware_image_from_json(const Json *json)
     return g_steal_pointer(&image);
 }
 
+typedef struct KnownImage {
+    const char *executable, *template_;
+    int kind, format;
+    bool is_secure, is_enrolled;
+} KnownImage;
+
+/* Secure Boot needs SMM here, which only a q35 has. */
+static FirmwareImage *
+image_from_row(const KnownImage *row)
+{
+    FirmwareImage *image = g_new0(FirmwareImage, 1);
+
+    image->kind = row->kind;
+    image->is_flash = row->kind == FIRMWARE_EFI;
+    image->executable = g_strdup(row->executable);
+    image->template_ = g_strdup(row->template_);
+    image->format = row->format;
+    image->template_format = row->template_ ? row->format : 0;
+    image->requires_smm = image->has_secure_boot = row->is_secure;
+    image->has_enrolled_keys = row->is_enrolled;
+    image->machines = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(image->machines, g_strdup("pc-q35-*"));
+    if (!row->is_secure)
+        g_ptr_array_add(image->machines, g_strdup("pc-i440fx-*"));
+    return image;
+}
+
 void
 firmware_add_known(GPtrArray *images)
 {
-    static const struct {
-        const char *executable, *template_;
-        int kind, format;
-        bool is_secure, is_enrolled;
-    } rows[] = {
+    static const KnownImage rows[] = {
         { "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd", "/usr/share/edk2/ovmf/OVMF_VARS.secboot.fd",
           FIRMWARE_EFI, FIRMWARE_RAW, true, true },
         { "/usr/share/edk2/ovmf/OVMF_CODE_4M.secboot.qcow2",
@@ -133,21 +156,27 @@ firmware_add_known(GPtrArray *images)
         { "/usr/share/seabios/bios.bin", NULL, FIRMWARE_BIOS, FIRMWARE_RAW, false, false },
     };
 
-    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
-        FirmwareImage *image = g_new0(FirmwareImage, 1);
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        g_ptr_array_add(images, image_from_row(&rows[i]));
+}
 
-        image->kind = rows[i].kind;
-        image->is_flash = rows[i].kind == FIRMWARE_EFI;
-        image->executable = g_strdup(rows[i].executable);
-        image->template_ = g_strdup(rows[i].template_);
-        image->format = rows[i].format;
-        image->template_format = rows[i].template_ ? rows[i].format : 0;
-        image->requires_smm = image->has_secure_boot = rows[i].is_secure;
-        image->has_enrolled_keys = rows[i].is_enrolled;
-        image->machines = g_ptr_array_new_with_free_func(g_free);
-        g_ptr_array_add(image->machines, g_strdup("pc-q35-*"));
-        if (!rows[i].is_secure)
-            g_ptr_array_add(image->machines, g_strdup("pc-i440fx-*"));
+void
+firmware_add_assumed(GPtrArray *images)
+{
+    /* Secure Boot on a machine without SMM: a build that leaves its variables unprotected. */
+    static const KnownImage rows[] = {
+        { "/usr/share/OVMF/OVMF_CODE_4M.ms.fd", "/usr/share/OVMF/OVMF_VARS_4M.ms.fd", FIRMWARE_EFI,
+          FIRMWARE_RAW, true, true },
+        { "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd",
+          FIRMWARE_EFI, FIRMWARE_RAW, true, false },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        FirmwareImage *image = image_from_row(&rows[i]);
+
+        image->requires_smm = false;
+        g_ptr_array_set_size(image->machines, 0);
+        g_ptr_array_add(image->machines, g_strdup("pc-i440fx-*"));
         g_ptr_array_add(images, image);
     }
 }

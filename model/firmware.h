@@ -31,5 +31,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(FirmwareImage, firmware_image_free)
 /* Appends images that distributions install in well-known places, in order of preference: for
  * files that name one of them, and for command lines of hosts that have no descriptors. */
 void firmware_add_known(GPtrArray *images);
+/* Appends images that nothing installed says are there, but that EDK II can be built as: for
+ * command lines that are only shown, where none of the host's fits. */
+void firmware_add_assumed(GPtrArray *images);
 /* Whether it is made for machine type @machine ("q35", "pc-q35-7.2"). */
 bool firmware_image_fits_machine(const FirmwareImage *image, const char *machine);

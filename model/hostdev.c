@@ -53,7 +53,8 @@ static const Field hostdev_fields[] = {
     FIELD_YES_NO(Hostdev, managed, .path = "@managed",
                  .doc = "pci: whether the host's driver is detached and attached again."),
     FIELD_ENUM(Hostdev, model, model_names, .path = "@model", FOR(MDEV | VHOST),
-               .doc = "mdev: `vfio-pci`; scsi_host: `virtio`, also (non-)transitional."),
+               .doc = "mdev: `vfio-pci` (`vfio-ccw` and `vfio-ap` are s390's: shown, not started); "
+                      "scsi_host: `virtio`, also (non-)transitional."),
     FIELD_ON_OFF(Hostdev, display, .path = "@display", FOR(PCI | MDEV),
                  .doc = "Whether it is the guest's display."),
     FIELD_ON_OFF(Hostdev, ramfb, .path = "@ramfb", FOR(PCI | MDEV),
@@ -129,6 +130,12 @@ static const Schema hostdev_schema = {
     .fields = hostdev_fields,
     .doc = "A device of the host.",
 };
+
+bool
+hostdev_is_s390(const Hostdev *hostdev)
+{
+    return hostdev->model == HOSTDEV_MODEL_VFIO_CCW || hostdev->model == HOSTDEV_MODEL_VFIO_AP;
+}
 
 bool
 hostdev_adapter_number(const Hostdev *hostdev, guint *ret_number)
@@ -261,6 +268,7 @@ static void
 hostdev_validate(const Validation *v, gconstpointer item)
 {
     const Hostdev *hostdev = item;
+    const Address *address = hostdev->info.address;
     bool is_mdev = hostdev->type == HOSTDEV_MDEV;
 
     if (!hostdev->type)
@@ -270,8 +278,14 @@ hostdev_validate(const Validation *v, gconstpointer item)
     validate_source(v, hostdev);
     if (hostdev->type == HOSTDEV_SCSI)
         validate_scsi(v, hostdev);
-    if (is_mdev && hostdev->model != HOSTDEV_MODEL_VFIO_PCI)
-        validation_error(v, "@model", "hostdev-model", "on x86 an mdev's model is 'vfio-pci'");
+    if (is_mdev && !hostdev->model)
+        validation_error(v, "@model", "hostdev-model", "an mdev needs a model: 'vfio-pci' on x86");
+    if (is_mdev && hostdev->model >= HOSTDEV_MODEL_VIRTIO)
+        validation_error(v, "@model", "hostdev-model", "'%s' is for scsi_host",
+                         model_names[hostdev->model]);
+    if (address && (address->type == ADDRESS_CCW) != (hostdev->model == HOSTDEV_MODEL_VFIO_CCW) &&
+        (address->type == ADDRESS_CCW || address->type == ADDRESS_PCI))
+        validation_error(v, "address/@type", "address-type", "this device is on another bus");
     if (!is_mdev && hostdev->model && hostdev->model < HOSTDEV_MODEL_VIRTIO)
         validation_error(v, "@model", "hostdev-model", "'%s' is for mdev",
                          model_names[hostdev->model]);
@@ -296,7 +310,8 @@ hostdev_bus(const Domain *domain, gconstpointer item)
         return BUS_USB;
     if (hostdev->type == HOSTDEV_SCSI)
         return BUS_DRIVE;
-    if (hostdev->info.address && hostdev->info.address->type == ADDRESS_UNASSIGNED)
+    if (hostdev_is_s390(hostdev) ||
+        (hostdev->info.address && hostdev->info.address->type == ADDRESS_UNASSIGNED))
         return BUS_NONE;
     return hostdev->model == HOSTDEV_MODEL_TRANSITIONAL ? BUS_PCI : BUS_PCIE;
 }

@@ -56,3 +56,5 @@ extern const DeviceKind hostdev_kind;
 bool hostdev_adapter_number(const Hostdev *hostdev, guint *ret_number);
 /* The source of an iscsi unit as an image's; borrows from @hostdev. */
 StorageSource hostdev_iscsi_source(const Hostdev *hostdev);
+/* Whether it is a device of s390 machines: vfio-ccw, vfio-ap. */
+bool hostdev_is_s390(const Hostdev *hostdev);

@@ -12,7 +12,7 @@ static const char *const backend_names[] = { NULL, "acpi-erst", NULL };
 static const Field pstore_fields[] = {
     FIELD_ENUM(Pstore, backend, backend_names, .path = "@backend", .is_required = true,
                .doc = "`acpi-erst`."),
-    FIELD_STRING(Pstore, path, .path = "path", .is_required = true, .doc = "The file."),
+    FIELD_PATH(Pstore, path, .path = "path", .is_required = true, .doc = "The file."),
     FIELD_SIZE(Pstore, size, .path = "size", .is_required = true, .doc = "Its size."),
     DEVICE_INFO_FIELDS(Pstore),
     FIELD_END,
@@ -34,8 +34,6 @@ pstore_validate(const Validation *v, gconstpointer item)
         validation_error(v, NULL, "duplicate-element", "a guest has one pstore");
     if (!v->domain->acpi)
         validation_error(v, NULL, "pstore-acpi", "acpi-erst needs <acpi/>");
-    if (pstore->path && !g_path_is_absolute(pstore->path))
-        validation_error(v, "path", "bad-value", "the path must be absolute");
 }
 
 static DeviceBus

@@ -203,7 +203,8 @@ take_text(Walk *walk, const XmlNode *node, const Field *row)
         diagnostics_add(walk->diagnostics, SEVERITY_ERROR, node->at, "unexpected-text",
                         "<%s> takes no text, and has '%s%s'", node->name, start,
                         strlen(start) < strlen(node->text) ? "…" : "");
-    } else if (is_read && row->type != TYPE_STRING && !walk_has_rows_below(walk)) {
+    } else if (is_read && row->type != TYPE_STRING && row->type != TYPE_PATH &&
+               !walk_has_rows_below(walk)) {
         /* Where there are attributes beside it, a text left out is just absent. */
         g_autofree char *expected = field_kind(row)->expected(row);
 

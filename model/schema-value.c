@@ -573,6 +573,7 @@ equal_list(const Field *field, gconstpointer a, gconstpointer b)
 
 static const FieldKind kinds[] = {
     [TYPE_STRING] = { "text", STRING_MEMBER, READ(string) },
+    [TYPE_PATH] = { "path", STRING_MEMBER, READ(string) },
     [TYPE_UINT] = { "number", UINT_MEMBER, .text = text_uint, READ(uint) },
     [TYPE_HEX] = { "hexadecimal", UINT_MEMBER, .text = text_hex, READ(hex) },
     [TYPE_INT] = { "integer", MEMBER(OptInt, int), READ(int) },

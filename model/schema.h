@@ -25,11 +25,12 @@
  *
  * C types of members, checked at compile time by the FIELD_* macros:
  *
- *   FIELD_STRING char*      FIELD_UINT, FIELD_HEX, FIELD_SIZE OptUint (sizes: bytes)
+ *   FIELD_STRING, FIELD_PATH char*      FIELD_UINT, FIELD_HEX, FIELD_SIZE OptUint (sizes: bytes)
  *   FIELD_INT OptInt        FIELD_ENUM, FIELD_YES_NO, FIELD_ON_OFF int (0 = absent)
  *   FIELD_FLAG bool         FIELD_CPUSET char* (canonical "0-3,7")
  *   FIELD_UUID char*        FIELD_STRUCT T* (NULL = absent)      FIELD_LIST GPtrArray* of T*
  *   FIELD_RAW char* (the element as canonical XML text)          FIELD_MAC char* (lower case)
+ *   FIELD_PATH is a file of the host: absolute once schema_anchor_paths() was there
  *   FIELD_FRACTION: OptUint in millionths ("0.5" is 500000); reserved for iotune and friends
  *
  * A struct described by a Schema is zero-initialised plain data; NULL lists mean empty.
@@ -62,6 +63,7 @@ const char *change_class_name(ChangeClass change); /* "restart", "live", "identi
 
 typedef enum {
     TYPE_STRING,
+    TYPE_PATH,
     TYPE_UINT,
     TYPE_HEX,
     TYPE_INT,
@@ -129,6 +131,10 @@ struct Schema {
 #define FIELD_STRING(S, m, ...)                                                                    \
     {                                                                                              \
         .type = TYPE_STRING, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                    \
+    }
+#define FIELD_PATH(S, m, ...)                                                                      \
+    {                                                                                              \
+        .type = TYPE_PATH, .offset = SCHEMA_OFFSET(S, m, char *), __VA_ARGS__                      \
     }
 #define FIELD_UUID(S, m, ...)                                                                      \
     {                                                                                              \
@@ -231,6 +237,8 @@ void schema_clear(const Schema *schema, gpointer item);
  * schema. */
 void field_assign(const Field *field, gpointer to, gconstpointer from);
 bool schema_equal(const Schema *schema, gconstpointer a, gconstpointer b);
+/* Makes every relative FIELD_PATH of @item, and below it, one from @directory (absolute). */
+void schema_anchor_paths(const Schema *schema, gpointer item, const char *directory);
 
 /* One field that differs. */
 typedef struct Change {

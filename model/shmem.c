@@ -29,7 +29,7 @@ static const Field shmem_fields[] = {
                .doc = "`ivshmem-plain` or `ivshmem-doorbell`."),
     FIELD_SIZE(Shmem, size, .path = "size", .unit = 1, .doc = "plain: size; 4 MiB by default."),
     FIELD_FLAG(Shmem, has_server, .path = "server", .doc = "doorbell: there is a server."),
-    FIELD_STRING(Shmem, server_path, .path = "server/@path", .doc = "doorbell: its socket."),
+    FIELD_PATH(Shmem, server_path, .path = "server/@path", .doc = "doorbell: its socket."),
     FIELD_FLAG(Shmem, has_msi, .path = "msi", .doc = "doorbell: message signalled interrupts."),
     FIELD_YES_NO(Shmem, msi_enabled, .path = "msi/@enabled", .doc = "Whether there are any."),
     FIELD_UINT(Shmem, vectors, .path = "msi/@vectors", .max = G_MAXUINT32, .doc = "How many."),

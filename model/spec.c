@@ -93,6 +93,15 @@ validate(Spec *spec)
     diagnostics_sort(spec->diagnostics);
 }
 
+static void
+anchor_paths(const Spec *spec)
+{
+    g_autofree char *path = g_canonicalize_filename(spec->file, NULL);
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    schema_anchor_paths(&domain_schema, spec->domain, directory);
+}
+
 Spec *
 spec_parse(const char *file, const char *text, gsize length)
 {
@@ -114,6 +123,7 @@ spec_parse(const char *file, const char *text, gsize length)
         return spec;
     }
     spec->domain = schema_parse(&domain_schema, root, "", spec->positions, spec->diagnostics);
+    anchor_paths(spec);
     read_policy(spec, root);
     validate(spec);
     return spec;

@@ -17,7 +17,8 @@ typedef struct Spec {
     Diagnostics *diagnostics; /* of reading and validating; not empty also on success (notes) */
 } Spec;
 
-/* Reads @length bytes of text that came from @file. Never NULL. */
+/* Reads @length bytes of text that came from @file, which need not be there: relative paths in
+ * the text are from its directory. Never NULL. */
 Spec *spec_parse(const char *file, const char *text, gsize length);
 /* Reads the file: regular, at most XML_MAX_BYTES. NULL with @error when it can't be read
  * (G_IO_ERROR_NOT_FOUND if it vanished). */

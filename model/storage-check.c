@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "model/security-label.h"
+
 static void G_GNUC_PRINTF(4, 5)
     refuse(const StorageCheck *check, const char *field, const char *code, const char *format, ...)
 {
@@ -167,13 +169,6 @@ check_network(const StorageCheck *check)
 /* ---- the other types ---- */
 
 static void
-check_path(const StorageCheck *check, const char *field, const char *path)
-{
-    if (path && !g_path_is_absolute(path))
-        refuse(check, field, "disk-source", "must be an absolute path");
-}
-
-static void
 check_nvme(const StorageCheck *check)
 {
     const StorageSource *source = check->source;
@@ -197,7 +192,6 @@ check_vhost_user(const StorageCheck *check)
 
     if (source->access != 2)
         refuse(check, "source/@type", "storage-vhost-user", "only type='unix' is there");
-    check_path(check, "source/@path", source->path);
     if (source->reconnect == TRISTATE_ON && !source->reconnect_timeout.is_set)
         refuse(check, "source/reconnect", "storage-vhost-user", "needs a timeout");
 }
@@ -209,12 +203,10 @@ check_source(const StorageCheck *check)
 
     switch ((DiskType) check->type) {
     case DISK_FILE:
-        return check_path(check, "source/@file", source->file);
     case DISK_BLOCK:
     case DISK_VHOST_VDPA:
-        return check_path(check, "source/@dev", source->dev);
     case DISK_DIR:
-        return check_path(check, "source/@dir", source->dir);
+        return;
     case DISK_NETWORK:
         return check_network(check);
     case DISK_VOLUME:
@@ -363,6 +355,15 @@ check_data_store(const StorageCheck *check)
     storage_check(&own);
 }
 
+static void
+check_labels(const StorageCheck *check)
+{
+    g_autofree char *path =
+        *check->path ? g_strconcat(check->path, "/source", NULL) : g_strdup("source");
+
+    device_labels_validate(check->validation, path, check->source->labels);
+}
+
 void
 storage_check(const StorageCheck *check)
 {
@@ -371,6 +372,7 @@ storage_check(const StorageCheck *check)
     check_format(check);
     if (!check->source)
         return;
+    check_labels(check);
     check_strangers(check);
     if (storage_is_set(check->type, check->source)) {
         check_source(check);

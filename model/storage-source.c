@@ -12,6 +12,8 @@
  */
 #include "model/storage-source.h"
 
+#include "model/security-label.h"
+
 const char *const disk_type_names[] = {
     [DISK_FILE] = "file",
     [DISK_BLOCK] = "block",
@@ -213,14 +215,12 @@ const Schema storage_backing_schema = { .element = "backingStore",
                                         .fields = backing_fields,
                                         .doc = "The image behind an image." };
 
-#define NO_SECLABEL "virtkeep confines no process by security labels"
-
 static const Field source_fields[] = {
-    FIELD_STRING(StorageSource, file, .path = "@file", .doc = "type `file`: absolute path."),
-    FIELD_STRING(StorageSource, dev, .path = "@dev",
-                 .doc = "types `block` and `vhostvdpa`: path of the host's device."),
-    FIELD_STRING(StorageSource, dir, .path = "@dir",
-                 .doc = "type `dir`: directory that becomes a FAT file system."),
+    FIELD_PATH(StorageSource, file, .path = "@file", .doc = "type `file`: its path."),
+    FIELD_PATH(StorageSource, dev, .path = "@dev",
+               .doc = "types `block` and `vhostvdpa`: path of the host's device."),
+    FIELD_PATH(StorageSource, dir, .path = "@dir",
+               .doc = "type `dir`: directory that becomes a FAT file system."),
     FIELD_STRING(StorageSource, fd_group, .path = "@fdgroup",
                  .no_effect = "no program hands virtkeep open files; QEMU opens the path",
                  .doc = "libvirt: use a file opened by the caller."),
@@ -245,7 +245,7 @@ static const Field source_fields[] = {
                .doc = "iSCSI pools, which virtkeep has not: `host`."),
     FIELD_ENUM(StorageSource, access, access_names, .path = "@type",
                .doc = "`pci` of type `nvme`, `unix` of type `vhostuser`."),
-    FIELD_STRING(StorageSource, path, .path = "@path", .doc = "vhostuser: the server's socket."),
+    FIELD_PATH(StorageSource, path, .path = "@path", .doc = "vhostuser: the server's socket."),
     FIELD_YES_NO(StorageSource, managed, .path = "@managed",
                  .doc = "nvme: whether the device is taken from its driver for the guest."),
     FIELD_UINT(StorageSource, nvme_namespace, .path = "@namespace", .min = 1,
@@ -309,7 +309,8 @@ static const Field source_fields[] = {
                .doc = "nbd: how many seconds to try to connect again."),
     FIELD_STRUCT(StorageSource, data_store, &data_store_schema, .path = "dataStore",
                  .doc = "qcow2: where the data is."),
-    FIELD_NO_EFFECT(NO_SECLABEL, .path = "seclabel", .doc = "Label of the file."),
+    FIELD_LIST(StorageSource, labels, &device_label_schema, .path = "seclabel",
+               .no_effect = SECURITY_LABEL_NO_EFFECT, .doc = "Labels of the file."),
     { .type = TYPE_NONE, .path = "privateData", .is_output = true, .doc = "libvirt's own." },
     FIELD_END,
 };

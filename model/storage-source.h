@@ -138,6 +138,7 @@ typedef struct StorageSource {
     int reservations_type, reservations_mode;
     char *reservations_path;
     StorageImage *data_store;
+    GPtrArray *labels; /* DeviceLabel */
 } StorageSource;
 
 /* An image with its format: <backingStore>, <dataStore>. */

@@ -36,7 +36,7 @@ static const Schema oem_schema = { .element = "entry", .size = sizeof(SysinfoEnt
 static const Field file_fields[] = {
     FIELD_STRING(SysinfoEntry, name, .path = "@name", .is_required = true,
                  .doc = "The file's name; `opt/…` for others than firmware's own."),
-    FIELD_STRING(SysinfoEntry, file, .path = "@file", .doc = "Whose content it has."),
+    FIELD_PATH(SysinfoEntry, file, .path = "@file", .doc = "Whose content it has."),
     FIELD_STRING(SysinfoEntry, value, .path = ".", .doc = "Its content."),
     FIELD_END,
 };

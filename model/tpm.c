@@ -64,9 +64,9 @@ static const Field tpm_fields[] = {
                .doc = "emulator: `file` or `dir` of the state; external: `unix`."),
     FIELD_ENUM(Tpm, source_mode, mode_names, .path = "backend/source/@mode",
                BACKEND(WHEN_IS(TPM_EXTERNAL)), .doc = "external: `connect`."),
-    FIELD_STRING(Tpm, source_path, .path = "backend/source/@path",
-                 BACKEND(WHEN_IS(TPM_EMULATOR) | WHEN_IS(TPM_EXTERNAL)),
-                 .doc = "Where the state or the socket is."),
+    FIELD_PATH(Tpm, source_path, .path = "backend/source/@path",
+               BACKEND(WHEN_IS(TPM_EMULATOR) | WHEN_IS(TPM_EXTERNAL)),
+               .doc = "Where the state or the socket is."),
     FIELD_STRING(Tpm, profile_source, .path = "backend/profile/@source", EMULATOR,
                  .doc = "emulator: swtpm's profile to start from."),
     FIELD_ENUM(Tpm, remove_disabled, remove_names, .path = "backend/profile/@removeDisabled",
@@ -100,8 +100,6 @@ validate_source(const Validation *v, const Tpm *tpm)
     if (tpm->backend == TPM_EMULATOR && tpm->source_type == TPM_SOURCE_UNIX)
         validation_error(v, "backend/source/@type", "tpm-source",
                          "the state of an emulated TPM is a file or a directory");
-    if (tpm->source_path && !g_path_is_absolute(tpm->source_path))
-        validation_error(v, "backend/source/@path", "tpm-source", "the path must be absolute");
 }
 
 static void

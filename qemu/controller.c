@@ -4,7 +4,8 @@
  * command line, and PCI ones before all others.
  *
  * Some are the machine's own and spell nothing: the PCI root, the IDE controller 0 of pc, the SATA
- * controller 0 of q35, the floppy controller of pc. Their settings, if any, are globals.
+ * controller 0 of q35, the floppy controller of pc. Their settings, if any, are globals. A q35 has
+ * no IDE controller and libvirt adds none; QEMU's PIIX3 one works there, at the legacy ports.
  */
 #include "model/controller.h"
 
@@ -193,10 +194,11 @@ fdc_properties(const DeviceContext *context, const Controller *controller)
 static Json *
 ide_properties(const DeviceContext *context, const Controller *controller)
 {
-    if (domain_is_q35(context->at.domain) || controller->index.value)
+    if (controller->index.value)
         validation_error(&context->at, "@index", "not-in-qemu",
-                         "the only IDE controller is number 0 of a pc machine");
-    return NULL;
+                         "a machine has I/O ports for one IDE controller, number 0");
+    return domain_is_q35(context->at.domain) ? plain_properties(context, controller, "piix3-ide")
+                                             : NULL;
 }
 
 static Json *

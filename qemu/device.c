@@ -403,6 +403,18 @@ add_bus(Json *tree, const DeviceContext *context, ControllerType type, guint64 i
     json_set_string(tree, "bus", bus);
 }
 
+/* fe.0.0001: channel subsystem, subchannel set, device. Without a device QEMU chooses one. */
+static void
+add_channel(Json *tree, const Address *address)
+{
+    g_autofree char *devno =
+        g_strdup_printf("%x.%x.%04x", (guint) address->cssid.value, (guint) address->ssid.value,
+                        (guint) address->devno.value);
+
+    if (address->devno.is_set)
+        json_set_string(tree, "devno", devno);
+}
+
 /* Drive addresses mean something else on each bus: qemu/disk.c spells them. */
 static void
 add_address(const DeviceContext *context, Json *tree, const Address *address)
@@ -430,6 +442,9 @@ add_address(const DeviceContext *context, Json *tree, const Address *address)
     case ADDRESS_DIMM:
         device_tree_add_uint(tree, "slot", &address->slot);
         device_tree_add_uint(tree, "addr", &address->base);
+        break;
+    case ADDRESS_CCW:
+        add_channel(tree, address);
         break;
     case ADDRESS_DRIVE:
     case ADDRESS_ABSENT:

@@ -4,6 +4,7 @@
 #include <glib.h>
 
 #include "model/json.h"
+#include "model/sysinfo.h"
 
 /*
  * HostFacts: what a command line needs to know of the host, passed in by the caller, so that
@@ -51,6 +52,7 @@ typedef struct HostFacts {
     gboolean is_for_show;
     /* Whether <qemu:commandline> and its like take effect: arbitrary code. */
     gboolean is_qemu_namespace_allowed;
+    const Sysinfo *sysinfo; /* the host's own SMBIOS strings; NULL: it tells none */
     gint64 now; /* wall clock, us; for <clock offset='variable'> */
 } HostFacts;
 

@@ -74,6 +74,27 @@ vhost_scsi_tree(const DeviceContext *context, const Hostdev *hostdev)
     return tree;
 }
 
+/* Devices of s390's channel subsystem and its crypto cards: no QEMU for x86 has them. */
+static Json *
+s390_tree(const Hostdev *hostdev)
+{
+    Json *tree = json_new_object();
+    g_autofree char *sysfs = g_strconcat("/sys/bus/mdev/devices/", hostdev->uuid, NULL);
+
+    json_set_string(tree, "driver",
+                    hostdev->model == HOSTDEV_MODEL_VFIO_CCW ? "vfio-ccw" : "vfio-ap");
+    json_set_string(tree, "sysfsdev", sysfs);
+    return tree;
+}
+
+static char *
+hostdev_launch_refusal(const Domain *domain, gconstpointer device)
+{
+    return hostdev_is_s390(device)
+               ? g_strdup("only s390 machines have such devices: no QEMU for x86 knows them")
+               : NULL;
+}
+
 /* ---- SCSI units ---- */
 
 #define GENERIC_FOR_SHOW "/dev/sg0"
@@ -171,6 +192,8 @@ hostdev_properties(const DeviceContext *context, gconstpointer device)
         tree = vhost_scsi_tree(context, hostdev);
     else if (hostdev->type == HOSTDEV_SCSI)
         tree = scsi_tree(context, hostdev);
+    else if (hostdev_is_s390(hostdev))
+        tree = s390_tree(hostdev);
     else
         tree = vfio_tree(context, hostdev);
     device_tree_add_info(context, tree, &hostdev->info);
@@ -181,4 +204,5 @@ const DeviceSpelling hostdev_spelling = {
     .kind = &hostdev_kind,
     .backends = hostdev_backends,
     .properties = hostdev_properties,
+    .launch_refusal = hostdev_launch_refusal,
 };

@@ -6,7 +6,8 @@
  * Each SMBIOS block is one -smbios option whose keys are the names of <sysinfo>. Only the keys'
  * spelling differs, and only for one: a BIOS release date is `date` in both. SMBIOS strings are
  * given only when <smbios mode='sysinfo'/> asks for them, as with libvirt: <sysinfo> alone is
- * description.
+ * description. mode='host' gives blocks 0 and 1 of the host, without its uuid: the guest's is its
+ * own.
  */
 #include "qemu/smbios.h"
 
@@ -38,6 +39,20 @@ spell_strings(const Sysinfo *sysinfo, CommandLine *line)
         add_block(2, list_at(sysinfo->boards, i, SysinfoBoard)->entries, line);
     add_block(3, sysinfo->chassis, line);
     add_block(11, sysinfo->oem_strings, line);
+}
+
+static void
+spell_host(const DeviceContext *context, CommandLine *line)
+{
+    const Sysinfo *host = context->facts->sysinfo;
+
+    if (context->at.domain->smbios_mode != SMBIOS_HOST)
+        return;
+    if (host)
+        spell_strings(host, line);
+    else if (!context->facts->is_for_show)
+        validation_error(&context->at, "os/smbios/@mode", "no-host-smbios",
+                         "this host tells no SMBIOS strings (/sys/class/dmi/id)");
 }
 
 static void
@@ -93,6 +108,7 @@ smbios_spell(const DeviceContext *context, CommandLine *line)
 {
     const Domain *domain = context->at.domain;
 
+    spell_host(context, line);
     for (guint i = 0; i < list_length(domain->sysinfos); i++) {
         const Sysinfo *sysinfo = list_at(domain->sysinfos, i, Sysinfo);
 

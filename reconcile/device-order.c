@@ -153,13 +153,32 @@ previous_index(const Domain *domain, const Domain *previous, const Controller *c
     return (OptUint){ 0 };
 }
 
-static OptUint
-free_index(const Domain *domain, const Domain *previous, ControllerType type)
+/* Whether an address of the file asks for a slot of PCI bus @index that a port has not. */
+static bool
+has_slot_wanted(const Domain *domain, guint64 index)
 {
+    g_autoptr(GArray) refs = domain_device_refs(domain);
+
+    for (guint i = 0; i < refs->len; i++) {
+        const Address *address = device_info(g_array_index(refs, DeviceRef, i).device)->address;
+
+        if (address && address->type == ADDRESS_PCI && address->bus.value == index &&
+            address->slot.value)
+            return true;
+    }
+    return false;
+}
+
+static OptUint
+free_index(const Domain *domain, const Domain *previous, const Controller *controller)
+{
+    bool is_port = controller->model == CONTROLLER_MODEL_PCIE_ROOT_PORT ||
+                   controller->model == CONTROLLER_MODEL_SWITCH_DOWNSTREAM_PORT;
     guint index = 0;
 
-    while (controller_find(domain, type, index) ||
-           (previous && controller_find(previous, type, index)))
+    while (controller_find(domain, controller->type, index) ||
+           (previous && controller_find(previous, controller->type, index)) ||
+           (is_port && has_slot_wanted(domain, index)))
         index++;
     return opt_uint(index);
 }
@@ -176,7 +195,7 @@ assign_indexes(Domain *domain, const Domain *previous)
         if (!controller->index.is_set)
             controller->index = previous_index(domain, previous, controller);
         if (!controller->index.is_set)
-            controller->index = free_index(domain, previous, controller->type);
+            controller->index = free_index(domain, previous, controller);
     }
 }
 

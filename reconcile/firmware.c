@@ -115,12 +115,31 @@ find_known(const GPtrArray *images, const Domain *domain)
     return NULL;
 }
 
-static void
-choose(Domain *domain, const GPtrArray *images, const Validation *validation)
+static const FirmwareImage *
+find_fitting(const GPtrArray *images, const Domain *domain)
 {
     for (guint i = 0; i < list_length(images); i++)
         if (fits(domain, images->pdata[i]))
-            return take(domain, images->pdata[i]);
+            return images->pdata[i];
+    return NULL;
+}
+
+static void
+choose(Domain *domain, const GPtrArray *images, const GPtrArray *assumed,
+       const Validation *validation)
+{
+    const FirmwareImage *image = find_fitting(images, domain);
+
+    if (image)
+        return take(domain, image);
+    image = find_fitting(assumed, domain);
+    if (image) {
+        validation_warning(validation, "os/@firmware", "no-firmware",
+                           "no firmware that is known here fits what the file asks for, and no "
+                           "QEMU could be started; what follows assumes '%s'",
+                           image->executable);
+        return take(domain, image);
+    }
     validation_error(validation, "os/@firmware", "no-firmware",
                      "no firmware that is known here fits what the file asks for");
 }
@@ -195,7 +214,7 @@ resolve_firmware(Domain *domain, const Domain *previous, const ResolveContext *c
     if (domain->firmware && is_settled(domain, previous))
         keep(domain, previous);
     else if (domain->firmware)
-        choose(domain, images, validation);
+        choose(domain, images, context->assumed_firmware, validation);
     else if (domain->loader_readonly == TRISTATE_ON && domain->loader_stateless != TRISTATE_ON)
         complete(domain, images);
     name_store(domain, previous, context);

@@ -149,6 +149,17 @@ device_at(const PciPlacement *placement, guint index)
     return &g_array_index(placement->devices, PciDevice, index);
 }
 
+/* A bus that only an address speaks of is added, as in libvirt; but where the address has a slot
+ * that libvirt's root port lacks, it is a bridge. */
+static void
+add_bus_of(PciPlacement *placement, PciPlace place)
+{
+    bool is_there = controller_find(placement->resolution->domain, CONTROLLER_PCI, place.bus);
+    bool is_bridge = !is_there && placement->is_q35 && place.bus && place.slot;
+
+    pci_map_set_bus(placement->map, place.bus, is_bridge ? CONTROLLER_MODEL_DMI_TO_PCI_BRIDGE : 0);
+}
+
 /* Takes the addresses that stand in the domain. Only the dry run complains. */
 static void
 take_given(PciPlacement *placement)
@@ -161,8 +172,8 @@ take_given(PciPlacement *placement)
 
         if (!device->is_given)
             continue;
-        if (placement->is_dry) /* a bus that only an address speaks of is added, as in libvirt */
-            pci_map_set_bus(placement->map, info->address->bus.value, 0);
+        if (placement->is_dry)
+            add_bus_of(placement, pci_place(info));
         device->is_placed = true;
         device->place = pci_place(info);
         owner = resolution_describe(placement->resolution, info);

@@ -13,6 +13,9 @@ typedef struct ResolveContext {
     const char *uuid_seed; /* tells this host from others: /etc/machine-id's text; may be NULL */
     /* FirmwareImage (model/firmware.h) in order of preference; NULL = the well-known ones. */
     const GPtrArray *firmware;
+    /* Images that may be taken, with a warning, where none of those fits: for command lines that
+     * are only shown. NULL = none, and no-firmware is an error. */
+    const GPtrArray *assumed_firmware;
     const char *nvram_directory; /* for variable stores without a path; NULL = the default */
 } ResolveContext;
 

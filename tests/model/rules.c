@@ -22,9 +22,9 @@ check_rule(const Rule *rule)
 {
     g_autofree char *text =
         g_strdup_printf("<domain type='qemu'><name>t</name><memory>65536</memory>"
-                        "<os><type arch='x86_64' machine='pc'>hvm</type></os>%s"
+                        "<os><type arch='x86_64' machine='pc'>hvm</type>%s</os>%s"
                         "<devices>%s</devices></domain>",
-                        rule->domain, rule->devices);
+                        rule->os ? rule->os : "", rule->domain, rule->devices);
     g_autoptr(Diagnostics) diagnostics = diagnostics_new("t.xml");
     g_autoptr(XmlNode) node = xml_parse(text, strlen(text), diagnostics);
     g_autoptr(PositionMap) positions = position_map_new();

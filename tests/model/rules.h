@@ -11,6 +11,7 @@
 typedef struct Rule {
     const char *code;             /* NULL: good */
     const char *domain, *devices; /* XML in <domain> and in <devices> */
+    const char *os;               /* in <os>; NULL: nothing but the machine */
 } Rule;
 
 /* A whole test program: main()'s result. */

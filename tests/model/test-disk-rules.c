@@ -20,7 +20,7 @@ static const Rule rules[] = {
     { NULL, "", DISK(FILE_A VDA) },
     { NULL, "", "<disk>" FILE_A VDA "</disk>" },
     { "disk-source", "", DISK(VDA) },
-    { "disk-source", "", DISK("<source file='a'/>" VDA) },
+    { NULL, "", DISK("<source file='a'/>" VDA) },
     { NULL, "", "<disk device='cdrom'><target dev='sda' bus='sata'/></disk>" },
     { "disk-source", "", "<disk device='cdrom'><target dev='sda' bus='usb'/></disk>" },
     { "not-here", "", "<disk type='block'><source dev='/d' file='/a'/>" VDA "</disk>" },

@@ -21,6 +21,12 @@
 #include "qemu/device.h"
 
 static const HugePageMount mounts[] = { { 2u << 20, "/dev/hugepages" } };
+static SysinfoEntry bios[] = { { (char *) "vendor", NULL, (char *) "EDK" } };
+static SysinfoEntry system_[] = { { (char *) "sku", NULL, (char *) "7" } };
+static gpointer bios_items[] = { &bios[0] }, system_items[] = { &system_[0] };
+static GPtrArray bios_list = { bios_items, 1 }, system_list = { system_items, 1 };
+static const Sysinfo sysinfo = { .bios = &bios_list, .system = &system_list };
+
 static const HostFacts facts = {
     .huge_pages = mounts,
     .n_huge_pages = 1,
@@ -32,6 +38,7 @@ static const HostFacts facts = {
     .secret_directory = "/secrets",
     .tpm_directory = "/tpm",
     .user = 1000,
+    .sysinfo = &sysinfo,
     .now = G_GINT64_CONSTANT(1700000000) * G_USEC_PER_SEC,
 };
 

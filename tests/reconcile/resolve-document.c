@@ -98,6 +98,7 @@ address_of(const Domain *domain, const char *kind, guint index)
     case ADDRESS_CCID:
     case ADDRESS_ISA:
     case ADDRESS_UNASSIGNED:
+    case ADDRESS_CCW:
         break;
     }
     return g_strdup_printf("address type %d", a->type);

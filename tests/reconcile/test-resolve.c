@@ -13,8 +13,10 @@
 
 #include "model/chardev.h"
 #include "model/controller.h"
+#include "model/firmware.h"
 #include "model/interface.h"
 #include "model/memory.h"
+#include "reconcile/device-order.h"
 #include "reconcile/identity.h"
 #include "reconcile/resolve.h"
 #include "tests/reconcile/resolve-document.h"
@@ -351,6 +353,69 @@ controllers_without_index_leave_others_theirs(void **unused)
     assert_address(after, "disk", 0, disk);
 }
 
+/* A bus that only an address speaks of, and a port without number: the one has the slot, the other
+ * another number. */
+static void
+a_bus_has_the_slot_that_is_asked_for(void **unused)
+{
+    g_autoptr(Spec) spec =
+        document_parse("q35", NULL,
+                       "<controller type='pci' model='pcie-root'/>\n"
+                       "<controller type='pci' model='pcie-root-port'/>\n" RNG_AT("1", "3"));
+    g_autoptr(Domain) domain = document_resolve(spec, NULL);
+    const Controller *bridge = controller_find(domain, CONTROLLER_PCI, 1);
+
+    assert_address(domain, "rng", 0, "pci 0000:01:03.0");
+    assert_int_equal(bridge->model, CONTROLLER_MODEL_DMI_TO_PCI_BRIDGE);
+    assert_int_equal(controller_find(domain, CONTROLLER_PCI, 2)->model,
+                     CONTROLLER_MODEL_PCIE_ROOT_PORT);
+}
+
+/* ---- firmware ---- */
+
+static char *
+firmware_of(const char *machine, const char *features, const GPtrArray *assumed)
+{
+    g_autofree char *text = g_strdup_printf(
+        "<domain type='qemu'><name>t</name><memory>65536</memory><os firmware='efi'>"
+        "<type arch='x86_64' machine='%s'>hvm</type><firmware>%s</firmware></os>"
+        "<features><acpi/></features></domain>",
+        machine, features);
+    g_autoptr(Spec) spec = spec_parse("t.xml", text, strlen(text));
+    g_autoptr(Diagnostics) diagnostics = diagnostics_new("t.xml");
+    ResolveContext context = { .assumed_firmware = assumed };
+    g_autoptr(Domain) domain =
+        resolve_domain(spec->domain, NULL, &context, spec->positions, diagnostics);
+    g_autofree char *said = diagnostics_format(diagnostics);
+
+    assert_true(spec_is_valid(spec));
+    return g_strdup_printf("%s %s", domain ? domain->loader : "none",
+                           strstr(said, "[no-firmware]") ? "said" : "silent");
+}
+
+static void
+assert_firmware(const char *machine, const char *features, const GPtrArray *assumed,
+                const char *expected)
+{
+    g_autofree char *found = firmware_of(machine, features, assumed);
+
+    assert_string_equal(found, expected);
+}
+
+/* Only where a command line is shown, only where nothing fits, and never without a word. */
+static void
+firmware_is_assumed_for_showing(void **unused)
+{
+    static const char enrolled[] = "<feature enabled='yes' name='enrolled-keys'/>";
+    g_autoptr(GPtrArray) assumed =
+        g_ptr_array_new_with_free_func((GDestroyNotify) firmware_image_free);
+
+    firmware_add_assumed(assumed);
+    assert_firmware("pc", enrolled, NULL, "none said");
+    assert_firmware("pc", enrolled, assumed, "/usr/share/OVMF/OVMF_CODE_4M.ms.fd said");
+    assert_firmware("q35", enrolled, assumed, "/usr/share/edk2/ovmf/OVMF_CODE.secboot.fd silent");
+}
+
 /* ---- mistakes ---- */
 
 static void
@@ -432,6 +497,8 @@ main(void)
         cmocka_unit_test(a_memory_device_is_known_though_requested_changed),
         cmocka_unit_test(another_machine_starts_over),
         cmocka_unit_test(controllers_without_index_leave_others_theirs),
+        cmocka_unit_test(a_bus_has_the_slot_that_is_asked_for),
+        cmocka_unit_test(firmware_is_assumed_for_showing),
         cmocka_unit_test(mistakes_are_told_with_their_line),
         cmocka_unit_test(all_mistakes_are_told_at_once),
         cmocka_unit_test(user_aliases_are_kept_and_unique),
