@@ -20,9 +20,9 @@
 
 #include <glib/gstdio.h>
 
+#include "controller/command-facts.h"
 #include "controller/companions.h"
 #include "controller/graphics-ports.h"
-#include "controller/host-model.h"
 #include "controller/nvram.h"
 #include "controller/tuning.h"
 #include "model/launch-security.h"
@@ -120,20 +120,13 @@ static char **
 build_argv(Subject *subject, const Site *site, const Domain *domain, char ***ret_environment,
            GError **error)
 {
-    g_autofree char *memory = site_memory_directory(site);
-    HostFacts facts = host_facts(site->host, subject->run_directory, memory, g_get_real_time());
+    g_autoptr(CommandFacts) facts =
+        command_facts_new(site, domain, subject->emulator, subject->run_directory);
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
-    g_autoptr(Json) host_model = site_host_model(site, domain, subject->emulator);
-    g_autoptr(CommandLine) line = NULL;
+    g_autoptr(CommandLine) line =
+        command_line_build(domain, subject->capabilities, &facts->host, subject->input.positions,
+                           diagnostics);
 
-    host_facts_add_pools(&facts, site->config);
-    facts.host_model = host_model;
-    host_facts_add_devices(&facts, site->host);
-    facts.is_qemu_namespace_allowed = site->config->allow_qemu_namespace;
-    /* One that can't be made is said by the QEMU that needs it. */
-    (void) g_mkdir_with_parents(memory, 0700);
-    line = command_line_build(domain, subject->capabilities, &facts, subject->input.positions,
-                              diagnostics);
     if (!line) {
         const Diagnostic *first = diagnostics_first_error(diagnostics);
         g_autofree char *text =
@@ -397,7 +390,9 @@ effect_end_lost(const Subject *subject, const Site *site)
     for (guint i = 0; rows && i < rows->len; i++) {
         const ActionRecord *row = rows->pdata[i];
         bool is_move = is_of_kind(row, PLAN_ACTION_SET_MEMORY);
-        bool is_pending = is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose;
+        bool is_pending =
+            (is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose) ||
+            (is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE) && subject->process);
 
         if (is_move && !subject->process)
             effect_end(site, row->id, ACTION_SUPERSEDED, "its QEMU ended");

@@ -12,6 +12,7 @@
 #include "controller/pass.h"
 
 #include "controller/companions.h"
+#include "controller/device-effect.h"
 #include "controller/effect.h"
 #include "controller/lock.h"
 #include "controller/memory-move.h"
@@ -22,6 +23,8 @@
 #define MONITOR_TIMEOUT_US (5 * G_USEC_PER_SEC)
 /* How often a guest that was asked to power off is looked at, should no event say so. */
 #define SHUTDOWN_POLL_US (250 * 1000)
+/* The same of one that was asked to let a device go. */
+#define UNPLUG_POLL_US (1 * G_USEC_PER_SEC)
 
 static void
 pass_memory_free(gpointer data)
@@ -161,13 +164,29 @@ settle_process(Subject *subject, const Site *site, GError **error)
 
 /* ---- effects ---- */
 
+/* Each device stands alone: what is refused of one leaves the others to be done. @refusals gets
+ * QEMU's words. */
+static void
+run_device_actions(Subject *subject, const Site *site, const DomainPlan *plan, GString *refusals)
+{
+    for (guint i = 0; i < plan->actions->len; i++) {
+        const PlanAction *action = plan->actions->pdata[i];
+        g_autoptr(GError) refusal = NULL;
+
+        if (!device_effect_is(action->kind) ||
+            device_effect_run(subject, site, action, &refusal) != EFFECT_FAILED)
+            continue;
+        g_string_append_printf(refusals, "%s%s", refusals->len ? "; " : "", refusal->message);
+    }
+}
+
 static bool
 run_actions(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
 {
     for (guint i = 0; i < plan->actions->len; i++) {
         const PlanAction *action = plan->actions->pdata[i];
 
-        if (action->kind == PLAN_ACTION_SET_MEMORY)
+        if (action->kind == PLAN_ACTION_SET_MEMORY || device_effect_is(action->kind))
             continue;
         switch (effect_run(subject, site, action, error)) {
         case EFFECT_FAILED:
@@ -247,9 +266,32 @@ say_plan(PassResult *result, const Subject *subject, const DomainPlan *plan)
     if (plan->verdict == PLAN_BLOCKED) {
         /* A file that is bad waits for its edit; what hangs is looked at again. */
         result->is_failed = plan->sync == SYNC_FAILED;
+    } else if (plan->next_unplug != G_MAXINT64) {
+        result->requeue_after = CLAMP(plan->next_unplug - subject->input.now, 0, UNPLUG_POLL_US);
     } else if (subject->input.shutdown_purpose || plan->sync == SYNC_PROGRESSING) {
         result->requeue_after = plan->actions->len ? 0 : SHUTDOWN_POLL_US;
     }
+}
+
+/* Some was refused: the rest is done, and this is tried again later. */
+static void
+say_refusals(PassResult *result, const GString *refusals)
+{
+    if (!refusals->len)
+        return;
+    say(result, SYNC_OUT_OF_SYNC, "Refused", refusals->str);
+    result->is_failed = true;
+    result->is_converged = false;
+    result->requeue_after = PASS_NEVER;
+}
+
+static bool
+is_only_memory(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->actions->len; i++)
+        if (((const PlanAction *) plan->actions->pdata[i])->kind != PLAN_ACTION_SET_MEMORY)
+            return false;
+    return plan->verdict == PLAN_UPDATE && plan->next_unplug == G_MAXINT64;
 }
 
 static void
@@ -258,12 +300,13 @@ say_memory(PassResult *result, const MemoryMove *move, const DomainPlan *plan)
     if (move->condition != SYNC_SYNCED) {
         say(result, move->condition, move->reason_word, move->reason);
         result->is_converged = false;
-    } else if (plan->verdict == PLAN_UPDATE) {
+    } else if (is_only_memory(plan)) {
         /* Planned before the last step was seen to arrive. */
         say(result, SYNC_SYNCED, "Synced", "as the file says");
         result->is_converged = true;
     }
-    result->requeue_after = move->poll_after;
+    if (move->poll_after != PASS_NEVER || is_only_memory(plan))
+        result->requeue_after = move->poll_after;
 }
 
 static void
@@ -315,31 +358,59 @@ reload_row(Subject *subject, const Site *site)
     subject->input.is_named = false; /* it has been heard */
 }
 
+/* Devices that left since the last look. */
+static bool
+settle_devices(Subject *subject, const Site *site, GError **error)
+{
+    return !subject->monitor || subject->input.is_suspended || !subject->gone->len ||
+           device_effect_note_gone(subject, site, error);
+}
+
+/* What the plan had done to devices, looked at once more. */
+static bool
+look_at_devices(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
+{
+    if (!subject_load_unplugs(subject, site, error))
+        return false;
+    if (!is_only_memory(plan) && subject->monitor)
+        subject_observe(subject, site);
+    return true;
+}
+
 static bool
 reconcile(Subject *subject, const Site *site, PassResult *result, GError **error)
 {
     g_autoptr(DomainPlan) first = NULL, left = NULL;
+    g_autoptr(GString) refusals = g_string_new(NULL);
     MemoryMove move = { .condition = SYNC_SYNCED, .poll_after = PASS_NEVER };
     bool is_good;
 
-    if (!settle_process(subject, site, error) || !record_desired(subject, site, error))
+    if (!settle_process(subject, site, error) || !record_desired(subject, site, error) ||
+        !settle_devices(subject, site, error))
         return false;
     first = plan_now(subject);
     result->verdict = first->verdict;
     if (!drop_stale_shutdown(subject, site, first, error) ||
+        !device_effect_forget(subject, site, first, error) ||
         !run_actions(subject, site, first, error))
         return false;
+    run_device_actions(subject, site, first, refusals);
     if (first->actions->len)
         reload_row(subject, site);
+    if (first->actions->len && !look_at_devices(subject, site, first, error))
+        return false;
     left = plan_now(subject);
     say_plan(result, subject, left);
-    if (!is_steppable(subject, left))
+    if (!is_steppable(subject, left)) {
+        say_refusals(result, refusals);
         return true;
+    }
     if (!note_live_changes(subject, site, left, error))
         return false;
     is_good = memory_move_run(subject, site, &move, result->memories, error);
     if (is_good)
         say_memory(result, &move, left);
+    say_refusals(result, refusals);
     memory_move_clear(&move);
     return is_good;
 }

@@ -154,7 +154,7 @@ plan_action_text(const PlanAction *action)
     g_autofree char *from = size_text(action->from), *to = size_text(action->to);
 
     if (action->kind != PLAN_ACTION_SET_MEMORY)
-        return g_strdup(name);
+        return action->device ? g_strdup_printf("%s %s", name, action->device) : g_strdup(name);
     return g_strdup_printf("%s %s  %s -> %s in %u step%s", name, action->device, from, to,
                            action->steps, action->steps == 1 ? "" : "s");
 }

@@ -27,6 +27,7 @@
 #include "qemu/observe.h"
 #include "qemu/probe.h"
 #include "qemu/stray.h"
+#include "reconcile/actual.h"
 #include "reconcile/resolve.h"
 #include "state/facts.h"
 
@@ -105,6 +106,16 @@ start_wall_clock(guint64 start_ticks)
     return g_get_real_time() - age;
 }
 
+static void
+free_unplug(gpointer data)
+{
+    PlanUnplug *unplug = data;
+
+    g_free(unplug->device);
+    g_free(unplug->refusal);
+    g_free(unplug);
+}
+
 void
 subject_take_observed(Subject *subject, Observed *observed)
 {
@@ -165,11 +176,23 @@ look(const Subject *subject)
     return observe_unreachable(message, now);
 }
 
+/* What of the applied document QEMU still has. */
+static void
+find_actual(Subject *subject)
+{
+    g_clear_pointer(&subject->actual, domain_free);
+    g_ptr_array_set_size(subject->gone, 0);
+    if (subject->applied)
+        subject->actual = domain_actual(subject->applied, subject->observed, subject->gone);
+    subject->input.applied = subject->actual ? subject->actual : subject->applied;
+}
+
 void
 subject_observe(Subject *subject, const Site *site)
 {
     subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
                                                    : look(subject));
+    find_actual(subject);
 }
 
 /* What the state keeps of the process, as a record. NULL when it knows none. */
@@ -239,6 +262,24 @@ attach_recording(Subject *subject, const Recording *recording)
     subject->monitor = recording_monitor(recording, subject->name);
     subject->process_state =
         recording_is_running(recording, subject->name) ? PROCESS_ALIVE : PROCESS_NONE;
+}
+
+bool
+subject_load_unplugs(Subject *subject, const Site *site, GError **error)
+{
+    g_autoptr(GPtrArray) rows =
+        site->recording ? g_ptr_array_new() : store_unplug_list(site->store, subject->name, error);
+
+    g_ptr_array_set_size(subject->unplugs, 0);
+    for (guint i = 0; rows && i < rows->len; i++) {
+        const UnplugRecord *row = rows->pdata[i];
+        PlanUnplug *unplug = g_new0(PlanUnplug, 1);
+
+        *unplug = (PlanUnplug){ g_strdup(row->device), row->asked_at_us, row->last_asked_at_us,
+                                row->n_asked, g_strdup(row->refusal) };
+        g_ptr_array_add(subject->unplugs, unplug);
+    }
+    return rows != NULL;
 }
 
 static Domain *
@@ -338,6 +379,8 @@ resolve_desired(Subject *subject, const Site *site)
     /* A state that was lost: what runs still says what was allocated, and shall keep it. */
     if (!previous && subject->applied)
         previous = domain_copy(subject->applied);
+    if (previous && subject->applied)
+        domain_forget_planned_ports(previous, subject->applied);
     memory_validate_host(subject->spec->domain, subject->spec->positions, site->host->thp_size,
                          subject->diagnostics);
     if (!diagnostics_has_errors(subject->diagnostics))
@@ -387,6 +430,7 @@ fill_input(Subject *subject, const Site *site)
     input->applied = subject->applied;
     input->companion_failure = subject->companion_failure;
     input->missing = subject->missing;
+    input->unplugs = subject->unplugs;
     input->policy = subject->policy;
     input->is_named = site->is_named;
     input->is_orphaned = !subject->entry;
@@ -432,6 +476,9 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     g_autoptr(Subject) subject = g_new0(Subject, 1);
 
     subject->name = g_strdup(name);
+    subject->gone = g_ptr_array_new_with_free_func(g_free);
+    subject->retired = g_ptr_array_new_with_free_func((GDestroyNotify) domain_free);
+    subject->unplugs = g_ptr_array_new_with_free_func(free_unplug);
     subject->run_directory = site_run_directory(site, name);
     if (!store_domain_get(site->store, name, &subject->row, error))
         return NULL;
@@ -442,6 +489,8 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     else
         adopt(subject, site, monitor_timeout);
     load_applied(subject, site);
+    if (!subject_load_unplugs(subject, site, error))
+        return NULL;
     resolve_desired(subject, site);
     find_policy(subject, site);
     if (!site->recording && may_have_stray(subject))
@@ -470,6 +519,10 @@ subject_free(Subject *subject)
     domain_free(subject->desired);
     position_map_free(subject->positions);
     domain_free(subject->applied);
+    domain_free(subject->actual);
+    g_clear_pointer(&subject->gone, g_ptr_array_unref);
+    g_clear_pointer(&subject->retired, g_ptr_array_unref);
+    g_clear_pointer(&subject->unplugs, g_ptr_array_unref);
     capabilities_free(subject->capabilities);
     g_free(subject->emulator);
     g_clear_pointer(&subject->diagnostics, diagnostics_free);

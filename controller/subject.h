@@ -14,6 +14,7 @@
 #include "state/facts.h"
 #include "state/history.h"
 #include "state/journal.h"
+#include "state/unplugs.h"
 
 /*
  * Site: what every look at a domain needs. Used by one thread (the store's); the rest is shared.
@@ -48,6 +49,10 @@ typedef struct Subject {
     Domain *desired;        /* resolved */
     PositionMap *positions; /* of desired's paths in the file */
     Domain *applied;
+    Domain *actual;     /* applied less what QEMU has no more; NULL when nothing is missing */
+    GPtrArray *gone;    /* char*: ids of these devices */
+    GPtrArray *retired; /* Domain*: former applied documents, which a plan may borrow from */
+    GPtrArray *unplugs; /* PlanUnplug*: removals under way */
     Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */
     char *emulator;
     Diagnostics *diagnostics; /* of resolving and checking against this host */
@@ -69,6 +74,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Subject, subject_free)
 void subject_observe(Subject *subject, const Site *site);
 /* Takes @observed, a newer look at the same QEMU. */
 void subject_take_observed(Subject *subject, Observed *observed);
+/* Reads the removals under way anew. */
+bool subject_load_unplugs(Subject *subject, const Site *site, GError **error);
 /* Finds the emulator and what it can do, from the state's cache or by probing it. */
 bool subject_probe(Subject *subject, const Site *site, GError **error);
 

@@ -444,12 +444,20 @@ const DeviceKind console_kind = {
     .bus = virtio_serial_bus,
     .alias_prefix = "console",
 };
+/* guestfwd is slirp's, set up at boot. */
+static bool
+channel_plugs(gconstpointer device)
+{
+    return ((const Chardev *) device)->target_type == CHARDEV_TARGET_VIRTIO;
+}
+
 const DeviceKind channel_kind = {
     .name = "channel",
     .list_offset = offsetof(Domain, channels),
     .schema = &channel_schema,
     .validate = channel_validate,
     .fill_defaults = channel_fill_defaults,
+    .is_pluggable = channel_plugs,
     .bus = virtio_serial_bus,
     .alias_prefix = "channel",
 };
@@ -458,6 +466,7 @@ const DeviceKind redirdev_kind = {
     .list_offset = offsetof(Domain, redirdevs),
     .schema = &redirdev_schema,
     .validate = redirdev_validate,
+    .is_pluggable = device_plugs,
     .bus = redirdev_bus,
     .usb_rank = 7,
     .alias_prefix = "redir",

@@ -332,12 +332,23 @@ controller_fill_defaults(const Domain *domain, gpointer device)
     default_enum(&controller->model, CONTROLLER_MODEL_LSILOGIC);
 }
 
+/* Ports and bridges of pcie.0 can't be plugged, nor can what the chipset has. */
+static bool
+controller_plugs(gconstpointer device)
+{
+    const Controller *controller = device;
+
+    return controller->type == CONTROLLER_SCSI || controller->type == CONTROLLER_VIRTIO_SERIAL ||
+           (controller->type == CONTROLLER_USB && !controller->master_startport.is_set);
+}
+
 const DeviceKind controller_kind = {
     .name = "controller",
     .list_offset = offsetof(Domain, controllers),
     .schema = &controller_schema,
     .validate = controller_validate,
     .fill_defaults = controller_fill_defaults,
+    .is_pluggable = controller_plugs,
     .bus = controller_bus,
     .pci_rank = 5,
     .usb_rank = 3,

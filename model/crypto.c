@@ -46,6 +46,7 @@ const DeviceKind crypto_kind = {
     .name = "crypto",
     .list_offset = offsetof(Domain, cryptos),
     .schema = &crypto_schema,
+    .is_pluggable = device_plugs,
     .bus = crypto_bus,
     .pci_rank = 18,
     .alias_prefix = "crypto",

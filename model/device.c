@@ -77,6 +77,12 @@ report(const Validation *validation, Severity severity, const char *field, const
         diagnostics_add(validation->diagnostics, severity, at, code, "%s", text);
 }
 
+bool
+device_plugs(gconstpointer device)
+{
+    return true;
+}
+
 void
 validation_error(const Validation *validation, const char *field, const char *code,
                  const char *format, ...)

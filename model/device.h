@@ -106,6 +106,10 @@ typedef struct DeviceKind {
     void (*fill_defaults)(const Domain *domain, gpointer device);
     /* Where @device sits; NULL = BUS_NONE. Model and machine of @domain may decide. */
     DeviceBus (*bus)(const Domain *domain, gconstpointer device);
+    /* Whether QEMU takes @device in and out of a running guest, where its bus does. NULL = none of
+     * this kind; device_plugs() where there are no exceptions. */
+    bool (*is_pluggable)(gconstpointer device);
+    bool (*is_unpluggable)(gconstpointer device); /* NULL = what can be plugged in comes out */
     /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in
      * table order. 0 = not on PCI. */
     guint pci_rank;
@@ -117,6 +121,8 @@ typedef struct DeviceKind {
     const char *alias_prefix;
     char *(*alias)(const Domain *domain, gconstpointer device, guint index);
 } DeviceKind;
+
+bool device_plugs(gconstpointer device); /* true */
 
 extern const DeviceKind *const device_kinds[]; /* ended by NULL; in element order */
 

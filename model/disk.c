@@ -331,12 +331,19 @@ disk_fill_defaults(const Domain *domain, gpointer device)
         disk->is_read_only = true;
 }
 
+static bool
+disk_plugs(gconstpointer device)
+{
+    return ((const Disk *) device)->device != DISK_DEVICE_FLOPPY;
+}
+
 const DeviceKind disk_kind = {
     .name = "disk",
     .list_offset = offsetof(Domain, disks),
     .schema = &disk_schema,
     .validate = disk_validate,
     .fill_defaults = disk_fill_defaults,
+    .is_pluggable = disk_plugs,
     .bus = disk_device_bus,
     .pci_rank = 6,
     .alias_prefix = "disk",

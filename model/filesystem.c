@@ -221,6 +221,7 @@ const DeviceKind filesystem_kind = {
     .schema = &filesystem_schema,
     .validate = filesystem_validate,
     .fill_defaults = filesystem_fill_defaults,
+    .is_pluggable = device_plugs,
     .bus = filesystem_bus,
     .pci_rank = 2,
     .alias_prefix = "fs",

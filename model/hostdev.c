@@ -341,6 +341,7 @@ const DeviceKind hostdev_kind = {
     .list_offset = offsetof(Domain, hostdevs),
     .schema = &hostdev_schema,
     .validate = hostdev_validate,
+    .is_pluggable = device_plugs,
     .bus = hostdev_bus,
     .pci_rank = PCI_RANK,
     .alias_prefix = "hostdev",

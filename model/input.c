@@ -124,12 +124,21 @@ input_fill_defaults(const Domain *domain, gpointer device)
     default_enum(&input->bus, input_bus(input));
 }
 
+static bool
+input_plugs(gconstpointer device)
+{
+    InputBus bus = input_bus(device);
+
+    return bus == INPUT_BUS_USB || bus == INPUT_BUS_VIRTIO;
+}
+
 const DeviceKind input_kind = {
     .name = "input",
     .list_offset = offsetof(Domain, inputs),
     .schema = &input_schema,
     .validate = input_validate,
     .fill_defaults = input_fill_defaults,
+    .is_pluggable = input_plugs,
     .bus = input_device_bus,
     .pci_rank = 13,
     .usb_rank = 5,

@@ -490,6 +490,7 @@ const DeviceKind interface_kind = {
     .schema = &interface_schema,
     .validate = interface_validate,
     .fill_defaults = interface_fill_defaults,
+    .is_pluggable = device_plugs,
     .bus = interface_bus,
     .pci_rank = 3,
     .device_pci_rank = interface_pci_rank,

@@ -308,11 +308,28 @@ memory_alias(const Domain *domain, gconstpointer device, guint index)
     return g_strdup_printf("%s%" G_GUINT64_FORMAT, prefixes[memory->model], number);
 }
 
+/* QEMU 7.2: "virtio based memory devices cannot be unplugged". */
+static bool
+memory_unplugs(gconstpointer device)
+{
+    int model = ((const MemoryDevice *) device)->model;
+
+    return model == MEMORY_MODEL_DIMM || model == MEMORY_MODEL_NVDIMM;
+}
+
+static bool
+memory_plugs(gconstpointer device)
+{
+    return ((const MemoryDevice *) device)->model != MEMORY_MODEL_SGX_EPC;
+}
+
 const DeviceKind memory_kind = {
     .name = "memory",
     .list_offset = offsetof(Domain, memories),
     .schema = &memory_schema,
     .validate = memory_validate,
+    .is_pluggable = memory_plugs,
+    .is_unpluggable = memory_unplugs,
     .bus = memory_bus,
     .pci_rank = 17,
     .alias_prefix = "virtiomem",

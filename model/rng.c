@@ -63,6 +63,7 @@ const DeviceKind rng_kind = {
     .list_offset = offsetof(Domain, rngs),
     .schema = &rng_schema,
     .validate = rng_validate,
+    .is_pluggable = device_plugs,
     .bus = rng_bus,
     .pci_rank = 9,
     .alias_prefix = "rng",

@@ -99,6 +99,7 @@ const DeviceKind shmem_kind = {
     .list_offset = offsetof(Domain, shmems),
     .schema = &shmem_schema,
     .validate = shmem_validate,
+    .is_pluggable = device_plugs,
     .bus = shmem_bus,
     .pci_rank = 12,
     .alias_prefix = "shmem",

@@ -65,6 +65,7 @@ const DeviceKind vsock_kind = {
     .schema = &vsock_schema,
     .validate = vsock_validate,
     .fill_defaults = vsock_fill_defaults,
+    .is_pluggable = device_plugs,
     .bus = vsock_bus,
     .pci_rank = 16,
     .alias_prefix = "vsock",

@@ -87,6 +87,7 @@ const DeviceKind watchdog_kind = {
     .schema = &watchdog_schema,
     .validate = watchdog_validate,
     .fill_defaults = watchdog_fill_defaults,
+    .is_pluggable = device_plugs,
     .bus = watchdog_bus,
     .pci_rank = 10,
     .alias_prefix = "watchdog",

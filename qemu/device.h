@@ -57,8 +57,12 @@ typedef struct DeviceSpelling {
     bool (*prepare)(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error);
     /* Appends the Companion* that must run before QEMU starts; looks at nothing but the domain. */
     void (*companions)(const DeviceContext *context, gconstpointer device, GPtrArray *companions);
-    /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command
-     * line can be shown all the same. */
+    /* Tells a running QEMU how @after differs from @before in what can change while the guest runs,
+     * beyond what prepare() says (which is called next). Harmless to do twice. */
+    bool (*update)(const DeviceContext *context, Monitor *monitor, gconstpointer before,
+                   gconstpointer after, GError **error);
+    /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command line
+     * can be shown all the same. */
     char *(*launch_refusal)(const Domain *domain, gconstpointer device);
     /* Devices of a lower rank come first on the command line; NULL = all equal. */
     guint (*rank)(const Domain *domain, gconstpointer device);

@@ -14,7 +14,10 @@
 #include <string.h>
 
 #include "model/chardev.h"
+#include "model/memory.h"
+#include "reconcile/actual.h"
 #include "reconcile/device-match.h"
+#include "reconcile/hot-plug.h"
 #include "reconcile/resolution.h"
 
 #define ALIAS_PATH "alias/@name"
@@ -151,6 +154,15 @@ device_text(const DeviceKind *kind, gconstpointer device)
     return g_strdup_printf("%s %s", kind->name, key ? key : info->alias ? info->alias : "");
 }
 
+static ChangeClass
+class_of_whole(const Diff *diff, const DeviceKind *kind, gconstpointer before, gconstpointer after)
+{
+    bool is_live = after ? device_is_pluggable(diff->desired, diff->applied, kind, after)
+                         : device_is_unpluggable(diff->applied, kind, before);
+
+    return is_live ? CHANGE_LIVE : CHANGE_RESTART;
+}
+
 static void
 add_whole_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer before,
                  gconstpointer after)
@@ -160,7 +172,7 @@ add_whole_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer 
     change->path = g_strdup_printf("devices/%s[%u]", kind->name, index);
     change->from = before ? device_text(kind, before) : NULL;
     change->to = after ? device_text(kind, after) : NULL;
-    change->class_ = CHANGE_RESTART;
+    change->class_ = class_of_whole(diff, kind, before, after);
     change->at = position_in(diff, kind, after, "");
     change->from_item = before;
     change->to_item = after;
@@ -231,31 +243,73 @@ diff_has(const GPtrArray *changes, ChangeClass change_class)
 
 /* ---- what applies at once ---- */
 
+static bool
+is_of_file_only(const Field *field)
+{
+    return field->change == CHANGE_NONE || g_str_has_prefix(field->path, "metadata");
+}
+
+static bool
+is_live(const Field *field)
+{
+    return field->change == CHANGE_NONE || field->change == CHANGE_LIVE;
+}
+
 static void
-take_live_fields(const Schema *schema, gpointer to, gconstpointer from)
+take_fields(const Schema *schema, gpointer to, gconstpointer from,
+            bool (*is_taken)(const Field *field))
 {
     for (const Field *field = schema->fields; field->path; field++)
-        if ((field->change == CHANGE_LIVE || field->change == CHANGE_NONE) &&
-            field->type != TYPE_NONE && !g_str_equal(field->path, ALIAS_PATH))
+        if (is_taken(field) && field->type != TYPE_NONE && !g_str_equal(field->path, ALIAS_PATH))
             field_assign(field, to, from);
+}
+
+/* What is stepped, and not told at once, is applied once its target is known. */
+static bool
+is_stepped(const DeviceKind *kind)
+{
+    return kind == &memory_kind;
 }
 
 Domain *
 domain_apply_live(const Domain *applied, const Domain *desired)
 {
     Domain *domain = domain_copy(applied);
-    OptUint memory = domain->memory;
     g_autoptr(GHashTable) matches = device_match(desired, domain);
     g_autoptr(GArray) refs = domain_device_refs(desired);
 
-    take_live_fields(&domain_schema, domain, desired);
-    domain->memory = memory; /* a sum, of what did not change */
+    take_fields(&domain_schema, domain, desired, is_of_file_only);
     for (guint i = 0; i < refs->len; i++) {
         const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
         gpointer device = g_hash_table_lookup(matches, ref->device);
 
         if (device)
-            take_live_fields(ref->kind->schema, device, ref->device);
+            take_fields(ref->kind->schema, device, ref->device,
+                        is_stepped(ref->kind) ? is_live : is_of_file_only);
     }
+    return domain;
+}
+
+Domain *
+domain_take_live_fields(const Domain *applied, const Domain *desired)
+{
+    Domain *domain = domain_copy(applied);
+    OptUint memory = domain->memory;
+
+    take_fields(&domain_schema, domain, desired, is_live);
+    domain->memory = memory; /* a sum, of what did not change */
+    return domain;
+}
+
+Domain *
+domain_take_live_device(const Domain *applied, const DeviceKind *kind, gconstpointer before,
+                        gconstpointer after)
+{
+    Domain *domain = domain_copy(applied);
+    const DeviceKind *found;
+    gpointer device = domain_find_device(domain, ((const DeviceInfo *) before)->alias, &found);
+
+    if (device && found == kind)
+        take_fields(kind->schema, device, after, is_live);
     return domain;
 }

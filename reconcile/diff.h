@@ -19,10 +19,14 @@
  */
 GPtrArray *domain_diff(const Domain *applied, const Domain *desired, const PositionMap *positions);
 
-/* @applied with those fields of @desired that need no new QEMU (classes live and none), in the
- * domain and in devices that are in both: what is applied once the live changes are under way.
- * Caller frees. */
+/* @applied with those fields of @desired that QEMU need not be told at once: what only concerns the
+ * file and virtkeep, and of memory devices what is then moved step by step. Caller frees. */
 Domain *domain_apply_live(const Domain *applied, const Domain *desired);
+/* @applied with the domain's own live fields of @desired. Caller frees. */
+Domain *domain_take_live_fields(const Domain *applied, const Domain *desired);
+/* @applied with the live fields of @after in its device that is @before. Caller frees. */
+Domain *domain_take_live_device(const Domain *applied, const DeviceKind *kind, gconstpointer before,
+                                gconstpointer after);
 
 /* Whether any change is of @change_class. */
 bool diff_has(const GPtrArray *changes, ChangeClass change_class);

@@ -170,8 +170,7 @@ name_store(Domain *domain, const Domain *previous, const ResolveContext *context
 {
     const char *directory = context->nvram_directory ? context->nvram_directory : NVRAM_DIRECTORY;
     bool is_qcow2 = domain->nvram_format == FIRMWARE_QCOW2;
-    g_autofree char *file =
-        g_strdup_printf("%s_VARS.%s", domain->name, is_qcow2 ? "qcow2" : "fd");
+    g_autofree char *file = g_strdup_printf("%s_VARS.%s", domain->name, is_qcow2 ? "qcow2" : "fd");
 
     if (domain->nvram || domain->nvram_source || !domain->nvram_template)
         return;

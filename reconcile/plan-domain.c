@@ -20,9 +20,10 @@
 #include "model/memory.h"
 #include "model/quantity.h"
 #include "reconcile/diff.h"
+#include "reconcile/plan-live.h"
 
-static PlanAction *
-add_action(DomainPlan *plan, PlanActionKind kind)
+PlanAction *
+plan_add_action(DomainPlan *plan, PlanActionKind kind)
 {
     PlanAction *action = g_new0(PlanAction, 1);
 
@@ -85,12 +86,12 @@ plan_stop(DomainPlan *plan, const PlanInput *input, PlanVerdict verdict, bool is
     if (is_graceful && can_listen && !is_shutting_down(input)) {
         g_autofree char *timeout = duration_text(input->policy.shutdown_timeout);
 
-        add_action(plan, PLAN_ACTION_SHUTDOWN);
+        plan_add_action(plan, PLAN_ACTION_SHUTDOWN);
         conclude(plan, verdict, SYNC_PROGRESSING, "ShuttingDown",
                  "%s; the guest is asked to power off and has %s for it", why, timeout);
         return;
     }
-    add_action(plan, PLAN_ACTION_DESTROY);
+    plan_add_action(plan, PLAN_ACTION_DESTROY);
     conclude(plan, verdict, SYNC_PROGRESSING, "Stopping", "%s", why);
 }
 
@@ -100,7 +101,7 @@ plan_orphan(DomainPlan *plan, const PlanInput *input)
     bool is_off = input->observed->run_state == RUN_STATE_OFF;
 
     if (input->observed->run_state == RUN_STATE_SHUTDOWN) {
-        add_action(plan, PLAN_ACTION_REAP);
+        plan_add_action(plan, PLAN_ACTION_REAP);
         return conclude(plan, PLAN_STOP, SYNC_ORPHANED, "GuestShutDown",
                         "its file is gone, and its guest powered off");
     }
@@ -155,7 +156,7 @@ plan_off(DomainPlan *plan, const PlanInput *input)
         return conclude(plan, PLAN_NONE, SYNC_SYNCED, word, "%s", why);
     if (input->missing)
         return conclude(plan, PLAN_BLOCKED, SYNC_FAILED, "Missing", "%s", input->missing);
-    add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
+    plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
     conclude(plan, PLAN_START, SYNC_PROGRESSING, "Starting", "%s",
              input->last_exit == EXIT_CRASHED ? "its QEMU is gone, and it shall run"
              : input->n_starts                ? "it shall run"
@@ -170,9 +171,9 @@ plan_powered_off(DomainPlan *plan, const PlanInput *input)
                       input->policy.run_strategy == RUN_ALWAYS ||
                       !g_strcmp0(input->shutdown_purpose, "restart");
 
-    add_action(plan, PLAN_ACTION_REAP);
+    plan_add_action(plan, PLAN_ACTION_REAP);
     if (is_restart && input->policy.run_strategy != RUN_HALTED) {
-        add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
+        plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
         return conclude(plan, PLAN_RESTART, SYNC_PROGRESSING, "Restarting",
                         "the guest powered off, and it shall run");
     }
@@ -191,9 +192,9 @@ plan_crashed(DomainPlan *plan, const PlanInput *input)
         return conclude(plan, PLAN_BLOCKED, SYNC_FAILED, "GuestCrashed",
                         "the guest crashed (%s); on_crash=preserve leaves it to be looked at",
                         input->observed->qemu_status);
-    add_action(plan, PLAN_ACTION_DESTROY);
+    plan_add_action(plan, PLAN_ACTION_DESTROY);
     if (is_restart && input->policy.run_strategy != RUN_HALTED) {
-        add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
+        plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
         return conclude(plan, PLAN_RESTART, SYNC_PROGRESSING, "Restarting",
                         "the guest crashed (%s)", input->observed->qemu_status);
     }
@@ -230,7 +231,7 @@ plan_memory(DomainPlan *plan, const PlanInput *input)
         target -= target % observed->block;
         if (observed->requested == target && observed->current == target)
             continue;
-        action = add_action(plan, PLAN_ACTION_SET_MEMORY);
+        action = plan_add_action(plan, PLAN_ACTION_SET_MEMORY);
         action->device = g_strdup(observed->id);
         action->from = observed->current;
         action->to = target;
@@ -274,11 +275,27 @@ restart_fields(const DomainPlan *plan)
     return g_string_free(text, FALSE);
 }
 
+/* Whether the guest is waited for to let a device go. */
+static bool
+plan_unplugs(DomainPlan *plan, const PlanInput *input)
+{
+    bool is_overdue;
+    g_autofree char *text = plan_unplugs_text(plan, input, &is_overdue);
+
+    if (!text)
+        return false;
+    plan->next_unplug = plan_next_unplug(input);
+    conclude(plan, PLAN_UPDATE, is_overdue ? SYNC_STALLED : SYNC_PROGRESSING,
+             is_overdue ? "DeviceStays" : "DeviceLeaving", "the guest is to let go of %s", text);
+    return true;
+}
+
 static void
 plan_differences(DomainPlan *plan, const PlanInput *input)
 {
     const Change *identity = first_change(plan, CHANGE_IDENTITY);
     g_autofree char *fields = NULL;
+    guint n_moves;
 
     if (identity)
         return conclude(plan, PLAN_BLOCKED, SYNC_FAILED, "IdentityChanged",
@@ -293,18 +310,24 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
         fields =
             input->companion_failure ? g_strdup(input->companion_failure) : restart_fields(plan);
         plan_stop(plan, input, PLAN_RESTART, true, fields);
-        add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
+        plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
         return;
     }
     plan_memory(plan, input);
-    if (plan->actions->len)
+    n_moves = plan->actions->len;
+    plan_live(plan, input);
+    if (plan->actions->len > n_moves)
+        return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Changing", "%u change%s to make",
+                        plan->actions->len, plan->actions->len == 1 ? "" : "s");
+    if (n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "MemoryMoving",
-                        "%u memory device%s to move", plan->actions->len,
-                        plan->actions->len == 1 ? "" : "s");
+                        "%u memory device%s to move", n_moves, n_moves == 1 ? "" : "s");
     if (input->companion_failure)
         return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "CompanionEnded",
                         "%s; its guest gets it back with the next start of its QEMU",
                         input->companion_failure);
+    if (plan_unplugs(plan, input))
+        return;
     if (plan->is_restart_required) {
         fields = restart_fields(plan);
         return conclude(plan, PLAN_BLOCKED, SYNC_RESTART_REQUIRED, "RestartRequired",
@@ -331,7 +354,7 @@ plan_running(DomainPlan *plan, const PlanInput *input)
                         "the guest was asked to power off and has %s left", left);
     }
     if (input->observed->run_state == RUN_STATE_PRELAUNCH) {
-        add_action(plan, PLAN_ACTION_CONTINUE);
+        plan_add_action(plan, PLAN_ACTION_CONTINUE);
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Starting",
                         "its QEMU was started and never continued");
     }
@@ -378,6 +401,7 @@ plan_domain(const PlanInput *input)
     DomainPlan *plan = g_new0(DomainPlan, 1);
 
     plan->name = g_strdup(input->name);
+    plan->next_unplug = G_MAXINT64;
     plan->file = g_strdup(input->file);
     plan->actions = plan_actions_new();
     if (input->desired && input->applied)

@@ -20,6 +20,10 @@ static const char *const action_names[] = {
     [PLAN_ACTION_DESTROY] = "destroy",
     [PLAN_ACTION_REAP] = "reap",
     [PLAN_ACTION_SET_MEMORY] = "set-memory",
+    [PLAN_ACTION_ADD_DEVICE] = "add-device",
+    [PLAN_ACTION_REMOVE_DEVICE] = "remove-device",
+    [PLAN_ACTION_SET_DEVICE] = "set-device",
+    [PLAN_ACTION_SET_DOMAIN] = "set-domain",
     NULL,
 };
 static const char *const verdict_names[] = {
@@ -239,8 +243,8 @@ action_json(const PlanAction *action)
     Json *json = json_new_object(), *because = json_new_array();
 
     json_set_string(json, "kind", plan_action_name(action->kind));
+    json_set_string(json, "device", action->device);
     if (action->kind == PLAN_ACTION_SET_MEMORY) {
-        json_set_string(json, "device", action->device);
         json_set_uint(json, "from", action->from);
         json_set_uint(json, "to", action->to);
         json_set_uint(json, "steps", action->steps);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "model/device.h"
 #include "model/domain.h"
 #include "model/json.h"
 #include "model/observed.h"
@@ -20,14 +21,21 @@ typedef enum {
     PLAN_ACTION_DESTROY,    /* end QEMU now */
     PLAN_ACTION_REAP,       /* end a QEMU whose guest has powered off */
     PLAN_ACTION_SET_MEMORY, /* move a virtio-mem device's requested-size to its target */
+    PLAN_ACTION_ADD_DEVICE, /* plug a device into the running guest */
+    PLAN_ACTION_REMOVE_DEVICE, /* ask the guest to let a device go */
+    PLAN_ACTION_SET_DEVICE, /* change what of a device can change while the guest runs */
+    PLAN_ACTION_SET_DOMAIN, /* the same of the domain itself */
 } PlanActionKind;
 
-/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory". */
+/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "add-device",
+ * "remove-device", "set-device", "set-domain". */
 const char *plan_action_name(PlanActionKind kind);
 
 typedef struct PlanAction {
     PlanActionKind kind;
-    char *device;     /* set-memory: "virtiomem0"; else NULL */
+    char *device;     /* id, where the action is about one: "virtiomem0"; else NULL */
+    const DeviceKind *device_kind; /* of the three about devices */
+    gconstpointer before, after;   /* the device as applied and as desired; borrowed from PlanInput */
     guint64 from, to; /* set-memory: bytes */
     guint steps;      /* set-memory: how many writes of requested-size are expected */
     ChangeClass class_;
@@ -55,6 +63,7 @@ typedef struct DomainPlan {
     char *reason_word;  /* CamelCase, stable: "Synced", "RestartRequired", "GuestShutDown", … */
     char *reason;       /* one sentence */
     bool is_restart_required;
+    gint64 next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
     char *desired_digest, *observed_digest; /* set by plan_add() */
 } DomainPlan;
 
@@ -72,6 +81,14 @@ typedef enum {
 
 const char *last_exit_name(LastExit last_exit); /* NULL for EXIT_NEVER; "guest-shutdown", … */
 LastExit last_exit_parse(const char *name);
+
+/* A device that the guest was asked to let go and still has. */
+typedef struct PlanUnplug {
+    char *device; /* id */
+    gint64 asked_at, last_asked_at; /* wall clock us */
+    guint n_asked;
+    char *refusal; /* what QEMU or the guest said against it, or NULL */
+} PlanUnplug;
 
 /* What goes in; everything is borrowed. */
 typedef struct PlanInput {
@@ -97,6 +114,7 @@ typedef struct PlanInput {
     LastExit last_exit;
     const char *shutdown_purpose; /* "stop", "restart": one is under way; NULL */
     gint64 shutdown_deadline;     /* wall clock us */
+    const GPtrArray *unplugs;     /* PlanUnplug*: removals under way; NULL = none */
     gint64 now;                   /* wall clock us */
 } PlanInput;
 

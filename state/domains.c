@@ -186,7 +186,9 @@ write_exit(Sqlite *db, gpointer user_data, GError **error)
            sqlite_write(db, SQLITE_DURABLE,
                         "UPDATE t_memory_device SET requested = 0, current = 0"
                         " WHERE domain = ? AND (requested <> 0 OR current <> 0)",
-                        &key, 1, error);
+                        &key, 1, error) &&
+           sqlite_write(db, SQLITE_DURABLE, "DELETE FROM t_unplug WHERE domain = ?", &key, 1,
+                        error);
 }
 
 gboolean

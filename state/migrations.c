@@ -150,11 +150,27 @@ static const char version_2[] =
     "CREATE VIEW companions AS SELECT"
     "  domain, device, program, pid, state, " RFC3339("since") " AS since, message"
     " FROM t_companion;";
+
+/* Devices that leave while the guest runs. */
+static const char version_3[] =
+    "CREATE TABLE t_unplug("
+    "  domain TEXT NOT NULL REFERENCES t_domain(name) ON DELETE CASCADE,"
+    "  device TEXT NOT NULL,"
+    "  asked_at INTEGER NOT NULL, last_asked_at INTEGER NOT NULL, n_asked INTEGER NOT NULL,"
+    "  refusal TEXT,"
+    "  PRIMARY KEY(domain, device)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE VIEW removals AS SELECT"
+    "  domain, device, " RFC3339("asked_at") " AS asked_at,"
+    "  " RFC3339("last_asked_at") " AS last_asked_at, n_asked, refusal"
+    " FROM t_unplug;";
 /* clang-format on */
 
 const char *const state_migrations[] = {
     version_1,
     version_2,
+    version_3,
 };
 const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
 

@@ -134,7 +134,7 @@ a_device_in_front_is_one_more_device(void **unused)
 
         if (g_str_has_prefix(change->path, "devices/memory"))
             assert_true(
-                g_str_equal(text, "6: restart devices/memory[0]: - to memory virtiomem1") ||
+                g_str_equal(text, "6: live devices/memory[0]: - to memory virtiomem1") ||
                 g_str_equal(text, "11: live devices/memory[1]/target/requested: 64 MiB to 32 MiB"));
     }
 }
@@ -165,8 +165,8 @@ devices_come_and_go_whole(void **unused)
     g_auto(Edit) edit =
         edit_devices(NULL, DISK("vda", "virtio") RNG, NULL, DISK("vdb", "virtio") RNG);
 
-    assert_changes(&edit, "6: restart devices/disk[0]: - to disk vdb\n"
-                          "5: restart devices/disk[0]: disk vda to -\n");
+    assert_changes(&edit, "6: live devices/disk[0]: - to disk vdb\n"
+                          "5: live devices/disk[0]: disk vda to -\n");
 }
 
 static void
@@ -211,7 +211,7 @@ what_assigns_an_address_is_no_change_and_what_gives_one_is(void **unused)
 
     assert_changes(&given, "7: restart devices/rng[0]/address/@slot: 0x09 to 0x0a\n");
     assert_changes(&freed, "");
-    assert_changes(&displaced, "7: restart devices/disk[0]: - to disk vda\n");
+    assert_changes(&displaced, "7: live devices/disk[0]: - to disk vda\n");
 }
 
 static void

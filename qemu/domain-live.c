@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The domain's own live fields, a row each: what differs is told, the rest is left alone. A row's
+ * function says everything that its field is, so it does not matter what was told before.
+ */
+#include "qemu/domain-live.h"
+
+#include "qemu/verbs.h"
+
+static guint64
+balloon_target(const Domain *domain)
+{
+    guint64 boot = domain_boot_memory(domain);
+
+    return domain->current_memory.is_set ? MIN(domain->current_memory.value, boot) : boot;
+}
+
+static bool
+is_balloon_same(const Domain *before, const Domain *after)
+{
+    return balloon_target(before) == balloon_target(after);
+}
+
+static bool
+set_balloon(Monitor *monitor, const Domain *after, GError **error)
+{
+    return !domain_balloon_id(after) || verb_set_balloon(monitor, balloon_target(after), error);
+}
+
+static const struct {
+    bool (*is_same)(const Domain *before, const Domain *after);
+    bool (*tell)(Monitor *monitor, const Domain *after, GError **error);
+} rows[] = {
+    { is_balloon_same, set_balloon },
+};
+
+bool
+domain_live_update(Monitor *monitor, const Domain *before, const Domain *after, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (!rows[i].is_same(before, after) && !rows[i].tell(monitor, after, error))
+            return false;
+    return true;
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a running QEMU is told when its file was edited.
+ *
+ *     live change                         action
+ *     a device more                       add-device, the controllers first
+ *     a field of a device                 set-device, one for all fields of that device
+ *     a field of the domain               set-domain
+ *     a device less                       remove-device, the controllers last
+ *
+ * One that takes the id or the address of a device less is added when that one has left.
+ *
+ * Taking a device out is the guest's to do: QEMU is asked, the guest is told, and may take its time
+ * or refuse. So it is asked, looked at later, and asked again at growing intervals; that a removal
+ * is due again, and that it has gone on for too long, is said here from when it was asked for.
+ *
+ * virtio-mem's requested is moved in steps (plan-domain.c, memory-step.c), and what concerns
+ * virtkeep itself (its policy) needs nothing done.
+ */
+#include "reconcile/plan-live.h"
+
+#include "model/controller.h"
+#include "model/memory.h"
+#include "model/quantity.h"
+
+#define FIRST_RETRY_US (5 * G_USEC_PER_SEC) /* QEMU 7.2 refuses to ask the guest again before */
+#define MOST_RETRY_US (300 * G_USEC_PER_SEC)
+
+static const PlanUnplug *
+unplug_of(const PlanInput *input, const char *id)
+{
+    for (guint i = 0; input->unplugs && i < input->unplugs->len; i++) {
+        const PlanUnplug *unplug = input->unplugs->pdata[i];
+
+        if (!g_strcmp0(unplug->device, id))
+            return unplug;
+    }
+    return NULL;
+}
+
+static gint64
+due_at(const PlanUnplug *unplug)
+{
+    gint64 wait = FIRST_RETRY_US;
+
+    for (guint i = 1; i < unplug->n_asked && wait < MOST_RETRY_US; i++)
+        wait *= 2;
+    return unplug->last_asked_at + MIN(wait, MOST_RETRY_US);
+}
+
+static const DeviceKind *
+kind_of(const Change *change)
+{
+    for (guint k = 0; device_kinds[k]; k++)
+        if (device_kinds[k]->schema == change->item_schema)
+            return device_kinds[k];
+    return NULL;
+}
+
+/* Whether this change is told to QEMU here. */
+static bool
+is_told(const Change *change)
+{
+    if (change->class_ != CHANGE_LIVE)
+        return false;
+    if (!change->item_schema)
+        return !g_str_has_prefix(change->path, "metadata");
+    return !change->field || change->item_schema != memory_kind.schema;
+}
+
+static PlanActionKind
+action_of(const Change *change)
+{
+    if (!change->item_schema)
+        return PLAN_ACTION_SET_DOMAIN;
+    if (!change->from_item)
+        return PLAN_ACTION_ADD_DEVICE;
+    return change->to_item ? PLAN_ACTION_SET_DEVICE : PLAN_ACTION_REMOVE_DEVICE;
+}
+
+static PlanAction *
+find_action(const DomainPlan *plan, PlanActionKind kind, const Change *change)
+{
+    for (guint i = 0; i < plan->actions->len; i++) {
+        PlanAction *action = plan->actions->pdata[i];
+
+        if (action->kind == kind && action->before == change->from_item &&
+            action->after == change->to_item)
+            return action;
+    }
+    return NULL;
+}
+
+static bool
+is_waited_for(const PlanInput *input, PlanActionKind kind, const char *id)
+{
+    const PlanUnplug *unplug = kind == PLAN_ACTION_REMOVE_DEVICE ? unplug_of(input, id) : NULL;
+
+    return unplug && input->now < due_at(unplug);
+}
+
+static bool
+is_same_place(const DeviceInfo *a, const DeviceInfo *b)
+{
+    return !g_strcmp0(a->alias, b->alias) ||
+           (a->address && b->address && schema_equal(&address_schema, a->address, b->address));
+}
+
+/* What is there must have left before another one takes its id or its place. */
+static bool
+is_taken(const DomainPlan *plan, PlanActionKind kind, const DeviceInfo *added)
+{
+    for (guint i = 0; kind == PLAN_ACTION_ADD_DEVICE && i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+
+        if (change->from_item && !change->to_item && is_same_place(change->from_item, added))
+            return true;
+    }
+    return false;
+}
+
+static void
+tell(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, guint index)
+{
+    const Change *change = plan->changes->pdata[index];
+    const DeviceInfo *info = change->to_item ? change->to_item : change->from_item;
+    const char *id = info ? info->alias : NULL;
+    PlanAction *action = find_action(plan, kind, change);
+
+    if (is_waited_for(input, kind, id) || is_taken(plan, kind, info))
+        return;
+    if (!action) {
+        action = plan_add_action(plan, kind);
+        action->device = g_strdup(id);
+        action->device_kind = kind_of(change);
+        action->before = change->from_item;
+        action->after = change->to_item;
+    }
+    g_array_append_val(action->because, index);
+}
+
+static bool
+is_controller(const Change *change)
+{
+    return change->item_schema == controller_kind.schema;
+}
+
+static void
+tell_all(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, bool is_of_controllers)
+{
+    for (guint i = 0; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+
+        if (is_told(change) && action_of(change) == kind &&
+            is_controller(change) == is_of_controllers)
+            tell(plan, input, kind, i);
+    }
+}
+
+void
+plan_live(DomainPlan *plan, const PlanInput *input)
+{
+    /* What is taken out makes place: for what is added in a later pass, once it has left. */
+    tell_all(plan, input, PLAN_ACTION_REMOVE_DEVICE, false);
+    tell_all(plan, input, PLAN_ACTION_REMOVE_DEVICE, true);
+    tell_all(plan, input, PLAN_ACTION_ADD_DEVICE, true);
+    tell_all(plan, input, PLAN_ACTION_ADD_DEVICE, false);
+    tell_all(plan, input, PLAN_ACTION_SET_DEVICE, true);
+    tell_all(plan, input, PLAN_ACTION_SET_DEVICE, false);
+    tell_all(plan, input, PLAN_ACTION_SET_DOMAIN, false);
+}
+
+gint64
+plan_next_unplug(const PlanInput *input)
+{
+    gint64 next = G_MAXINT64;
+
+    for (guint i = 0; input->unplugs && i < input->unplugs->len; i++)
+        next = MIN(next, due_at(input->unplugs->pdata[i]));
+    return next;
+}
+
+char *
+plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_overdue)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    *ret_is_overdue = false;
+    for (guint i = 0; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+        const DeviceInfo *info = change->to_item ? NULL : change->from_item;
+        const PlanUnplug *unplug = info ? unplug_of(input, info->alias) : NULL;
+        gint64 age = unplug ? input->now - unplug->asked_at : 0;
+        g_autofree char *since = duration_text(age - age % G_USEC_PER_SEC);
+
+        if (!unplug)
+            continue;
+        g_string_append_printf(text, "%s%s (asked %u time%s in %s%s%s)", text->len ? ", " : "",
+                               info->alias, unplug->n_asked, unplug->n_asked == 1 ? "" : "s", since,
+                               unplug->refusal ? "; " : "", unplug->refusal ? unplug->refusal : "");
+        *ret_is_overdue |= age > input->policy.stall_timeout;
+    }
+    return text->len ? g_strdup(text->str) : NULL;
+}

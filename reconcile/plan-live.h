@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "reconcile/plan.h"
+
+/* Internal to plan: appends an action of class live. */
+PlanAction *plan_add_action(DomainPlan *plan, PlanActionKind kind);
+
+/* The actions for the plan's live changes, memory moves excepted: controllers before what sits on
+ * them, removals last and in reverse. What was asked of the guest and is not due again adds none. */
+void plan_live(DomainPlan *plan, const PlanInput *input);
+
+/* When the next of the removals under way is to be asked for again, wall clock us; G_MAXINT64 when
+ * none is under way. */
+gint64 plan_next_unplug(const PlanInput *input);
+
+/* What is waited for: "the guest to let go of net1 (asked 3 times in 42 s)"; NULL when nothing is.
+ * *ret_is_overdue: longer than stall-timeout. Caller frees. */
+char *plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_overdue);

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Live changes as plans: which devices can come and go on which bus, in which order they do, what
+ * waits for what has not left yet, and when a guest is asked again.
+ */
+#include "reconcile/plan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "reconcile/actual.h"
+#include "tests/reconcile/resolve-document.h"
+
+#define NOW ((gint64) 1000 * G_USEC_PER_SEC)
+#define DISK(target, bus)                                                                          \
+    "<disk type='file'><source file='/" target "'/><target dev='" target "' bus='" bus "'/>"       \
+    "</disk>\n"
+#define RNG "<rng model='virtio'><backend model='builtin'/></rng>\n"
+#define TABLET "<input type='tablet' bus='usb'/>\n"
+#define SCSI "<controller type='scsi' model='virtio-scsi'/>\n"
+#define PORTS                                                                                      \
+    "<controller type='pci' index='1' model='pcie-root-port'/>"                                    \
+    "<controller type='pci' index='2' model='pcie-root-port'/>"                                    \
+    "<controller type='pci' index='3' model='pcie-root-port'/>"                                    \
+    "<controller type='pci' index='4' model='pcie-root-port'/>"                                    \
+    "<controller type='pci' index='5' model='pcie-root-port'/>"                                    \
+    "<controller type='pci' index='6' model='pcie-root-port'/>"                                    \
+    "<controller type='usb' model='qemu-xhci'/>"
+
+typedef struct Stage {
+    Spec *from, *to;
+    Domain *applied, *desired;
+    Observed *observed;
+    GPtrArray *unplugs;
+    PlanInput input;
+    DomainPlan *plan;
+} Stage;
+
+/* A running QEMU with @from, and a file with @to. */
+static Stage
+stage_new(const char *machine, const char *from, const char *to)
+{
+    Stage stage = { 0 };
+
+    stage.from = document_parse(machine, NULL, from);
+    stage.to = document_parse(machine, NULL, to);
+    stage.applied = document_resolve(stage.from, NULL);
+    stage.desired = document_resolve(stage.to, stage.applied);
+    stage.observed = observed_new();
+    stage.observed->run_state = RUN_STATE_RUNNING;
+    stage.unplugs = g_ptr_array_new_with_free_func(g_free);
+    stage.input = (PlanInput){ .name = "web",
+                               .file = "web.xml",
+                               .desired = stage.desired,
+                               .applied = stage.applied,
+                               .observed = stage.observed,
+                               .unplugs = stage.unplugs,
+                               .policy = { .stall_timeout = 60 * G_USEC_PER_SEC },
+                               .now = NOW };
+    return stage;
+}
+
+static void
+stage_clear(Stage *stage)
+{
+    if (stage->plan)
+        domain_plan_free(stage->plan);
+    g_ptr_array_unref(stage->unplugs);
+    observed_free(stage->observed);
+    domain_free(stage->applied);
+    domain_free(stage->desired);
+    spec_free(stage->from);
+    spec_free(stage->to);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Stage, stage_clear)
+
+static void
+add_unplug(Stage *stage, const char *device, gint64 asked_ago, gint64 last_ago, guint n)
+{
+    PlanUnplug *unplug = g_new0(PlanUnplug, 1);
+
+    *unplug = (PlanUnplug){ (char *) device, NOW - asked_ago * G_USEC_PER_SEC,
+                            NOW - last_ago * G_USEC_PER_SEC, n, NULL };
+    g_ptr_array_add(stage->unplugs, unplug);
+}
+
+/* "add-device rng0, remove-device net1: Changing" */
+static void
+assert_plan(Stage *stage, const char *expected)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    g_clear_pointer(&stage->plan, domain_plan_free);
+    stage->plan = plan_domain(&stage->input);
+    for (guint i = 0; i < stage->plan->actions->len; i++) {
+        const PlanAction *action = stage->plan->actions->pdata[i];
+
+        g_string_append_printf(text, "%s%s %s", i ? ", " : "", plan_action_name(action->kind),
+                               action->device ? action->device : "");
+        assert_true(action->because->len > 0);
+    }
+    g_string_append_printf(text, ": %s", stage->plan->reason_word);
+    if (strcmp(text->str, expected))
+        fail_msg("\"%s\" != \"%s\"", text->str, expected);
+}
+
+static void
+buses_decide(void **state)
+{
+    static const struct {
+        const char *machine, *from, *to, *plan;
+    } cases[] = {
+        { "q35", PORTS, PORTS RNG, "add-device rng0: Changing" },
+        { "q35", PORTS, PORTS TABLET, "add-device input2: Changing" },
+        { "q35", PORTS SCSI, PORTS SCSI DISK("sda", "scsi"), "add-device scsi0-0-0-0: Changing" },
+        { "q35", PORTS, PORTS DISK("sda", "sata"), ": RestartRequired" },
+        /* One port is spare; the others must be added, and a port is not plugged into pcie.0. */
+        { "q35", "", RNG RNG RNG, "add-device rng0: Changing" },
+        { "q35", RNG, RNG RNG RNG, "add-device rng1: Changing" },
+        { "q35", PORTS RNG, PORTS, "remove-device rng0: Changing" },
+        { "q35", PORTS, PORTS "<sound model='ich9'/>\n", ": RestartRequired" },
+        /* On the root complex by the file's own word. */
+        { "q35", PORTS,
+          PORTS "<rng model='virtio'><backend model='builtin'/>"
+                "<address type='pci' bus='0' slot='9'/></rng>\n",
+          ": RestartRequired" },
+        /* A pc's bus 0 plugs. */
+        { "pc", "", RNG, "add-device rng0: Changing" },
+        { "pc", "", DISK("hda", "ide"), ": RestartRequired" },
+        { "pc", "", "<disk type='file' device='floppy'><target dev='fda' bus='fdc'/></disk>\n",
+          ": RestartRequired" },
+        { "pc", DISK("vda", "virtio"), "", "remove-device virtio-disk0: Changing" },
+        /* A function of a slot that others share stays where it is. */
+        { "pc", "",
+          "<rng model='virtio'><backend model='builtin'/>"
+          "<address type='pci' slot='9' function='1'/></rng>\n",
+          ": RestartRequired" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(Stage) stage = stage_new(cases[i].machine, cases[i].from, cases[i].to);
+
+        assert_plan(&stage, cases[i].plan);
+    }
+}
+
+/* A controller comes before what sits on it, and leaves after it. */
+static void
+order(void **state)
+{
+    g_auto(Stage) comes = stage_new("q35", PORTS, PORTS DISK("sda", "scsi") SCSI);
+    g_auto(Stage) leaves = stage_new("q35", PORTS DISK("sda", "scsi") SCSI RNG, PORTS);
+
+    assert_plan(&comes, "add-device scsi0, add-device scsi0-0-0-0: Changing");
+    assert_plan(&leaves,
+                "remove-device scsi0-0-0-0, remove-device rng0, remove-device scsi0: Changing");
+}
+
+/* What takes a leaving device's id or place is added when that one has left. */
+static void
+place_is_waited_for(void **state)
+{
+    g_auto(Stage) stage = stage_new("pc", DISK("vda", "virtio") RNG,
+                                    "<disk type='file'><source file='/vdb'/>"
+                                    "<target dev='vdb' bus='virtio'/></disk>\n" RNG);
+    DeviceInfo *added = stage.desired->disks->pdata[0];
+
+    assert_plan(&stage, "remove-device virtio-disk0: Changing");
+    address_free(added->address);
+    added->address = address_new_pci(0, 20, 0);
+    assert_plan(&stage, "remove-device virtio-disk0, add-device virtio-disk1: Changing");
+}
+
+static void
+a_guest_is_asked_again(void **state)
+{
+    static const struct {
+        gint64 asked, last;
+        guint n;
+        const char *plan;
+    } cases[] = {
+        { 4, 4, 1, ": DeviceLeaving" },     { 5, 5, 1, "remove-device rng0: Changing" },
+        { 14, 9, 2, ": DeviceLeaving" },    { 15, 10, 2, "remove-device rng0: Changing" },
+        { 59, 1, 3, ": DeviceLeaving" },    { 61, 1, 3, ": DeviceStays" },
+        { 9000, 299, 30, ": DeviceStays" }, { 9000, 300, 30, "remove-device rng0: Changing" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(Stage) stage = stage_new("pc", RNG, "");
+
+        add_unplug(&stage, "rng0", cases[i].asked, cases[i].last, cases[i].n);
+        assert_plan(&stage, cases[i].plan);
+        assert_true(cases[i].plan[0] != ':' || stage.plan->next_unplug > NOW);
+        assert_true(stage.plan->verdict == PLAN_UPDATE);
+    }
+}
+
+/* The observation's list of devices corrects what is applied; what can't leave is never missed. */
+static void
+what_has_left_is_not_applied(void **state)
+{
+    g_autoptr(GPtrArray) missing = g_ptr_array_new_with_free_func(g_free);
+    g_auto(Stage) stage = stage_new("pc", RNG DISK("hda", "ide"), RNG DISK("hda", "ide"));
+    g_autoptr(Domain) actual = NULL;
+
+    assert_null(domain_actual(stage.applied, stage.observed, NULL)); /* it lists nothing */
+    g_ptr_array_add(stage.observed->device_ids, g_strdup("balloon0"));
+    actual = domain_actual(stage.applied, stage.observed, missing);
+    assert_non_null(actual);
+    assert_int_equal(missing->len, 1);
+    assert_string_equal(missing->pdata[0], "rng0");
+    assert_int_equal(list_length(actual->rngs), 0);
+    assert_int_equal(list_length(actual->disks), 1);
+    stage.input.applied = actual;
+    assert_plan(&stage, "add-device rng0: Changing");
+}
+
+static void
+planned_ports_are_forgotten(void **state)
+{
+    g_auto(Stage) stage = stage_new("q35", RNG, RNG RNG RNG RNG RNG RNG RNG RNG);
+    guint before = list_length(stage.applied->controllers);
+
+    assert_true(list_length(stage.desired->controllers) > before);
+    domain_forget_planned_ports(stage.desired, stage.applied);
+    assert_int_equal(list_length(stage.desired->controllers), before);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(buses_decide),
+        cmocka_unit_test(order),
+        cmocka_unit_test(place_is_waited_for),
+        cmocka_unit_test(a_guest_is_asked_again),
+        cmocka_unit_test(what_has_left_is_not_applied),
+        cmocka_unit_test(planned_ports_are_forgotten),
+    };
+
+    return cmocka_run_group_tests_name("plan-live", tests, NULL, NULL);
+}
