@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What of this host and its configuration goes into QEMU's options. One place for both ways in
- * which a device comes to be, at the start and later: they must not differ in what they know.
+ * What of this host and its configuration goes into QEMU's options.
+ *
+ * A device comes to be in two ways, at the start and later, and must be the same device: so both
+ * get what they know of the host from here. `argv`, which shows a command line for a host that may
+ * be another one, has its own (controller/argv.c).
  */
 #include "controller/command-facts.h"
 

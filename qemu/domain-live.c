@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The domain's own live fields, a row each: what differs is told, the rest is left alone. A row's
- * function says everything that its field is, so it does not matter what was told before.
+ * The domain's own live fields, a row each: what differs is told, the rest is left alone.
+ *
+ * A row's function says all that its field is, not how it changed, so it does not matter what was
+ * told before: after a crash in between it is told again. What belongs to a device is told by
+ * the device's own spelling (DeviceSpelling.update).
  */
 #include "qemu/domain-live.h"
 
