@@ -51,6 +51,7 @@ typedef struct Watch {
     GMutex mutex;           /* over conditions */
     GHashTable *conditions; /* name -> SyncState */
     guint resync;
+    guint git_wait;   /* source: git is at work in the directory */
     gint is_trim_due; /* atomic */
     GFileMonitor *wake;
     char *problem; /* the watcher's, as last said */
@@ -241,7 +242,8 @@ on_changed(gpointer data)
 
     /* A checkout under way is half of two commits. */
     if (commit_is_busy(watch->setup->config->domains, g_get_real_time())) {
-        g_timeout_add(GIT_WAIT_MS, retry_changed, watch);
+        if (!watch->git_wait) /* one is enough, however many events git makes */
+            watch->git_wait = g_timeout_add(GIT_WAIT_MS, retry_changed, watch);
         return;
     }
     if (!rescan(watch, &error)) {
@@ -261,6 +263,7 @@ on_changed(gpointer data)
 static gboolean
 retry_changed(gpointer data)
 {
+    ((Watch *) data)->git_wait = 0;
     on_changed(data);
     return G_SOURCE_REMOVE;
 }
@@ -322,8 +325,9 @@ on_event(const char *name, const Json *event, gpointer data)
     reconciler_add(watch->reconciler, name, "event", false);
 }
 
+/* A companion ended, or the events monitor is to be tried again: a pass looks, and attaches. */
 static void
-on_companion(const char *name, gpointer data)
+on_look_again(const char *name, gpointer data)
 {
     reconciler_add(((Watch *) data)->reconciler, name, "event", false);
 }
@@ -395,6 +399,7 @@ on_reload(gpointer data)
         setup->config = config;
         setup->site.config = config;
         reconciler_set_config(watch->reconciler, config);
+        watcher_set_settle(watch->watcher, config->settle_time);
         config_unref(old);
         g_source_remove(watch->resync);
         watch->resync = add_resync(watch);
@@ -475,8 +480,8 @@ run_watch(const Invocation *invocation)
     watch.loop = g_main_loop_new(NULL, FALSE);
     watch.cache = directory_cache_new_lean();
     watch.conditions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    watch.events = events_new(watch.setup->config->run, on_event, &watch);
-    watch.companions = companion_watch_new(watch.setup->config->run, on_companion, &watch);
+    watch.events = events_new(watch.setup->config->run, on_event, on_look_again, &watch);
+    watch.companions = companion_watch_new(watch.setup->config->run, on_look_again, &watch);
     watch.reconciler = reconciler_new(watch.setup->config, watch.setup->host, on_pass, &watch);
     add_timers_and_signals(&watch);
     is_good = begin(&watch, &error);

@@ -302,12 +302,10 @@ static EffectOutcome
 run_shutdown(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     gint64 now = g_get_real_time();
-    bool is_restart =
-        subject->desired && subject->policy.run_strategy != RUN_HALTED && subject->input.file;
     DomainShutdown shutdown = {
         .requested_at_us = now,
         .deadline_us = now + subject->policy.shutdown_timeout,
-        .purpose = (char *) (is_restart ? "restart" : "stop"),
+        .purpose = (char *) action->purpose,
     };
 
     /* Asked first: a guest that is asked twice, since nobody could note that it was asked, powers

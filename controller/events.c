@@ -6,8 +6,12 @@
  *     worker: events_attach ── handshake ──> main loop: readable ──> callback(event)
  *                                                       hang-up ──> callback(NULL), forgotten
  *
- * A monitor serves one client: when another `watch` holds it, it is tried again only after a
- * while, and the periodic resync serves until then.
+ * A monitor serves one client, and a QEMU may be too busy to greet: then it is tried again, by the
+ * back-off of all that fails, from one second on. Until it succeeds the guest's doings are seen by
+ * the passes alone that the trying makes, and by the periodic resync.
+ *
+ *     worker: events_attach ── refused ──> timer ──> main loop: retry(name) ──> worker:
+ * events_attach
  */
 #include "controller/events.h"
 
@@ -15,21 +19,24 @@
 
 #include "qemu/launch.h"
 #include "qemu/qmp.h"
+#include "reconcile/backoff.h"
 
 #define OPEN_TIMEOUT_US (1 * G_USEC_PER_SEC)
-#define RETRY_US (60 * G_USEC_PER_SEC)
 
 typedef struct Listener {
     Events *events;
     char *name;
     Qmp *qmp;
     guint source;
-    gint64 not_before; /* monotonic us: after a failed attempt */
+    Backoff backoff;
+    guint retry; /* source: waits for the next attempt */
+    bool is_due; /* the waiting is over */
 } Listener;
 
 struct Events {
     char *run;
     EventsCallback callback;
+    EventsRetry retry;
     gpointer data;
     GMutex mutex;
     GHashTable *listeners; /* name -> Listener */
@@ -42,19 +49,22 @@ listener_free(gpointer data)
 
     if (listener->source)
         g_source_remove(listener->source);
+    if (listener->retry)
+        g_source_remove(listener->retry);
     qmp_free(listener->qmp);
     g_free(listener->name);
     g_free(listener);
 }
 
 Events *
-events_new(const char *run, EventsCallback callback, gpointer data)
+events_new(const char *run, EventsCallback callback, EventsRetry retry, gpointer data)
 {
     Events *events = g_new0(Events, 1);
 
     g_mutex_init(&events->mutex);
     events->run = g_strdup(run);
     events->callback = callback;
+    events->retry = retry;
     events->data = data;
     events->listeners = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, listener_free);
     return events;
@@ -112,15 +122,14 @@ begin_reading(gpointer data)
 static Listener *
 claim(Events *events, const char *name)
 {
-    gint64 now = g_get_monotonic_time();
     Listener *listener;
 
     g_mutex_lock(&events->mutex);
     listener = g_hash_table_lookup(events->listeners, name);
-    if (listener && (!listener->not_before || now < listener->not_before)) {
+    if (listener && !listener->is_due) {
         listener = NULL;
     } else if (listener) {
-        listener->not_before = 0; /* claimed */
+        listener->is_due = false; /* claimed */
     } else {
         listener = g_new0(Listener, 1);
         listener->events = events;
@@ -129,6 +138,21 @@ claim(Events *events, const char *name)
     }
     g_mutex_unlock(&events->mutex);
     return listener;
+}
+
+static gboolean
+on_retry(gpointer data)
+{
+    Listener *listener = data;
+    Events *events = listener->events;
+    g_autofree char *name = g_strdup(listener->name);
+
+    g_mutex_lock(&events->mutex);
+    listener->retry = 0;
+    listener->is_due = true;
+    g_mutex_unlock(&events->mutex);
+    events->retry(name, events->data);
+    return G_SOURCE_REMOVE;
 }
 
 void
@@ -145,8 +169,13 @@ events_attach(Events *events, const char *name)
     qmp = qmp_open(path, OPEN_TIMEOUT_US, NULL);
     g_mutex_lock(&events->mutex);
     listener->qmp = qmp;
-    if (!qmp)
-        listener->not_before = g_get_monotonic_time() + RETRY_US;
+    if (!qmp) {
+        gint64 now = g_get_monotonic_time();
+
+        listener->backoff = backoff_failed(listener->backoff, now, backoff_seed(name));
+        listener->retry = g_timeout_add(backoff_remaining(&listener->backoff, now) / 1000 + 1,
+                                        on_retry, listener);
+    }
     g_mutex_unlock(&events->mutex);
     if (qmp)
         g_idle_add_full(G_PRIORITY_DEFAULT, begin_reading, listener, NULL);

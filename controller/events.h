@@ -14,11 +14,16 @@ typedef struct Events Events;
 /* In the main context. @event: as QEMU sent it, borrowed; NULL: the connection has ended. */
 typedef void (*EventsCallback)(const char *name, const Json *event, gpointer data);
 
+/* In the main context. A QEMU could not be listened to, and it is time to try again: call
+ * events_attach(), from a thread that may block. */
+typedef void (*EventsRetry)(const char *name, gpointer data);
+
 /* @run: the run directory RUN. */
-Events *events_new(const char *run, EventsCallback callback, gpointer data);
+Events *events_new(const char *run, EventsCallback callback, EventsRetry retry, gpointer data);
 /* In the main thread, when no other thread calls events_attach() any more. NULL is allowed. */
 void events_free(Events *events);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Events, events_free)
 
-/* Listens to the QEMU of @name, if not yet done. From any thread; may block for a moment. */
+/* Listens to the QEMU of @name, if not yet done. From any thread; may block for a moment. After a
+ * failure it does nothing until its back-off (reconcile/backoff.h) is over. */
 void events_attach(Events *events, const char *name);

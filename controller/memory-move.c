@@ -69,8 +69,7 @@ find_devices(Mover *mover)
         if (memory->model != MEMORY_MODEL_VIRTIO_MEM || !observed || !observed->block)
             continue;
         device.id = g_strdup(observed->id);
-        device.target = MIN(memory->requested.value, observed->max);
-        device.target -= device.target % observed->block;
+        device.target = plan_memory_target(memory, observed);
         device.from = observed->current;
         g_array_append_val(mover->devices, device);
     }
@@ -112,12 +111,14 @@ adopt_actions(Mover *mover, GError **error)
 
             is_taken = !device->action &&
                        !g_strcmp0(json_get_string(detail, "device"), device->id) &&
-                       json_get_uint(detail, "to", G_MAXUINT64) == device->target &&
-                       journal_adopt(mover->site->store, row->id, &owner, NULL);
-            if (is_taken) {
-                device->action = row->id;
-                device->from = json_get_uint(detail, "from", device->from);
-            }
+                       json_get_uint(detail, "to", G_MAXUINT64) == device->target;
+            if (!is_taken)
+                continue;
+            /* Not superseded: it stays open, and the next pass goes on with it. */
+            if (!journal_adopt(mover->site->store, row->id, &owner, error))
+                return false;
+            device->action = row->id;
+            device->from = json_get_uint(detail, "from", device->from);
         }
         if (!is_taken)
             effect_end(mover->site, row->id, ACTION_SUPERSEDED, NULL);

@@ -16,6 +16,7 @@
 #include "controller/effect.h"
 #include "controller/lock.h"
 #include "controller/memory-move.h"
+#include "reconcile/backoff.h"
 #include "reconcile/diff.h"
 
 /* Longer than a start may take: whoever holds it is at work. */
@@ -318,19 +319,37 @@ say_failure(PassResult *result, const GError *error)
     result->requeue_after = PASS_NEVER;
 }
 
+/* When the queue of watch comes back to a name by itself: both count from the first failure since
+ * something about the name changed. 0: it does not, `apply` ends. */
+static gint64
+next_attempt(const Site *site, const char *name, guint n_failures, gint64 now)
+{
+    if (!n_failures || !g_strcmp0(site->trigger, "apply"))
+        return 0;
+    return now + backoff_delay(n_failures, backoff_seed(name));
+}
+
+static bool
+is_first_failure(const Subject *subject, const Site *site)
+{
+    return !subject->row || site->is_named || !g_strcmp0(site->trigger, "file") ||
+           !g_strcmp0(site->trigger, "start");
+}
+
 static bool
 record_result(const Subject *subject, const Site *site, const PassResult *result, GError **error)
 {
     gint64 now = g_get_real_time();
-    guint n_failures = result->is_failed ? (subject->row ? subject->row->n_failures : 0) + 1 : 0;
+    guint n_before = is_first_failure(subject, site) ? 0 : subject->row->n_failures;
+    guint n_failures = result->is_failed ? n_before + 1 : 0;
 
     return store_domain_put_run_state(site->store, subject->name,
                                       run_state_name(subject->observed->run_state), error) &&
            store_domain_put_sync(site->store, subject->name, result->sync, result->reason_word,
                                  result->reason, now, error) &&
            store_domain_put_failure(site->store, subject->name,
-                                    result->is_failed ? result->reason : NULL, n_failures, 0,
-                                    error);
+                                    result->is_failed ? result->reason : NULL, n_failures,
+                                    next_attempt(site, subject->name, n_failures, now), error);
 }
 
 static DomainPlan *
@@ -341,13 +360,15 @@ plan_now(Subject *subject)
 }
 
 /* A shutdown that was begun in this pass is known to the state, not yet to the input. */
-static void
-reload_row(Subject *subject, const Site *site)
+static bool
+reload_row(Subject *subject, const Site *site, GError **error)
 {
     DomainRecord *row = NULL;
 
-    if (!store_domain_get(site->store, subject->name, &row, NULL) || !row)
-        return;
+    if (!store_domain_get(site->store, subject->name, &row, error))
+        return false;
+    if (!row)
+        return true;
     g_clear_pointer(&subject->row, domain_record_free);
     subject->row = row;
     subject->input.shutdown_purpose = row->shutdown.deadline_us ? row->shutdown.purpose : NULL;
@@ -356,6 +377,7 @@ reload_row(Subject *subject, const Site *site)
     subject->input.n_starts = row->n_starts;
     subject->input.last_exit = last_exit_parse(row->last_exit);
     subject->input.is_named = false; /* it has been heard */
+    return true;
 }
 
 /* Devices that left since the last look. */
@@ -395,8 +417,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
         !run_actions(subject, site, first, error))
         return false;
     run_device_actions(subject, site, first, refusals);
-    if (first->actions->len)
-        reload_row(subject, site);
+    if (first->actions->len && !reload_row(subject, site, error))
+        return false;
     if (first->actions->len && !look_at_devices(subject, site, first, error))
         return false;
     left = plan_now(subject);

@@ -47,7 +47,8 @@ struct Queue {
     bool is_stopping;
     guint64 n_passes, n_failures;
 
-    GPtrArray *threads; /* GThread*; emptied by queue_stop() */
+    guint n_workers, n_wanted; /* threads that take passes; should */
+    GPtrArray *threads; /* GThread*, also of workers that have ended; emptied by queue_stop() */
 };
 
 static void
@@ -136,7 +137,7 @@ run_worker(gpointer data)
     Queue *queue = data;
 
     g_mutex_lock(&queue->mutex);
-    while (!queue->is_stopping) {
+    while (!queue->is_stopping && queue->n_workers <= queue->n_wanted) {
         gint64 wake;
         Item *item = find_due(queue, g_get_monotonic_time(), &wake);
         g_autofree char *name = NULL;
@@ -159,8 +160,21 @@ run_worker(gpointer data)
         g_mutex_lock(&queue->mutex);
         settle(queue, item, result);
     }
+    queue->n_workers--;
     g_mutex_unlock(&queue->mutex);
     return NULL;
+}
+
+void
+queue_set_workers(Queue *queue, guint n_workers)
+{
+    g_assert(n_workers > 0);
+    g_mutex_lock(&queue->mutex);
+    queue->n_wanted = n_workers;
+    for (; !queue->is_stopping && queue->n_workers < queue->n_wanted; queue->n_workers++)
+        g_ptr_array_add(queue->threads, g_thread_new("worker", run_worker, queue));
+    g_cond_broadcast(&queue->changed);
+    g_mutex_unlock(&queue->mutex);
 }
 
 Queue *
@@ -168,15 +182,13 @@ queue_new(guint n_workers, QueueWork work, gpointer data)
 {
     Queue *queue = g_new0(Queue, 1);
 
-    g_assert(n_workers > 0);
     queue->work = work;
     queue->data = data;
     g_mutex_init(&queue->mutex);
     g_cond_init(&queue->changed);
     queue->items = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, item_free);
     queue->threads = g_ptr_array_new();
-    for (guint i = 0; i < n_workers; i++)
-        g_ptr_array_add(queue->threads, g_thread_new("worker", run_worker, queue));
+    queue_set_workers(queue, n_workers);
     return queue;
 }
 

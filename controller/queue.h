@@ -20,11 +20,13 @@ typedef struct QueueResult {
                              of this and the back-off holds */
 } QueueResult;
 
-/* Runs in a worker. The workers are the same threads from queue_new() to queue_stop(), so a
+/* Runs in a worker. Workers are threads that stay, so a
  * GPrivate serves for per-worker things such as a database connection. */
 typedef QueueResult (*QueueWork)(const char *name, gpointer data);
 
 Queue *queue_new(guint n_workers, QueueWork work, gpointer data);
+/* So many from now on; those too many end after the pass they run. At least 1. */
+void queue_set_workers(Queue *queue, guint n_workers);
 /* Run @name as soon as a worker is free (or, after failures, when its back-off allows). */
 void queue_add(Queue *queue, const char *name);
 /* Likewise but forgets past failures: what failed has changed (file edited, operator's retry). */

@@ -191,6 +191,7 @@ reconciler_set_config(Reconciler *reconciler, Config *config)
     old = reconciler->config;
     reconciler->config = config_ref(config);
     g_mutex_unlock(&reconciler->mutex);
+    queue_set_workers(reconciler->queue, config->workers);
     config_unref(old);
 }
 

@@ -74,6 +74,12 @@ place_free(gpointer data)
 }
 
 void
+watcher_set_settle(Watcher *watcher, gint64 settle_us)
+{
+    watcher->settle_us = settle_us;
+}
+
+void
 watcher_hint(Watcher *watcher)
 {
     gint64 now = g_get_monotonic_time();

@@ -23,6 +23,8 @@ Watcher *watcher_new(const char *root, gint64 settle_us, GMainContext *context,
 void watcher_free(Watcher *watcher); /* NULL is allowed; in the context's thread */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Watcher, watcher_free)
 
+/* How long the directory must be quiet from the next event on. */
+void watcher_set_settle(Watcher *watcher, gint64 settle_us);
 /* As if an event had come: changed() is called after the settle time. */
 void watcher_hint(Watcher *watcher);
 /* Some directory can't be watched (fs.inotify.max_user_watches, permission): why, or NULL. The

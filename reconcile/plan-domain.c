@@ -86,7 +86,8 @@ plan_stop(DomainPlan *plan, const PlanInput *input, PlanVerdict verdict, bool is
     if (is_graceful && can_listen && !is_shutting_down(input)) {
         g_autofree char *timeout = duration_text(input->policy.shutdown_timeout);
 
-        plan_add_action(plan, PLAN_ACTION_SHUTDOWN);
+        plan_add_action(plan, PLAN_ACTION_SHUTDOWN)->purpose =
+            verdict == PLAN_RESTART ? "restart" : "stop";
         conclude(plan, verdict, SYNC_PROGRESSING, "ShuttingDown",
                  "%s; the guest is asked to power off and has %s for it", why, timeout);
         return;
@@ -214,21 +215,26 @@ find_causes(const DomainPlan *plan, const MemoryDevice *memory, GArray *because)
     }
 }
 
+guint64
+plan_memory_target(const MemoryDevice *desired, const ObservedMemory *observed)
+{
+    guint64 target = MIN(desired->requested.value, observed->max);
+
+    return target - target % observed->block;
+}
+
 static void
 plan_memory(DomainPlan *plan, const PlanInput *input)
 {
     for (guint i = 0; i < list_length(input->desired->memories); i++) {
         const MemoryDevice *memory = list_at(input->desired->memories, i, MemoryDevice);
         const ObservedMemory *observed = observed_memory(input->observed, memory->info.alias);
-        guint64 target = memory->requested.value;
+        guint64 target;
         PlanAction *action;
 
         if (memory->model != MEMORY_MODEL_VIRTIO_MEM || !observed || !observed->block)
             continue;
-        /* A device that is to change otherwise keeps its size until the restart: what the file
-         * asks for may not fit it. */
-        target = MIN(target, observed->max);
-        target -= target % observed->block;
+        target = plan_memory_target(memory, observed);
         if (observed->requested == target && observed->current == target)
             continue;
         action = plan_add_action(plan, PLAN_ACTION_SET_MEMORY);

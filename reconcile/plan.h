@@ -4,6 +4,7 @@
 #include "model/device.h"
 #include "model/domain.h"
 #include "model/json.h"
+#include "model/memory.h"
 #include "model/observed.h"
 #include "model/policy.h"
 #include "model/sync.h"
@@ -15,16 +16,16 @@
  * what is done.
  */
 typedef enum {
-    PLAN_ACTION_START = 1,  /* launch QEMU, check it, continue it */
-    PLAN_ACTION_CONTINUE,   /* a QEMU that was started and never continued */
-    PLAN_ACTION_SHUTDOWN,   /* ask the guest to power off; destroyed after shutdown-timeout */
-    PLAN_ACTION_DESTROY,    /* end QEMU now */
-    PLAN_ACTION_REAP,       /* end a QEMU whose guest has powered off */
-    PLAN_ACTION_SET_MEMORY, /* move a virtio-mem device's requested-size to its target */
-    PLAN_ACTION_ADD_DEVICE, /* plug a device into the running guest */
+    PLAN_ACTION_START = 1,     /* launch QEMU, check it, continue it */
+    PLAN_ACTION_CONTINUE,      /* a QEMU that was started and never continued */
+    PLAN_ACTION_SHUTDOWN,      /* ask the guest to power off; destroyed after shutdown-timeout */
+    PLAN_ACTION_DESTROY,       /* end QEMU now */
+    PLAN_ACTION_REAP,          /* end a QEMU whose guest has powered off */
+    PLAN_ACTION_SET_MEMORY,    /* move a virtio-mem device's requested-size to its target */
+    PLAN_ACTION_ADD_DEVICE,    /* plug a device into the running guest */
     PLAN_ACTION_REMOVE_DEVICE, /* ask the guest to let a device go */
-    PLAN_ACTION_SET_DEVICE, /* change what of a device can change while the guest runs */
-    PLAN_ACTION_SET_DOMAIN, /* the same of the domain itself */
+    PLAN_ACTION_SET_DEVICE,    /* change what of a device can change while the guest runs */
+    PLAN_ACTION_SET_DOMAIN,    /* the same of the domain itself */
 } PlanActionKind;
 
 /* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "add-device",
@@ -33,11 +34,13 @@ const char *plan_action_name(PlanActionKind kind);
 
 typedef struct PlanAction {
     PlanActionKind kind;
-    char *device;     /* id, where the action is about one: "virtiomem0"; else NULL */
+    char *device;                  /* id, where the action is about one: "virtiomem0"; else NULL */
     const DeviceKind *device_kind; /* of the three about devices */
-    gconstpointer before, after;   /* the device as applied and as desired; borrowed from PlanInput */
-    guint64 from, to; /* set-memory: bytes */
-    guint steps;      /* set-memory: how many writes of requested-size are expected */
+    gconstpointer before, after; /* the device as applied and as desired; borrowed from PlanInput */
+    guint64 from, to;            /* set-memory: bytes */
+    guint steps;                 /* set-memory: how many writes of requested-size are expected */
+    const char
+        *purpose; /* shutdown: "stop", "restart": what follows once the guest is off; static */
     ChangeClass class_;
     GArray *because; /* guint: indexes into the domain's changes */
 } PlanAction;
@@ -63,7 +66,8 @@ typedef struct DomainPlan {
     char *reason_word;  /* CamelCase, stable: "Synced", "RestartRequired", "GuestShutDown", … */
     char *reason;       /* one sentence */
     bool is_restart_required;
-    gint64 next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
+    gint64
+        next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
     char *desired_digest, *observed_digest; /* set by plan_add() */
 } DomainPlan;
 
@@ -84,7 +88,7 @@ LastExit last_exit_parse(const char *name);
 
 /* A device that the guest was asked to let go and still has. */
 typedef struct PlanUnplug {
-    char *device; /* id */
+    char *device;                   /* id */
     gint64 asked_at, last_asked_at; /* wall clock us */
     guint n_asked;
     char *refusal; /* what QEMU or the guest said against it, or NULL */
@@ -119,6 +123,12 @@ typedef struct PlanInput {
 } PlanInput;
 
 DomainPlan *plan_domain(const PlanInput *input);
+
+/* What a virtio-mem device is to have: what the file asks for, as far as the device of this QEMU
+ * goes, in its blocks. A device that is to change otherwise keeps its size until the restart.
+ * Bytes;
+ * @observed has a block size. */
+guint64 plan_memory_target(const MemoryDevice *desired, const ObservedMemory *observed);
 
 typedef struct Plan {
     gint64 created; /* wall clock us */

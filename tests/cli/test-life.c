@@ -8,6 +8,7 @@
 #include "tests/support/deadline.h"
 #include "tests/support/qemus.h"
 #include "tests/support/virtkeep.h"
+#include "state/domains.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -217,6 +218,39 @@ was_held_by(const char *lock, int pid)
     return text && strstr(text, number);
 }
 
+static bool
+has_next_attempt(const char *name, gint64 after)
+{
+    g_autofree char *path = scratch_path(scratch, "state.db");
+    g_autoptr(Store) store = store_open(path, STORE_READ_ONLY, NULL);
+    g_autoptr(DomainRecord) row = NULL;
+
+    return store && store_domain_get(store, name, &row, NULL) && row && row->n_failures &&
+           row->next_attempt_us > after;
+}
+
+/* When watch will come back to what fails by itself. */
+static void
+test_next_attempt(void **state)
+{
+    g_autofree char *file = scratch_path(scratch, "domains/fails.xml");
+    gint64 begin = g_get_real_time();
+    g_autoptr(Command) watch = NULL;
+    g_autoptr(CommandResult) result = NULL;
+
+    domain_file_write(scratch, &(DomainFile){
+                                   .name = "fails",
+                                   .devices = "<disk type='file'><source file='/nowhere/a'/>"
+                                              "<target dev='vda' bus='virtio'/></disk>",
+                               });
+    watch = virtkeep_start(scratch, "watch");
+    assert_within(30, has_next_attempt("fails", begin));
+    command_signal(watch, SIGTERM);
+    result = command_wait(watch, 20);
+    assert_int_equal(result->status, 0);
+    assert_int_equal(g_unlink(file), 0);
+}
+
 /* The resync is minutes away: what makes `watch` look is `resume`. */
 static void
 test_resume_wakes_watch(void **state)
@@ -317,6 +351,7 @@ main(void)
         cmocka_unit_test(test_resume_wakes_watch),
         cmocka_unit_test(test_watch_says_why_pruning_is_held),
         cmocka_unit_test(test_no_passwords),
+        cmocka_unit_test(test_next_attempt),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -208,6 +208,34 @@ test_names_run_side_by_side(void **state)
     assert_int_equal(queue_statistics(fixture->queue).n_passes, 6);
 }
 
+/* More of them take what waits; fewer let those that run end, and begin no more than are left. */
+static void
+test_workers(void **state)
+{
+    Fixture *fixture = *state;
+
+    set_gate(fixture, TRUE);
+    start(fixture, 1);
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("vm-%d", i);
+
+        queue_add(fixture->queue, name);
+    }
+    wait_inside(fixture, 1);
+    queue_set_workers(fixture->queue, 3);
+    wait_inside(fixture, 3);
+    queue_set_workers(fixture->queue, 1);
+    assert_int_equal(queue_statistics(fixture->queue).n_running, 3);
+    set_gate(fixture, FALSE);
+    assert_idle(fixture);
+    assert_int_equal(queue_statistics(fixture->queue).n_passes, 4);
+    set_gate(fixture, TRUE);
+    queue_add(fixture->queue, "a");
+    queue_add(fixture->queue, "b");
+    wait_inside(fixture, 1);
+    assert_int_equal(queue_statistics(fixture->queue).n_ready, 1);
+}
+
 static void
 test_delayed(void **state)
 {
@@ -452,6 +480,7 @@ main(void)
         queue_test(test_queued_once),
         queue_test(test_added_while_running_runs_again),
         queue_test(test_names_run_side_by_side),
+        queue_test(test_workers),
         queue_test(test_delayed),
         queue_test(test_requeue_after),
         queue_test(test_failure_waits),

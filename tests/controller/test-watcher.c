@@ -372,6 +372,19 @@ test_settles(void **state)
     assert_true(g_get_monotonic_time() - begin >= 40000);
 }
 
+/* As a new configuration says: from the next event on. */
+static void
+test_other_settle_time(void **state)
+{
+    Fixture *fixture = *state;
+
+    make_directory(fixture, "d");
+    watch(fixture, "d", G_GINT64_CONSTANT(3600000000));
+    watcher_set_settle(fixture->watcher, 1000);
+    overwrite(fixture, "d/a.xml");
+    assert_within(10, fixture->n_changed > 0);
+}
+
 /* A directory that is never quiet is read all the same. */
 static void
 test_cap(void **state)
@@ -496,6 +509,7 @@ main(void)
         watcher_test(test_switched_data),
         watcher_test(test_linked_directories),
         watcher_test(test_settles),
+        watcher_test(test_other_settle_time),
         watcher_test(test_cap),
         watcher_test(test_overflow),
         watcher_test(test_hint),
