@@ -215,9 +215,9 @@ pin_machine(Subject *subject)
 
 /* Asked once more here: a state that was put back from a copy knows of starts, and not of this. */
 static bool
-check_no_stray(const char *uuid, GError **error)
+check_no_stray(const char *uuid, const char *run_directory, GError **error)
 {
-    g_autoptr(ProcessRecord) stray = stray_find(uuid, NULL);
+    g_autoptr(ProcessRecord) stray = stray_find(uuid, run_directory, NULL);
 
     if (!stray)
         return true;
@@ -243,8 +243,9 @@ launch_domain(Subject *subject, const Site *site, GError **error)
                         .uuid = subject->desired->uuid };
 
     if (!launch_check_run_directory(subject->run_directory, error) ||
-        !check_no_stray(subject->desired->uuid, error) || !subject_probe(subject, site, error) ||
-        !check_launchable(subject->desired, error) || !nvram_provide(subject->desired, error))
+        !check_no_stray(subject->desired->uuid, subject->run_directory, error) ||
+        !subject_probe(subject, site, error) || !check_launchable(subject->desired, error) ||
+        !nvram_provide(subject->desired, error))
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired);

@@ -316,7 +316,8 @@ static void
 adopt_stray(Subject *subject, const Site *site, gint64 timeout)
 {
     g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
-    g_autoptr(ProcessRecord) record = stray_find(subject->desired->uuid, log);
+    g_autoptr(ProcessRecord) record =
+        stray_find(subject->desired->uuid, subject->run_directory, log);
     ProcessState state;
 
     if (!record || !process_adopt_record(record, &state, &subject->process, NULL) ||

@@ -5,11 +5,11 @@
  * process is still there and still writes to its disks, and a second one beside it would destroy
  * them. What is left is /proc:
  *
- *     of this user | "-uuid UUID" | "virtkeep-TOKEN-control" | not claimed
+ *     of this user | "-uuid UUID" | "virtkeep-TOKEN-control" | launched in this RUN
  *
- * Claimed is a QEMU whose own run directory names it: someone runs two virtkeeps with two run
- * directories, and each looks after its own. Which directory that is the kernel remembers after it
- * was removed: the control monitor's socket was bound there.
+ * Where it was launched the kernel remembers, also after the directory was removed: the control
+ * monitor's socket was bound there. Another RUN is another virtkeep's (a test's, a tenant's), which
+ * may well have a domain of this name, and so of this uuid, since that is derived from it.
  *
  * What is found becomes a record as launch would have written it, and goes the way of every record
  * from there: a pidfd, the start time, the token, and the monitor if it can be reached.
@@ -111,13 +111,25 @@ bound_path(pid_t pid, guint fd)
 }
 
 static bool
-is_claimed(const ProcessRecord *record, guint control_fd)
+is_same_place(const char *a, const char *b)
+{
+    struct stat first, second;
+
+    return !strcmp(a, b) || (stat(a, &first) == 0 && stat(b, &second) == 0 &&
+                             first.st_dev == second.st_dev && first.st_ino == second.st_ino);
+}
+
+/* Whether RUN is the one above @run_directory, RUN/NAME, which may be gone. A process that does not
+ * say where its monitor is may be anyone's, so also ours. */
+static bool
+is_of_this_run(const ProcessRecord *record, guint control_fd, const char *run_directory)
 {
     g_autofree char *path = bound_path(record->pid, control_fd);
     g_autofree char *directory = path ? g_path_get_dirname(path) : NULL;
-    g_autoptr(ProcessRecord) claim = directory ? process_record_read(directory, NULL, NULL) : NULL;
+    g_autofree char *run = path ? g_path_get_dirname(directory) : NULL;
+    g_autofree char *our_run = g_path_get_dirname(run_directory);
 
-    return claim && claim->pid == record->pid && !g_strcmp0(claim->token, record->token);
+    return !path || is_same_place(run, our_run);
 }
 
 static bool
@@ -130,7 +142,7 @@ is_of_this_user(const char *pid_text)
 }
 
 ProcessRecord *
-stray_find(const char *uuid, const char *log_path)
+stray_find(const char *uuid, const char *run_directory, const char *log_path)
 {
     g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
     const char *name;
@@ -142,7 +154,7 @@ stray_find(const char *uuid, const char *log_path)
         if (!g_ascii_isdigit(*name) || !is_of_this_user(name))
             continue;
         record = record_of((pid_t) g_ascii_strtoll(name, NULL, 10), uuid, &control_fd);
-        if (!record || is_claimed(record, control_fd))
+        if (!record || !is_of_this_run(record, control_fd, run_directory))
             continue;
         record->log_path = g_strdup(log_path);
         return g_steal_pointer(&record);

@@ -142,15 +142,20 @@ test_both(void **state)
     assert_true(qemu_is(scratch, "lost", identity));
 }
 
-/* The QEMU of a second virtkeep with directories of its own is that one's, whatever its uuid. */
+/* The QEMU of a second virtkeep with directories of its own is that one's, whatever its uuid, and
+ * however much of it is lost. */
 static void
 test_neighbour(void **state)
 {
+    g_autofree char *directory = scratch_path(scratch, "run/lost");
+    g_autofree char *elsewhere = scratch_path(scratch, "elsewhere");
     g_autoptr(Scratch) other = scratch_new();
 
+    assert_int_equal(g_rename(directory, elsewhere), 0);
     domain_file_write(other, &(DomainFile){ .name = "lost" });
     g_free(virtkeep_expect(other, 60, 0, "apply"));
     assert_int_equal(qemus_count(other, "lost"), 1);
+    assert_int_equal(g_rename(elsewhere, directory), 0);
     assert_true(qemu_is(scratch, "lost", identity));
 }
 
