@@ -38,6 +38,7 @@ config_clear(gpointer data)
     g_free(config->state);
     g_free(config->run);
     g_free(config->log);
+    g_free(config->cgroup);
     schema_clear(&policy_schema, &config->policy);
     g_clear_pointer(&config->overrides, g_ptr_array_unref);
     g_clear_pointer(&config->networks, g_ptr_array_unref);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <glib/gstdio.h>
 
 #include "model/json.h"
 
@@ -130,15 +131,22 @@ test_pinned_and_plugged(void **state)
 }
 
 static void
-test_confined(void **state)
+make_cgroup(void)
 {
-    g_autofree char *parent = scratch_path(scratch, "cgroup"), *identity = NULL;
-    g_autofree char *processes = NULL, *limit = NULL, *pid = NULL;
+    g_autofree char *parent = scratch_path(scratch, "cgroup");
 
     g_free(scratch_write(scratch, "cgroup/cgroup.controllers", "cpu io memory\n"));
     g_free(scratch_write(scratch, "cgroup/cgroup.subtree_control", "memory\n"));
     g_free(scratch_write(scratch, "cgroup/cgroup.procs", "1\n"));
     set_cgroup(parent);
+}
+
+static void
+test_confined(void **state)
+{
+    g_autofree char *processes = NULL, *limit = NULL, *pid = NULL, *identity = NULL;
+
+    make_cgroup();
     write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     identity = qemu_identity(scratch, "tuned");
@@ -150,6 +158,28 @@ test_confined(void **state)
     /* What runs is left alone when the host can't any more. */
     set_cgroup("/nowhere");
     g_free(virtkeep_expect(scratch, 20, 0, "plan", "--exit-code"));
+}
+
+/* A limit that can't be set is a domain that doesn't run: not even for a moment, and with nothing
+ * left of the attempt. */
+static void
+test_never_unconfined(void **state)
+{
+    g_autofree char *in_the_way = NULL, *run = NULL;
+    g_autoptr(CommandResult) applied = NULL;
+
+    make_cgroup();
+    in_the_way = scratch_write(scratch, "cgroup/guest-tuned", "no directory\n");
+    write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
+    applied = virtkeep_run(scratch, 60, "apply");
+    assert_int_not_equal(applied->status, 0);
+    assert_non_null(strstr(applied->err, "guest-tuned: Not a directory"));
+    assert_int_equal(qemus_count(scratch, "tuned"), 0);
+    run = scratch_path(scratch, "run/tuned/process.json");
+    assert_false(g_file_test(run, G_FILE_TEST_EXISTS));
+    assert_int_equal(g_unlink(in_the_way), 0);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_int_equal(qemus_count(scratch, "tuned"), 1);
 }
 
 static int
@@ -171,9 +201,9 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_missing_cpu), TEST(test_missing_node),   TEST(test_priority),
-        TEST(test_no_cgroup),   TEST(test_vcpus_with_gap), TEST(test_pinned_and_plugged),
-        TEST(test_confined),
+        TEST(test_missing_cpu), TEST(test_missing_node),     TEST(test_priority),
+        TEST(test_no_cgroup),   TEST(test_vcpus_with_gap),   TEST(test_pinned_and_plugged),
+        TEST(test_confined),    TEST(test_never_unconfined),
     };
 
     return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
