@@ -173,7 +173,9 @@ take_event(Watcher *watcher, const struct inotify_event *event)
 {
     const Place *place = g_hash_table_lookup(watcher->places, GINT_TO_POINTER(event->wd));
 
-    watcher->statistics.n_events++;
+    /* What strangers do beside a directory above the tree (/tmp, say) is not counted. */
+    if (!place || place->is_tree || is_relevant(place, event))
+        watcher->statistics.n_events++;
     if (event->mask & IN_Q_OVERFLOW) {
         watcher->statistics.n_overflows++;
         watcher_hint(watcher);
