@@ -104,29 +104,10 @@ list_companions(const Site *site, const Subject *subject, const Domain *domain, 
     return companions;
 }
 
-static char *
-errors_text(const Diagnostics *diagnostics)
+void
+companions_check(const Site *site, const Subject *subject, Diagnostics *diagnostics)
 {
-    g_autoptr(GString) text = g_string_new(NULL);
-
-    for (guint i = 0; i < diagnostics->items->len; i++) {
-        const Diagnostic *diagnostic = diagnostics->items->pdata[i];
-        g_autofree char *line = diagnostic_format(diagnostics, diagnostic);
-
-        if (diagnostic->severity == SEVERITY_ERROR)
-            g_string_append_printf(text, "%s%s", text->len ? "; " : "", line);
-    }
-    return text->len ? g_strdup(text->str) : NULL;
-}
-
-char *
-companions_missing(const Site *site, const Subject *subject)
-{
-    g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
-    g_autoptr(GPtrArray) companions =
-        list_companions(site, subject, subject->desired, true, diagnostics);
-
-    return errors_text(diagnostics);
+    g_ptr_array_unref(list_companions(site, subject, subject->desired, true, diagnostics));
 }
 
 /* ---- noting ---- */
@@ -244,7 +225,7 @@ companions_start(Subject *subject, const Site *site, const Domain *domain, GErro
 {
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
     g_autoptr(GPtrArray) companions = list_companions(site, subject, domain, true, diagnostics);
-    g_autofree char *missing = errors_text(diagnostics);
+    g_autofree char *missing = diagnostics_errors(diagnostics);
     bool is_good = true;
 
     if (missing) {

@@ -14,9 +14,9 @@ GPtrArray *companions_gather(const Site *site, const char *name, const char *run
                              GError **error);
 /* One sentence on those that have ended though their QEMU runs; NULL: all is well. */
 char *companions_failure(const GPtrArray *records);
-/* What @desired needs of the host to be started and is not there, or can't be done: each with the
- * file's line. NULL: nothing is missing. */
-char *companions_missing(const Site *site, const Subject *subject);
+/* Refuses what the subject's desired domain needs of the host to be started and is not there, or
+ * can't be done: each with the file's line. */
+void companions_check(const Site *site, const Subject *subject, Diagnostics *diagnostics);
 
 /* Starts those that @domain needs, in place of whatever an earlier start left. False: none of them
  * is left. */

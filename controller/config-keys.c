@@ -122,7 +122,11 @@ const ConfigKey config_keys[] = {
       .type = KEY_NETWORKS,
       KEY(networks),
       .fallback = "{ default: { bridge: virbr0 } }",
-      .doc = "What `<source network='NAME'/>` means: a mapping from names to `bridge: NAME`." },
+      .doc = "What `<source network='NAME'/>` means: a mapping from names to one of "
+             "`bridge: LINK` (with `create: true` the bridge is made when it is not there, and "
+             "removed with its last port), `direct: LINK` (macvtap, with `mode: vepa`, the "
+             "default, `bridge`, `private` or `passthrough`), or `user: true` (QEMU's user "
+             "networking)." },
     { .path = "pools",
       .type = KEY_POOLS,
       KEY(pools),

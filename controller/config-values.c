@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "model/interface.h"
 #include "model/quantity.h"
 #include "qemu/companion.h"
 
@@ -38,7 +39,8 @@ config_network_free(gpointer data)
     ConfigNetwork *network = data;
 
     g_free(network->name);
-    g_free(network->bridge);
+    g_free(network->to.bridge);
+    g_free(network->to.direct);
     g_free(network);
 }
 
@@ -328,32 +330,83 @@ is_interface_name(const char *name)
            strcmp(name, "..");
 }
 
+static bool
+read_switch(ConfigContext *context, const YamlNode *node, const char *name)
+{
+    const char *text = scalar_text(context, node, name);
+
+    if (text && strcmp(text, "true") && strcmp(text, "false"))
+        mistake(context, node->at, "bad-value", "'%s': expected true or false", name);
+    return !g_strcmp0(text, "true");
+}
+
+static void
+read_link_name(ConfigContext *context, const YamlNode *node, char **member)
+{
+    const char *text = scalar_text(context, node, node->key);
+
+    if (text && !is_interface_name(text))
+        mistake(context, node->at, "bad-value", "'%s': '%s' can't be the name of an interface",
+                node->key, text);
+    g_free(*member);
+    *member = g_strdup(text);
+}
+
+static void
+read_network_mode(ConfigContext *context, const YamlNode *node, HostNetwork *to)
+{
+    const char *text = scalar_text(context, node, node->key);
+    g_autofree char *allowed = g_strjoinv(", ", (char **) macvtap_mode_names + 1);
+
+    to->mode = text ? enum_value(macvtap_mode_names, text) : 0;
+    if (text && !to->mode)
+        mistake(context, node->at, "bad-value", "'mode': '%s' is none of %s", text, allowed);
+}
+
+static void
+read_network_key(ConfigContext *context, HostNetwork *to, const YamlNode *node)
+{
+    if (!strcmp(node->key, "bridge"))
+        read_link_name(context, node, &to->bridge);
+    else if (!strcmp(node->key, "create"))
+        to->is_made = read_switch(context, node, node->key);
+    else if (!strcmp(node->key, "direct"))
+        read_link_name(context, node, &to->direct);
+    else if (!strcmp(node->key, "mode"))
+        read_network_mode(context, node, to);
+    else if (!strcmp(node->key, "user"))
+        to->is_user = read_switch(context, node, node->key);
+    else
+        mistake(context, node->key_at, "unknown-key",
+                "unknown key '%s'; here may stand bridge, create, direct, mode, user", node->key);
+}
+
 static void
 set_network(ConfigContext *context, GPtrArray *list, const YamlNode *node)
 {
     ConfigNetwork *network = g_new0(ConfigNetwork, 1);
-    const char *bridge = NULL;
+    const YamlNode *create = find_child(node, "create"), *mode = find_child(node, "mode");
+    guint n_errors = context->diagnostics->n_errors, n_kinds;
 
     network->name = g_strdup(node->key);
     g_ptr_array_add(list, network);
     if (!config_expect(context, node, YAML_MAPPING, node->key))
         return;
-    for (guint i = 0; i < n_children(node); i++) {
-        const YamlNode *child = node->children->pdata[i];
-
-        if (!strcmp(child->key, "bridge")) {
-            bridge = scalar_text(context, child, "bridge");
-            if (bridge && !is_interface_name(bridge))
-                mistake(context, child->at, "bad-value",
-                        "'bridge': '%s' can't be the name of an interface", bridge);
-        } else {
-            mistake(context, child->key_at, "unknown-key",
-                    "unknown key '%s'; here may stand bridge", child->key);
-        }
-    }
-    if (!find_child(node, "bridge"))
-        mistake(context, node->key_at, "missing-key", "network '%s' has no 'bridge'", node->key);
-    network->bridge = g_strdup(bridge);
+    for (guint i = 0; i < n_children(node); i++)
+        read_network_key(context, &network->to, node->children->pdata[i]);
+    if (context->diagnostics->n_errors > n_errors)
+        return;
+    n_kinds = (network->to.bridge != NULL) + (network->to.direct != NULL) + network->to.is_user;
+    if (!n_kinds)
+        mistake(context, node->key_at, "missing-key",
+                "network '%s' has no 'bridge', no 'direct', and not 'user: true'", node->key);
+    if (n_kinds > 1)
+        mistake(context, node->key_at, "bad-value",
+                "network '%s' can be one of 'bridge', 'direct' and 'user: true' only", node->key);
+    if (create && !network->to.bridge)
+        mistake(context, create->key_at, "bad-value", "'create' is for a 'bridge'");
+    if (mode && !network->to.direct)
+        mistake(context, mode->key_at, "bad-value", "'mode' is for a 'direct' network");
 }
 
 static void
@@ -435,14 +488,7 @@ set_root_policy(ConfigContext *context, const ConfigKey *row, Config *config, co
 static void
 set_switch(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
 {
-    const char *text = scalar_text(context, node, row->path);
-
-    if (!text)
-        return;
-    if (strcmp(text, "true") && strcmp(text, "false"))
-        mistake(context, node->at, "bad-value", "'%s': expected true or false", row->path);
-    else
-        config_member(config, row, gboolean) = !strcmp(text, "true");
+    config_member(config, row, gboolean) = read_switch(context, node, row->path);
 }
 
 const ConfigSetter config_setters[] = {

@@ -201,14 +201,14 @@ config_policy(const Config *config, const char *domain_name, const PolicyOverrid
     return policy;
 }
 
-const char *
-config_network_bridge(const Config *config, const char *name)
+const HostNetwork *
+config_network(const Config *config, const char *name)
 {
     for (guint i = 0; i < config->networks->len; i++) {
         const ConfigNetwork *network = config->networks->pdata[i];
 
         if (!strcmp(network->name, name))
-            return network->bridge;
+            return &network->to;
     }
     return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "model/diagnostic.h"
 #include "model/policy.h"
+#include "qemu/host-facts.h"
 
 /*
  * Config: virtkeep.yaml with its defaults filled in and the command line's paths put over it.
@@ -21,7 +22,7 @@ typedef struct ConfigOverride {
 
 typedef struct ConfigNetwork {
     char *name;
-    char *bridge;
+    HostNetwork to;
 } ConfigNetwork;
 
 typedef struct ConfigPool {
@@ -82,8 +83,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Config, config_unref)
 Policy config_policy(const Config *config, const char *domain_name,
                      const PolicyOverrides *metadata);
 /* NULL when there is no such. */
-const char *config_network_bridge(const Config *config, const char *network);
 const char *config_helper_path(const Config *config, const char *program);
+const HostNetwork *config_network(const Config *config, const char *name);
 const char *config_pool_path(const Config *config, const char *pool);
 bool config_allows_emulator(const Config *config, const char *path);
 /* The configuration's share of memory for guests, given the host's MemTotal; bytes. */

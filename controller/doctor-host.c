@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "model/quantity.h"
+#include "qemu/link.h"
 
 #define THP_DIRECTORY "/sys/kernel/mm/transparent_hugepage"
 #define NODE_DIRECTORY "/sys/devices/system/node"
@@ -205,20 +206,32 @@ check_limits(Findings *findings)
 /* ---- networks ---- */
 
 static void
+check_network(const ConfigNetwork *network, Findings *findings)
+{
+    const HostNetwork *to = &network->to;
+    const char *name = to->bridge ? to->bridge : to->direct;
+    g_autoptr(Link) link = name ? link_find(name, NULL) : NULL;
+
+    if (to->is_user)
+        findings_add(findings, FINDING_OK, "network", NULL, "%s: user networking", network->name);
+    else if (to->bridge && (link ? link_is_bridge(link) : to->is_made))
+        findings_add(findings, FINDING_OK, "network", NULL, "%s: bridge %s%s", network->name, name,
+                     link ? "" : ", made when it is needed");
+    else if (to->direct && link)
+        findings_add(findings, FINDING_OK, "network", NULL, "%s: macvtap on %s", network->name,
+                     name);
+    else
+        findings_add(findings, FINDING_WARN, "network",
+                     to->bridge ? "create the bridge, or change 'networks' in virtkeep.yaml"
+                                : "change 'networks' in virtkeep.yaml",
+                     "%s: there is no %s %s", network->name, to->bridge ? "bridge" : "link", name);
+}
+
+static void
 check_networks(const Config *config, Findings *findings)
 {
-    for (guint i = 0; i < config->networks->len; i++) {
-        const ConfigNetwork *network = config->networks->pdata[i];
-        g_autofree char *path = g_build_filename("/sys/class/net", network->bridge, "bridge", NULL);
-
-        if (g_file_test(path, G_FILE_TEST_IS_DIR))
-            findings_add(findings, FINDING_OK, "network", NULL, "%s: bridge %s", network->name,
-                         network->bridge);
-        else
-            findings_add(findings, FINDING_WARN, "network",
-                         "create the bridge, or change 'networks' in virtkeep.yaml",
-                         "%s: there is no bridge %s", network->name, network->bridge);
-    }
+    for (guint i = 0; i < config->networks->len; i++)
+        check_network(config->networks->pdata[i], findings);
 }
 
 void

@@ -23,6 +23,7 @@
 #include "controller/command-facts.h"
 #include "controller/companions.h"
 #include "controller/graphics-ports.h"
+#include "controller/links.h"
 #include "controller/nvram.h"
 #include "controller/tuning.h"
 #include "model/launch-security.h"
@@ -117,16 +118,18 @@ check_launchable(const Domain *domain, GError **error)
 
 /* NULL with @error. Free both with g_strfreev(). */
 static char **
-build_argv(Subject *subject, const Site *site, const Domain *domain, char ***ret_environment,
-           GError **error)
+build_argv(Subject *subject, const Site *site, const Domain *domain, const Links *links,
+           char ***ret_environment, GError **error)
 {
     g_autoptr(CommandFacts) facts =
         command_facts_new(site, domain, subject->emulator, subject->run_directory);
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
-    g_autoptr(CommandLine) line =
-        command_line_build(domain, subject->capabilities, &facts->host, subject->input.positions,
-                           diagnostics);
+    g_autoptr(CommandLine) line = NULL;
 
+    facts->host.links = (const HostLink *) (const void *) links->links->data;
+    facts->host.n_links = links->links->len;
+    line = command_line_build(domain, subject->capabilities, &facts->host, subject->input.positions,
+                              diagnostics);
     if (!line) {
         const Diagnostic *first = diagnostics_first_error(diagnostics);
         g_autofree char *text =
@@ -236,6 +239,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     g_autoptr(Domain) placed = NULL;
     g_auto(GStrv) argv = NULL, environment = NULL;
     g_autoptr(Launch) launch = NULL;
+    g_autoptr(Links) links = NULL;
     LaunchSpec spec = { .name = subject->name,
                         .run_directory = subject->run_directory,
                         .log_path = log,
@@ -249,14 +253,18 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired);
-    argv = build_argv(subject, site, placed, &environment, error);
+    links = links_make(site, subject, placed, error);
+    argv = links ? build_argv(subject, site, placed, links, &environment, error) : NULL;
     if (!argv)
         return false;
+    spec.fds = (const LaunchFd *) (const void *) links->fds->data;
+    spec.n_fds = links->fds->len;
     spec.argv = (const char *const *) argv;
     spec.environment = (const char *const *) environment;
     if (!companions_start(subject, site, placed, error))
         return false;
     launch = tuning_prepare(subject->desired, &spec, error);
+    g_clear_pointer(&links, links_free); /* the taps are the child's from here on */
     if (!launch) {
         (void) companions_end(subject, site, NULL);
         return false;
@@ -282,7 +290,10 @@ launch_domain(Subject *subject, const Site *site, GError **error)
 static EffectOutcome
 run_start(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
-    return launch_domain(subject, site, error) ? EFFECT_DONE : EFFECT_FAILED;
+    if (launch_domain(subject, site, error))
+        return EFFECT_DONE;
+    (void) links_sweep(subject, NULL); /* or by the next pass */
+    return EFFECT_FAILED;
 }
 
 /* ---- the others ---- */
@@ -342,7 +353,7 @@ run_end(Subject *subject, const Site *site, const PlanAction *action, GError **e
     tuning_release(subject->name, site->config);
     if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
                                g_get_real_time(), error) ||
-        !companions_end(subject, site, error) ||
+        !companions_end(subject, site, error) || !links_sweep(subject, error) ||
         !run_directory_clear(subject->run_directory, error))
         return EFFECT_FAILED;
     g_clear_pointer(&subject->applied, domain_free);
@@ -448,7 +459,7 @@ effect_note_exit(Subject *subject, const Site *site, GError **error)
     subject->input.shutdown_purpose = NULL;
     subject->input.last_exit = last_exit;
     tuning_release(subject->name, site->config);
-    return companions_end(subject, site, error) &&
+    return companions_end(subject, site, error) && links_sweep(subject, error) &&
            run_directory_clear(subject->run_directory, error);
 }
 

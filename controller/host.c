@@ -17,6 +17,7 @@
 
 #include "controller/host-devices.h"
 #include "model/firmware.h"
+#include "qemu/host-link.h"
 #include "qemu/process.h"
 
 #define THP_PATH "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size"
@@ -204,6 +205,7 @@ host_new(void)
     (void) process_start_time(getpid(), &host->start_time);
     host->page_size = sysconf(_SC_PAGESIZE);
     host->default_huge_page = read_default_huge_page();
+    host->can_make_links = host_links_are_permitted();
     find_huge_pages(host);
     find_firmware(host);
     host->sysinfo = read_sysinfo();
@@ -237,6 +239,7 @@ host_facts(const Host *host, const char *run_directory, const char *memory_direc
         .user = geteuid(),
         .group = getegid(),
         .sysinfo = host->sysinfo,
+        .can_make_links = host->can_make_links,
         .now = now,
     };
 }
@@ -247,10 +250,10 @@ find_pool(gconstpointer pools, const char *name)
     return config_pool_path(pools, name);
 }
 
-static const char *
+static const HostNetwork *
 find_network(gconstpointer networks, const char *name)
 {
-    return config_network_bridge(networks, name);
+    return config_network(networks, name);
 }
 
 static const char *

@@ -16,6 +16,7 @@ typedef struct Host {
     gint64 pid;         /* this process, as the journal's owner */
     guint64 start_time; /* clock ticks since boot */
     guint64 page_size, default_huge_page;
+    gboolean can_make_links; /* CAP_NET_ADMIN */
     GPtrArray *firmware; /* FirmwareImage: by descriptor, then well-known */
     GArray *huge_pages; /* HugePageMount, paths owned */
     char *sysfs;        /* "/sys" */

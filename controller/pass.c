@@ -14,6 +14,7 @@
 #include "controller/companions.h"
 #include "controller/device-effect.h"
 #include "controller/effect.h"
+#include "controller/links.h"
 #include "controller/lock.h"
 #include "controller/memory-move.h"
 #include "reconcile/backoff.h"
@@ -155,7 +156,7 @@ settle_process(Subject *subject, const Site *site, GError **error)
     case PROCESS_GONE:
         if (known)
             return effect_note_exit(subject, site, error);
-        return companions_end(subject, site, error) &&
+        return companions_end(subject, site, error) && links_sweep(subject, error) &&
                run_directory_clear(subject->run_directory, error);
     case PROCESS_FOREIGN:
         return true; /* said by the observation: unreachable */

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "controller/companions.h"
+#include "controller/links.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
 #include "qemu/launch.h"
@@ -465,10 +466,21 @@ find_companions(Subject *subject, const Site *site)
     subject->companions = companions_gather(site, subject->name, subject->run_directory, NULL);
     if (subject->companions && is_alive)
         subject->companion_failure = companions_failure(subject->companions);
-    if (subject->desired && subject->entry) {
-        subject->input.positions = subject->positions;
-        subject->missing = companions_missing(site, subject);
-    }
+}
+
+/* What a start needs of this host and does not find. */
+static void
+find_missing(Subject *subject, const Site *site)
+{
+    g_autoptr(Diagnostics) diagnostics = NULL;
+
+    if (site->recording || !subject->desired || !subject->entry)
+        return;
+    diagnostics = diagnostics_new(subject->entry->file);
+    subject->input.positions = subject->positions;
+    companions_check(site, subject, diagnostics);
+    links_check(site, subject, diagnostics);
+    subject->missing = diagnostics_errors(diagnostics);
 }
 
 Subject *
@@ -499,6 +511,7 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     if (subject->is_record_lost && !subject->row && subject->applied)
         resolve_desired(subject, site); /* it keeps what the QEMU was given */
     find_companions(subject, site);
+    find_missing(subject, site);
     fill_input(subject, site);
     subject_observe(subject, site);
     return g_steal_pointer(&subject);

@@ -157,6 +157,21 @@ diagnostics_format(const Diagnostics *diagnostics)
     return g_string_free(text, FALSE);
 }
 
+char *
+diagnostics_errors(const Diagnostics *diagnostics)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (guint i = 0; i < diagnostics->items->len; i++) {
+        const Diagnostic *diagnostic = diagnostics->items->pdata[i];
+        g_autofree char *line = diagnostic_format(diagnostics, diagnostic);
+
+        if (diagnostic->severity == SEVERITY_ERROR)
+            g_string_append_printf(text, "%s%s", text->len ? "; " : "", line);
+    }
+    return text->len ? g_strdup(text->str) : NULL;
+}
+
 const Diagnostic *
 diagnostics_first_error(const Diagnostics *diagnostics)
 {

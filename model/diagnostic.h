@@ -54,5 +54,7 @@ void diagnostics_sort(Diagnostics *diagnostics);
 char *diagnostic_format(const Diagnostics *diagnostics, const Diagnostic *diagnostic);
 /* All lines, each ended by a newline; "" when there are none. Caller frees. */
 char *diagnostics_format(const Diagnostics *diagnostics);
+/* All errors in one line, "; " between them; NULL when there are none. Caller frees. */
+char *diagnostics_errors(const Diagnostics *diagnostics);
 /* The first error's line, for a one-line message; NULL when there is none. Borrowed. */
 const Diagnostic *diagnostics_first_error(const Diagnostics *diagnostics);

@@ -27,7 +27,7 @@ static const char *const driver_names[] = {
     [NET_DRIVER_VFIO] = "vfio",
     NULL,
 };
-static const char *const macvtap_names[] = {
+const char *const macvtap_mode_names[] = {
     [MACVTAP_VEPA] = "vepa",
     [MACVTAP_BRIDGE] = "bridge",
     [MACVTAP_PRIVATE] = "private",
@@ -53,6 +53,11 @@ static const char *const teaming_names[] = {
 };
 static const char *const family_names[] = { [IP_V4] = "ipv4", [IP_V6] = "ipv6", NULL };
 static const char *const transport_names[] = { NULL, "tcp", "udp", NULL };
+static const char *const native_names[] = {
+    [VLAN_NATIVE_TAGGED] = "tagged",
+    [VLAN_NATIVE_UNTAGGED] = "untagged",
+    NULL,
+};
 static const char *const tx_mode_names[] = { NULL, "iothread", "timer", NULL };
 
 static const Field ip_fields[] = {
@@ -100,6 +105,15 @@ static const Field port_forward_fields[] = {
     FIELD_LIST(PortForward, ranges, &range_schema, .path = "range", .doc = "Which ports; all."),
     FIELD_END,
 };
+static const Field vlan_tag_fields[] = {
+    FIELD_UINT(VlanTag, id, .path = "@id", .max = 4095, .is_required = true, .doc = "The VLAN."),
+    FIELD_ENUM(VlanTag, native_mode, native_names, .path = "@nativeMode",
+               .doc = "Whose traffic without tag is: `tagged` or `untagged` for the guest."),
+    FIELD_END,
+};
+static const Schema vlan_tag_schema = {
+    .element = "tag", .size = sizeof(VlanTag), .fields = vlan_tag_fields, .doc = "A VLAN tag."
+};
 static const Schema port_forward_schema = {
     .element = "portForward",
     .size = sizeof(PortForward),
@@ -132,8 +146,8 @@ static const Schema port_forward_schema = {
           .doc = "libvirt's note of the port." },                                                  \
         FIELD_STRING(Interface, source_dev, .path = "source/@dev", FOR(DEVICES),                   \
                      .doc = "The host's device."),                                                 \
-        FIELD_ENUM(Interface, source_mode, macvtap_names, .path = "source/@mode", FOR(DIRECT),     \
-                   .doc = "macvtap's mode; `vepa`."),                                              \
+        FIELD_ENUM(Interface, source_mode, macvtap_mode_names, .path = "source/@mode",             \
+                   FOR(DIRECT), .doc = "macvtap's mode; `vepa`."),                                 \
         FIELD_ENUM(Interface, vhost_user_mode, vhost_user_names, .path = "source/@mode",           \
                    FOR(VHOST_USER), .doc = "Whether QEMU listens (`server`)."),                    \
         FIELD_ENUM(Interface, source_type, source_type_names, .path = "source/@type",              \
@@ -238,7 +252,10 @@ static const Field interface_fields[] = {
     FIELD_STRING(Interface, teaming_persistent, .path = "teaming/@persistent",
                  .doc = "transient: alias of the persistent one."),
     FIELD_RAW(Interface, bandwidth, .path = "bandwidth", .doc = "Limits of its traffic."),
-    FIELD_RAW(Interface, vlan, .path = "vlan", .doc = "VLAN tags."),
+    FIELD_YES_NO(Interface, vlan_trunk, .path = "vlan/@trunk",
+                 .doc = "Whether the guest sees the tags; with several it does."),
+    FIELD_LIST(Interface, vlan_tags, &vlan_tag_schema, .path = "vlan/tag",
+               .doc = "bridge: a VLAN of its port; the bridge filters VLANs."),
     FIELD_RAW(Interface, virtual_port, .path = "virtualport", .doc = "Port of a virtual switch."),
     FIELD_YES_NO(Interface, is_isolated, .path = "port/@isolated",
                  .doc = "Kept apart from other isolated ports of its bridge."),
@@ -277,6 +294,18 @@ interface_has_tap(const Interface *interface)
 {
     return interface->type == INTERFACE_NETWORK || interface->type == INTERFACE_BRIDGE ||
            interface->type == INTERFACE_ETHERNET || interface->type == INTERFACE_DIRECT;
+}
+
+const char *
+interface_target(const Interface *interface)
+{
+    static const char *const reserved[] = { "vnet", "vif", "macvtap", "macvlan" };
+    const char *name = interface->target_dev;
+
+    for (guint i = 0; name && i < G_N_ELEMENTS(reserved); i++)
+        if (g_str_has_prefix(name, reserved[i]) && interface->managed != TRISTATE_OFF)
+            return NULL;
+    return name;
 }
 
 static bool
@@ -378,8 +407,32 @@ validate_host_side(const Validation *v, const Interface *interface)
     if (interface->backend_tap && !interface_has_tap(interface))
         validation_error(v, "backend/@tap", "interface-tap", "interfaces of type '%s' have no tap",
                          type_names[interface->type]);
-    if (interface->vlan && interface->type == INTERFACE_USER)
+}
+
+static void
+validate_vlan(const Validation *v, const Interface *interface)
+{
+    bool has_native = false;
+
+    if (list_length(interface->vlan_tags) && interface->type == INTERFACE_USER)
         validation_error(v, "vlan", "interface-vlan", "user networking has no VLANs");
+    if (interface->vlan_trunk && !list_length(interface->vlan_tags))
+        validation_error(v, "vlan", "interface-vlan", "<tag id='…'/> is missing");
+    if (interface->vlan_trunk == TRISTATE_OFF && list_length(interface->vlan_tags) > 1)
+        validation_error(v, "vlan/@trunk", "interface-vlan",
+                         "several tags need a trunk: trunk='yes'");
+    for (guint i = 0; i < list_length(interface->vlan_tags); i++) {
+        const VlanTag *tag = list_at(interface->vlan_tags, i, VlanTag);
+
+        if (!tag->native_mode)
+            continue;
+        if (interface->vlan_trunk == TRISTATE_OFF)
+            validation_error(v, "vlan/@trunk", "interface-vlan",
+                             "a native VLAN needs a trunk: trunk='yes'");
+        if (has_native)
+            validation_error(v, "vlan", "interface-vlan", "there can be only one native VLAN");
+        has_native = true;
+    }
 }
 
 static void
@@ -413,6 +466,7 @@ interface_validate(const Validation *v, gconstpointer item)
     validate_driver(v, interface);
     validate_source(v, interface);
     validate_host_side(v, interface);
+    validate_vlan(v, interface);
     validate_teaming(v, interface);
     if (!interface_is_virtio(interface) && interface->type != INTERFACE_HOSTDEV)
         validate_no_virtio_options(v, &interface->virtio);

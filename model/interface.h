@@ -49,6 +49,12 @@ typedef struct PortForward {
     GPtrArray *ranges; /* PortRange */
 } PortForward;
 
+typedef enum { VLAN_NATIVE_TAGGED = 1, VLAN_NATIVE_UNTAGGED } VlanNative;
+typedef struct VlanTag {
+    OptUint id;
+    int native_mode; /* VlanNative: the VLAN of traffic without tag */
+} VlanTag;
+
 typedef struct Interface {
     DeviceInfo info;
     VirtioOptions virtio;
@@ -85,13 +91,19 @@ typedef struct Interface {
     GPtrArray *ips, *host_ips;       /* InterfaceIp: the guest's, the tap's on the host */
     GPtrArray *routes, *host_routes; /* InterfaceRoute */
     GPtrArray *port_forwards;        /* PortForward */
-    /* Host set-up, as XML text. */
-    char *bandwidth, *vlan, *virtual_port;
+    int vlan_trunk;                  /* yes/no */
+    GPtrArray *vlan_tags;            /* VlanTag */
+    /* Host set-up that virtkeep doesn't do, as XML text. */
+    char *bandwidth, *virtual_port;
     int is_isolated; /* yes/no */
 } Interface;
 
 extern const DeviceKind interface_kind;
+extern const char *const macvtap_mode_names[]; /* by MacvtapMode */
 
 bool interface_is_virtio(const Interface *interface);
+/* The name that its host side was given; NULL where none was, or one of those that libvirt makes up
+ * and ignores when it reads them back ("vnet0", "macvtap3"). */
+const char *interface_target(const Interface *interface);
 /* Whether its host side is a tap (or macvtap) device of its own. */
 bool interface_has_tap(const Interface *interface);

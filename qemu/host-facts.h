@@ -2,6 +2,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdbool.h>
 
 #include "model/json.h"
 #include "model/sysinfo.h"
@@ -14,6 +15,23 @@ typedef struct HugePageMount {
     guint64 page_size; /* bytes */
     const char *path;  /* where a hugetlbfs with these pages is mounted */
 } HugePageMount;
+
+/* What a network of the configuration is: one of bridge, direct, user. */
+typedef struct HostNetwork {
+    char *bridge;
+    bool is_made; /* the bridge: made where it is not there */
+    char *direct; /* a link of the host to put macvtap devices on */
+    int mode;     /* MacvtapMode */
+    bool is_user; /* QEMU's user networking */
+} HostNetwork;
+
+/* Descriptors that QEMU has for one interface: @n_queues from @first on, then as many of vhost's
+ * where it has them. */
+typedef struct HostLink {
+    const char *alias; /* the interface's */
+    guint first, n_queues;
+    bool has_vhost;
+} HostLink;
 
 typedef struct HostFacts {
     const HugePageMount *huge_pages;
@@ -34,8 +52,8 @@ typedef struct HostFacts {
     /* The path of a storage pool; NULL: there is no such pool. NULL function: there are none. */
     const char *(*find_pool)(gconstpointer pools, const char *name);
     gconstpointer pools;
-    /* The bridge of a network; NULL: there is no such network. NULL function: there are none. */
-    const char *(*find_network)(gconstpointer networks, const char *name);
+    /* NULL: there is no such network. NULL function: there are none. */
+    const HostNetwork *(*find_network)(gconstpointer networks, const char *name);
     gconstpointer networks;
     /* The generic device of a SCSI unit ("/dev/sg3"); NULL: there is no such unit. Caller frees.
      * NULL function: the command line is for show. */
@@ -47,6 +65,10 @@ typedef struct HostFacts {
     gconstpointer helpers;
     const char *tpm_directory; /* where emulated TPMs keep their state, one directory a uuid */
     guint user, group;         /* whose processes they are: ours */
+    gboolean
+        can_make_links; /* taps and the like can be made here; otherwise the bridge helper does */
+    const HostLink *links; /* what was opened for the interfaces; NULL = nothing */
+    guint n_links;
     /* The command line is shown, not run: what launch would pass as descriptors or find on the host
      * has a placeholder. */
     gboolean is_for_show;

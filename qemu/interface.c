@@ -2,10 +2,11 @@
 /*
  * Network interfaces: the card in the guest, and what its cable is plugged into.
  *
- * A bridge is reached through qemu-bridge-helper, which QEMU runs by itself and which needs no
- * privilege of ours (its ACL, /etc/qemu/bridge.conf, says who may join what). What needs a tap
- * that is made beforehand (several queues, macvtap, bandwidth, VLANs) is shown with descriptors in
- * its place (HostFacts.is_for_show) and refused where it would run: check_launch().
+ * What the cable is plugged into on this host is said by qemu/attachment.h, and made before QEMU by
+ * qemu/host-link.h: taps and macvtap devices come as descriptors. Where we may not make any, QEMU
+ * runs qemu-bridge-helper by itself, which needs no privilege of ours (its ACL,
+ * /etc/qemu/bridge.conf, says who may join what). Where the line is only shown, placeholders stand
+ * for descriptors.
  *
  * Whether the cable is in (<link state=…>) is no property of the command line: it is set over QMP
  * before the guest's first instruction (qemu/verbs.h).
@@ -14,59 +15,14 @@
 
 #include <string.h>
 
+#include "qemu/attachment.h"
 #include "qemu/device.h"
 #include "qemu/passt.h"
 #include "qemu/verbs.h"
 
 #define DEFAULT_MODEL "rtl8139" /* libvirt's, for a guest about which nothing is known */
 #define PASST_RECONNECT 5       /* s */
-#define FIRST_FD 3              /* placeholders */
-
-/* What the launch can't do yet, each named. */
-static void
-check_launch(const DeviceContext *context, const Interface *interface)
-{
-    const struct {
-        bool is_used;
-        const char *field, *why;
-    } needs[] = {
-        { interface->bandwidth, "bandwidth", "limits of traffic" },
-        { interface->vlan, "vlan", "VLAN tags" },
-        { interface->virtual_port, "virtualport", "ports of virtual switches" },
-        { interface->is_isolated == TRISTATE_ON, "port/@isolated", "isolated ports" },
-        { interface->type == INTERFACE_DIRECT, "@type", "macvtap devices" },
-        { interface->type == INTERFACE_ETHERNET && interface->managed != TRISTATE_OFF, "@type",
-          "tap devices of their own" },
-        { interface->script || interface->downscript, "script", "scripts" },
-        { interface_has_tap(interface) && interface->queues.value > 1, "driver/@queues",
-          "taps of several queues" },
-        { interface->backend_tap || interface->backend_vhost, "backend", "other tun devices" },
-        { interface->type == INTERFACE_HOSTDEV && interface->managed == TRISTATE_ON, "@managed",
-          "host devices bound to vfio-pci by itself" },
-        { interface->portgroup, "source/@portgroup", "port groups" },
-    };
-
-    for (guint i = 0; !context->facts->is_for_show && i < G_N_ELEMENTS(needs); i++)
-        if (needs[i].is_used)
-            validation_error(&context->at, needs[i].field, "not-launchable",
-                             "virtkeep does not set up %s yet", needs[i].why);
-}
-
-static const char *
-bridge_of(const DeviceContext *context, const Interface *interface)
-{
-    const HostFacts *facts = context->facts;
-    const char *bridge = interface->bridge;
-
-    if (interface->type != INTERFACE_NETWORK || !interface->network)
-        return bridge;
-    if (facts->find_network)
-        bridge = facts->find_network(facts->networks, interface->network);
-    if (!bridge && !facts->is_for_show)
-        validation_error(&context->at, "source/@network", "no-network",
-                         "the configuration has no network '%s'", interface->network);
-    return bridge;
-}
+#define SHOWN_FD 3              /* the first placeholder */
 
 /* "3", or "3:4:5" as fds. */
 static void
@@ -79,43 +35,65 @@ add_fds(Json *tree, const char *one, const char *several, guint first, guint n)
     json_set_string(tree, n > 1 ? several : one, text->str);
 }
 
-static bool
-wants_vhost(const Interface *interface, bool is_for_show)
-{
-    if (!interface_is_virtio(interface) || interface->driver_name == NET_DRIVER_QEMU)
-        return false;
-    return is_for_show || interface->driver_name == NET_DRIVER_VHOST;
-}
-
+/* For a tap whose descriptors nobody has opened: what QEMU can open by itself. */
 static void
-add_tap(const DeviceContext *context, const Interface *interface, Json *tree)
+add_unopened(const DeviceContext *context, const Interface *interface, const Attachment *attachment,
+             Json *tree)
 {
-    bool is_virtio = interface_is_virtio(interface);
-    guint n = is_virtio && interface->queues.value > 1 ? (guint) interface->queues.value : 1;
-    bool is_shown = context->facts->is_for_show;
-    bool has_vhost = wants_vhost(interface, is_shown);
-    const char *bridge = bridge_of(context, interface);
+    bool has_vhost = attachment->is_vhost_needed;
 
-    json_set_string(tree, "type", "tap");
-    if (is_shown) {
-        add_fds(tree, "fd", "fds", FIRST_FD, n);
-    } else if (interface->type == INTERFACE_ETHERNET) {
+    if (attachment->kind != ATTACHMENT_HELPER) {
         json_set_string(tree, "ifname", interface->target_dev);
         json_set_string(tree, "script", "no");
         json_set_string(tree, "downscript", "no");
     } else {
         if (!has_vhost && !interface->sndbuf.is_set)
             json_set_string(tree, "type", "bridge");
-        if (interface->target_dev)
+        if (attachment->target)
             validation_warning(&context->at, "target/@dev", "no-effect",
                                "the tap's name is chosen by qemu-bridge-helper");
-        json_set_string(tree, "br", bridge);
+        json_set_string(tree, "br", attachment->bridge);
         json_set_string(tree, "helper", context->facts->bridge_helper);
     }
     if (has_vhost)
         json_set_bool(tree, "vhost", true);
-    if (has_vhost && is_shown)
-        add_fds(tree, "vhostfd", "vhostfds", FIRST_FD + n, n);
+}
+
+/* What was opened for the interface; where the line is only shown, what would be. */
+static const HostLink *
+find_link(const DeviceContext *context, const Interface *interface, const Attachment *attachment,
+          HostLink *shown)
+{
+    const HostFacts *facts = context->facts;
+
+    if (facts->is_for_show) {
+        *shown = (HostLink){ .first = SHOWN_FD,
+                             .n_queues = attachment->n_queues,
+                             .has_vhost = attachment->vhost != NULL };
+        return shown;
+    }
+    for (guint i = 0; i < facts->n_links; i++)
+        if (!g_strcmp0(facts->links[i].alias, interface->info.alias))
+            return &facts->links[i];
+    return NULL;
+}
+
+static void
+add_tap(const DeviceContext *context, const Interface *interface, const Attachment *attachment,
+        Json *tree)
+{
+    HostLink shown;
+    const HostLink *link = find_link(context, interface, attachment, &shown);
+
+    json_set_string(tree, "type", "tap");
+    if (!link)
+        add_unopened(context, interface, attachment, tree);
+    else
+        add_fds(tree, "fd", "fds", link->first, link->n_queues);
+    if (link && link->has_vhost) {
+        json_set_bool(tree, "vhost", true);
+        add_fds(tree, "vhostfd", "vhostfds", link->first + link->n_queues, link->n_queues);
+    }
     device_tree_add_uint(tree, "sndbuf", &interface->sndbuf);
 }
 
@@ -189,11 +167,12 @@ static Json *
 netdev_tree(const DeviceContext *context, const Interface *interface)
 {
     g_autofree char *id = backend_name("host", &interface->info);
+    Attachment attachment = attachment_of(interface, context->facts);
     Json *tree = json_new_object();
 
     if (interface->type == INTERFACE_USER && interface->backend == NET_BACKEND_PASST) {
         add_passt(context, interface, tree);
-    } else if (interface->type == INTERFACE_USER) {
+    } else if (attachment.type == INTERFACE_USER) {
         add_user(interface, tree);
     } else if (interface->type == INTERFACE_VHOSTUSER) {
         add_vhost_user(interface, tree);
@@ -202,8 +181,8 @@ netdev_tree(const DeviceContext *context, const Interface *interface)
         json_set_string(tree, "vhostdev", interface->source_dev);
         if (interface->queues.value > 1)
             json_set_uint(tree, "queues", interface->queues.value);
-    } else if (interface_has_tap(interface)) {
-        add_tap(context, interface, tree);
+    } else if (attachment.kind != ATTACHMENT_NONE) {
+        add_tap(context, interface, &attachment, tree);
     } else {
         add_socket(interface, tree);
     }
@@ -247,7 +226,6 @@ interface_backends(const DeviceContext *context, gconstpointer device, GPtrArray
 {
     const Interface *interface = device;
 
-    check_launch(context, interface);
     if (interface->type == INTERFACE_HOSTDEV)
         return;
     if (interface->type == INTERFACE_VHOSTUSER)

@@ -5,7 +5,7 @@
  *     suspended? ── yes ─> none (Suspended)
  *     no file? ───────────> prune policy: none (Orphaned), or stop
  *     file bad? ──────────> blocked (Invalid): the domain stays as it last was
- *     no QEMU? ───────────> run-strategy: start, or none
+ *     no QEMU? ───────────> run-strategy: start, or none; blocked (Missing) where it can't start
  *     guest powered off, crashed? ─> reap, then by run-strategy, on_poweroff and on_crash
  *     halted? ────────────> stop
  *     differs? ───────────> live changes: update;  identity: blocked;

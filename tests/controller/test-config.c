@@ -17,6 +17,7 @@
 #include <glib/gstdio.h>
 
 #include "controller/config-document.h"
+#include "model/interface.h"
 #include "model/quantity.h"
 #include "tests/support/scratch.h"
 
@@ -72,8 +73,8 @@ test_defaults_of_root(void **state)
     assert_int_equal(config->qemu_overhead, 64 * MIB);
     assert_int_equal(config->max_prune, 25);
     assert_int_equal(config->max_restarts, 1);
-    assert_string_equal(config_network_bridge(config, "default"), "virbr0");
-    assert_null(config_network_bridge(config, "other"));
+    assert_string_equal(config_network(config, "default")->bridge, "virbr0");
+    assert_null(config_network(config, "other"));
     assert_string_equal(config_pool_path(config, "default"), "/var/lib/libvirt/images");
     assert_null(config_pool_path(config, "other"));
     assert_true(config_allows_emulator(config, "/usr/bin/qemu-system-x86_64"));
@@ -98,36 +99,38 @@ test_defaults_of_a_user(void **state)
 static void
 test_every_key(void **state)
 {
-    g_autoptr(Config) config = parse_good("domains: doms\n"
-                                          "state: /s/state.db\n"
-                                          "run: ../run\n"
-                                          "log: /l/./x\n"
-                                          "settle-time: 1s\n"
-                                          "resync: 1h\n"
-                                          "workers: 3\n"
-                                          "policy:\n"
-                                          "  run-strategy: halted\n"
-                                          "  restart-required: restart\n"
-                                          "  prune: destroy\n"
-                                          "  shutdown-timeout: 90s\n"
-                                          "  memory: { step: 8, stall-timeout: 2m,\n"
-                                          "            guest-reserve: 256MiB,\n"
-                                          "            shrink-unguarded: refuse }\n"
-                                          "overrides:\n"
-                                          "  - match: 'web-*'\n"
-                                          "    prune: shutdown\n"
-                                          "  - { match: '*', memory: { step: all } }\n"
-                                          "host:\n"
-                                          "  memory-budget: 8GiB\n"
-                                          "  memory-reserve: 512 MiB\n"
-                                          "  qemu-overhead: 0\n"
-                                          "guards:\n"
-                                          "  max-prune: 100%\n"
-                                          "  max-restarts: 4\n"
-                                          "networks: { lan: { bridge: br0 } }\n"
-                                          "pools: { fast: /ssd, rel: images }\n"
-                                          "helpers: { swtpm: bin/swtpm }\n"
-                                          "emulators: [ /opt/qemu, /usr/bin/qemu ]\n");
+    g_autoptr(Config) config =
+        parse_good("domains: doms\n"
+                   "state: /s/state.db\n"
+                   "run: ../run\n"
+                   "log: /l/./x\n"
+                   "settle-time: 1s\n"
+                   "resync: 1h\n"
+                   "workers: 3\n"
+                   "policy:\n"
+                   "  run-strategy: halted\n"
+                   "  restart-required: restart\n"
+                   "  prune: destroy\n"
+                   "  shutdown-timeout: 90s\n"
+                   "  memory: { step: 8, stall-timeout: 2m,\n"
+                   "            guest-reserve: 256MiB,\n"
+                   "            shrink-unguarded: refuse }\n"
+                   "overrides:\n"
+                   "  - match: 'web-*'\n"
+                   "    prune: shutdown\n"
+                   "  - { match: '*', memory: { step: all } }\n"
+                   "host:\n"
+                   "  memory-budget: 8GiB\n"
+                   "  memory-reserve: 512 MiB\n"
+                   "  qemu-overhead: 0\n"
+                   "guards:\n"
+                   "  max-prune: 100%\n"
+                   "  max-restarts: 4\n"
+                   "networks: { lan: { bridge: br0, create: true }, slow: { user: true },\n"
+                   "  up: { direct: eth0, mode: private } }\n"
+                   "pools: { fast: /ssd, rel: images }\n"
+                   "helpers: { swtpm: bin/swtpm }\n"
+                   "emulators: [ /opt/qemu, /usr/bin/qemu ]\n");
 
     assert_string_equal(config->domains, "/conf/doms");
     assert_string_equal(config->state, "/s/state.db");
@@ -150,8 +153,12 @@ test_every_key(void **state)
     assert_int_equal(config->qemu_overhead, 0);
     assert_int_equal(config->max_prune, 100);
     assert_int_equal(config->max_restarts, 4);
-    assert_string_equal(config_network_bridge(config, "lan"), "br0");
-    assert_null(config_network_bridge(config, "default"));
+    assert_string_equal(config_network(config, "lan")->bridge, "br0");
+    assert_true(config_network(config, "lan")->is_made);
+    assert_true(config_network(config, "slow")->is_user);
+    assert_string_equal(config_network(config, "up")->direct, "eth0");
+    assert_int_equal(config_network(config, "up")->mode, MACVTAP_PRIVATE);
+    assert_null(config_network(config, "default"));
     assert_string_equal(config_pool_path(config, "fast"), "/ssd");
     assert_string_equal(config_helper_path(config, "swtpm"), "/conf/bin/swtpm");
     assert_null(config_helper_path(config, "passt"));
@@ -256,8 +263,8 @@ test_unknown_keys(void **state)
                    "f.yaml:1:11: error: unknown key 'match'; here may stand run-strategy, "
                    "restart-required, prune, shutdown-timeout, memory [unknown-key]\n");
     assert_refused("networks: { a: { brigde: x, bridge: y } }\n",
-                   "f.yaml:1:18: error: unknown key 'brigde'; here may stand bridge "
-                   "[unknown-key]\n");
+                   "f.yaml:1:18: error: unknown key 'brigde'; here may stand bridge, create, "
+                   "direct, mode, user [unknown-key]\n");
 }
 
 static void
@@ -308,7 +315,20 @@ test_bad_values(void **state)
           "1:14: error: 'an override' must be a mapping, not a single value [bad-type]" },
         { "networks: { a: br0 }\n",
           "1:16: error: 'a' must be a mapping, not a single value [bad-type]" },
-        { "networks: { a: {} }\n", "1:13: error: network 'a' has no 'bridge' [missing-key]" },
+        { "networks: { a: {} }\n",
+          "1:13: error: network 'a' has no 'bridge', no 'direct', and not 'user: true' "
+          "[missing-key]" },
+        { "networks: { a: { bridge: b, direct: e } }\n",
+          "1:13: error: network 'a' can be one of 'bridge', 'direct' and 'user: true' only "
+          "[bad-value]" },
+        { "networks: { a: { direct: e, create: true } }\n",
+          "1:29: error: 'create' is for a 'bridge' [bad-value]" },
+        { "networks: { a: { bridge: b, mode: vepa } }\n",
+          "1:29: error: 'mode' is for a 'direct' network [bad-value]" },
+        { "networks: { a: { direct: e, mode: fast } }\n",
+          "1:35: error: 'mode': 'fast' is none of vepa, bridge, private, passthrough [bad-value]" },
+        { "networks: { a: { user: maybe } }\n",
+          "1:24: error: 'user': expected true or false [bad-value]" },
         { "networks: { a: { bridge: ../../x } }\n",
           "1:26: error: 'bridge': '../../x' can't be the name of an interface [bad-value]" },
         { "networks: { a: { bridge: abcdefghijklmnop } }\n",

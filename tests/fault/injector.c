@@ -15,6 +15,7 @@
  *     state       the write of a WAL frame that commits (frame header, bytes 4 to 7 not zero)
  *     QMP, child  send, and with `fail` the recv after it: the effect is there, the answer is lost
  *     processes   fork, pidfd_send_signal, bind
+ *     links       sendto of a netlink request that changes something
  *
  * Looks leave no trace, so they are counted apart, and alone, by `blind`: connect, the sending of
  * a mere question, and the receiving of its answer.
@@ -25,6 +26,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -260,6 +262,19 @@ recv(int fd, void *data, size_t size, int flags)
     if (sent != NOTHING && !is_kill && is_point(sent == LOOK, "recv", NULL, 0))
         return refuse(ECONNRESET);
     return REAL(recv)(fd, data, size, flags);
+}
+
+/* Of netlink only: asking for a link is a look. */
+ssize_t
+sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *to,
+       socklen_t length)
+{
+    const struct nlmsghdr *message = data;
+    bool is_netlink = to && to->sa_family == AF_NETLINK && size >= sizeof *message;
+
+    if (is_netlink && is_point(message->nlmsg_type == RTM_GETLINK, "netlink", NULL, 0))
+        return refuse(EIO);
+    return REAL(sendto)(fd, data, size, flags, to, length);
 }
 
 int

@@ -27,7 +27,13 @@ static gpointer bios_items[] = { &bios[0] }, system_items[] = { &system_[0] };
 static GPtrArray bios_list = { bios_items, 1 }, system_list = { system_items, 1 };
 static const Sysinfo sysinfo = { .bios = &bios_list, .system = &system_list };
 
+static const HostLink links[] = {
+    { .alias = "ua-one", .first = 10, .n_queues = 1 },
+    { .alias = "ua-two", .first = 11, .n_queues = 2, .has_vhost = true },
+};
 static const HostFacts facts = {
+    .links = links,
+    .n_links = G_N_ELEMENTS(links),
     .huge_pages = mounts,
     .n_huge_pages = 1,
     .default_huge_page = 2u << 20,

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "controller/subject.h"
+
+/*
+ * Links: what a domain's interfaces need of this host, looked at before a start, made for it, and
+ * removed after its QEMU (qemu/host-link.h).
+ */
+typedef struct Links {
+    GArray *fds;   /* LaunchFd, owned: for LaunchSpec */
+    GArray *links; /* HostLink: for HostFacts */
+} Links;
+
+/* Refuses what the interfaces of the subject's desired domain need of this host for a start and is
+ * not there, or can't be done: each with the file's line. */
+void links_check(const Site *site, const Subject *subject, Diagnostics *diagnostics);
+
+/* NULL with @error, which begins with FILE:LINE:COL where something is missing. What was made until
+ * then is removed by links_sweep(). @domain, whose aliases the result borrows, is desired. */
+Links *links_make(const Site *site, const Subject *subject, const Domain *domain, GError **error);
+/* Closes our descriptors; QEMU's stay open. */
+void links_free(Links *links);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Links, links_free)
+
+/* After the subject's QEMU: removes what outlives it. Harmless to do again. */
+bool links_sweep(const Subject *subject, GError **error);
