@@ -15,6 +15,7 @@
 #include "controller/device-effect.h"
 
 #include "controller/command-facts.h"
+#include "controller/links.h"
 #include "qemu/device.h"
 #include "qemu/domain-live.h"
 #include "qemu/hot-plug.h"
@@ -81,6 +82,8 @@ run_add(Subject *subject, const Site *site, const PlanAction *action, GError **e
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, refusal);
         return EFFECT_FAILED;
     }
+    if (!links_check_plug(site, subject, action->device_kind, action->after, error))
+        return EFFECT_FAILED;
     trees = build_trees(subject, site, subject->desired, action->device_kind, action->after, error);
     if (!trees || !hot_plug_add(subject->monitor, trees, error))
         return EFFECT_FAILED;

@@ -95,6 +95,23 @@ links_free(Links *links)
 }
 
 bool
+links_check_plug(const Site *site, const Subject *subject, const DeviceKind *kind,
+                 gconstpointer device, GError **error)
+{
+    HostFacts facts = facts_for(site, subject);
+    Attachment attachment;
+
+    if (kind != &interface_kind)
+        return true;
+    attachment = attachment_of(device, &facts);
+    if (attachment_needs_no_link(&attachment, device))
+        return true;
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                        "its link on the host is made only when the domain starts: restart it");
+    return false;
+}
+
+bool
 links_sweep(const Subject *subject, GError **error)
 {
     return host_links_sweep(subject->run_directory, error);

@@ -23,5 +23,10 @@ Links *links_make(const Site *site, const Subject *subject, const Domain *domain
 void links_free(Links *links);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Links, links_free)
 
+/* False with @error where @device is an interface that can't be plugged into a running guest: its
+ * link would have to be made, and passed to QEMU, which is done at a start only. */
+bool links_check_plug(const Site *site, const Subject *subject, const DeviceKind *kind,
+                      gconstpointer device, GError **error);
+
 /* After the subject's QEMU: removes what outlives it. Harmless to do again. */
 bool links_sweep(const Subject *subject, GError **error);

@@ -35,14 +35,15 @@ add_fds(Json *tree, const char *one, const char *several, guint first, guint n)
     json_set_string(tree, n > 1 ? several : one, text->str);
 }
 
-/* For a tap whose descriptors nobody has opened: what QEMU can open by itself. */
+/* For a tap whose descriptors nobody has opened: what QEMU can open by itself. (Also what is built
+ * only to know the ids by which it is removed.) */
 static void
 add_unopened(const DeviceContext *context, const Interface *interface, const Attachment *attachment,
              Json *tree)
 {
     bool has_vhost = attachment->is_vhost_needed;
 
-    if (attachment->kind != ATTACHMENT_HELPER) {
+    if (!attachment->bridge) {
         json_set_string(tree, "ifname", interface->target_dev);
         json_set_string(tree, "script", "no");
         json_set_string(tree, "downscript", "no");
