@@ -622,7 +622,8 @@ field_applies(const Schema *schema, const Field *field, gconstpointer item)
     if (field_condition_holds(field, item))
         return true;
     for (const Field *other = schema->fields; other->path; other++)
-        if (other != field && g_str_equal(other->path, field->path))
+        if (other != field && other->type != TYPE_NONE &&
+            (g_str_equal(other->path, field->path) || other->offset == field->offset))
             return false;
     return true;
 }

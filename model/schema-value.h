@@ -60,8 +60,9 @@ char *field_bounds_text(const Field *field);
 bool field_is_set(const Field *field, gconstpointer item);
 /* False when @field's condition (WHEN) does not hold in @item. */
 bool field_condition_holds(const Field *field, gconstpointer item);
-/* True unless the condition fails and another row of the same path is there to speak for it: two
- * rows may share path and member, say a bus number that is hexadecimal in a PCI address only. */
+/* True unless the condition fails and another row of the same path or member is there to speak for
+ * it: two rows may share both, say a bus number that is hexadecimal in a PCI address only, or a
+ * member alone that stands elsewhere by the condition ("@managed" and "target/@managed"). */
 bool field_applies(const Schema *schema, const Field *field, gconstpointer item);
 
 /* "target/block/@unit" is in element "target/block"; "target/block" is in "target"; "@type" and

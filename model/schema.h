@@ -21,7 +21,7 @@
  * prefix ("metadata/vk:policy") and is known by its row's schema->namespace_. Rows below a
  * TYPE_RAW row are read by themselves, and the raw text is what is left. Several rows may share a
  * path where their conditions (WHEN) tell them apart ("@bus" of a PCI and of a drive address),
- * and then may share a member. The attribute 'unit' of a size needs no row.
+ * and then may share a member; also a member alone ("@managed", "target/@managed"). The attribute 'unit' of a size needs no row.
  *
  * C types of members, checked at compile time by the FIELD_* macros:
  *

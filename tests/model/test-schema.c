@@ -166,6 +166,36 @@ format_is_canonical(void **state)
     assert_string_equal(second, text);
 }
 
+/* A member that two rows share stands where the row's condition holds, and only there. */
+static void
+shared_members_are_written_once(void **state)
+{
+    typedef struct Gate {
+        int type;
+        char *source;
+    } Gate;
+    static const char *const names[] = { NULL, "open", "shut", NULL };
+    static const Field fields[] = {
+        FIELD_ENUM(Gate, type, names, .path = "@type", .doc = "Kind."),
+        FIELD_STRING(Gate, source, .path = "source/@dev", WHEN(Gate, type, "@type", WHEN_IS(1)),
+                     .doc = "Device."),
+        FIELD_STRING(Gate, source, .path = "@path", WHEN(Gate, type, "@type", WHEN_IS(2)),
+                     .doc = "Path."),
+        FIELD_END,
+    };
+    static const Schema schema = { .element = "gate", .size = sizeof(Gate), .fields = fields };
+    char a[] = "a", b[] = "b";
+    const Gate shut = { 2, a }, other = { 2, b };
+    g_autoptr(GPtrArray) changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
+    g_autoptr(XmlNode) node = schema_format(&schema, &shut);
+    g_autofree char *text = xml_format(node, NULL);
+
+    assert_string_equal(g_strstrip(text), "<gate type='shut' path='a'/>");
+    schema_compare(&schema, &shut, &other, "", changes);
+    assert_int_equal(changes->len, 1);
+    assert_string_equal(((const Change *) changes->pdata[0])->path, "@path");
+}
+
 /* An element's place is its first row's, also when another row of it is what is set. */
 static void
 order_depends_on_rows_alone(void **state)
@@ -609,6 +639,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_read),
         cmocka_unit_test(format_is_canonical),
+        cmocka_unit_test(shared_members_are_written_once),
         cmocka_unit_test(order_depends_on_rows_alone),
         cmocka_unit_test(copies_are_deep),
         cmocka_unit_test(mistakes_are_reported_where_they_stand),

@@ -22,7 +22,6 @@
 static const struct {
     const char *name, *why;
 } exceptions[] = {
-    { "hostdev-scsi-autogen-address", "SCSI devices of the host are not done yet" },
     { "net-virtio-teaming-network", "networks that are pools of devices are not done yet" },
     { "usb-controller-automatic-unavailable-q35", "its QEMU lacks every USB controller" },
     { "usb-hub-autoadd", "libvirt adds hubs when it starts the guest" },
