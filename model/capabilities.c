@@ -64,7 +64,7 @@ has_form(const Json *json, GError **error)
     } members[] = {
         { "version", JSON_OBJECT }, { "target", JSON_STRING },  { "has_kvm", JSON_BOOL },
         { "machines", JSON_ARRAY }, { "devices", JSON_OBJECT }, { "objects", JSON_OBJECT },
-        { "commands", JSON_ARRAY }, { "netdevs", JSON_ARRAY },  { "block_drivers", JSON_ARRAY },
+        { "commands", JSON_ARRAY }, { "netdevs", JSON_ARRAY },  { "block_drivers", JSON_OBJECT },
         { "cpus", JSON_ARRAY },
     };
 
@@ -229,7 +229,14 @@ capabilities_has_netdev(const Capabilities *capabilities, const char *type)
 bool
 capabilities_has_block_driver(const Capabilities *capabilities, const char *driver)
 {
-    return list_has(capabilities, "block_drivers", driver);
+    return map_has(capabilities, "block_drivers", driver);
+}
+
+bool
+capabilities_has_block_feature(const Capabilities *capabilities, const char *driver,
+                               const char *feature)
+{
+    return map_has_property(capabilities, "block_drivers", driver, feature);
 }
 
 bool

@@ -39,7 +39,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Capabilities, capabilities_free)
  * form is an error (G_IO_ERROR_INVALID_DATA): the caller then probes again.
  * The object: {"format_version":1, "version":{"major","minor","micro","package"}, "target":S,
  * "has_kvm":B, "machines":[{"name",…,"properties":[S]}], "devices":{TYPE:[PROPERTY]},
- * "objects":{TYPE:[PROPERTY]}, "commands":[S], "netdevs":[S], "block_drivers":[S], "cpus":[S]}.
+ * "objects":{TYPE:[PROPERTY]}, "commands":[S], "netdevs":[S], "block_drivers":{DRIVER:[FEATURE]},
+ * "cpus":[S]}.
  */
 Json *capabilities_to_json(const Capabilities *capabilities);
 Capabilities *capabilities_from_json(const Json *json, GError **error);
@@ -67,6 +68,10 @@ bool capabilities_has_object_property(const Capabilities *capabilities, const ch
 bool capabilities_has_command(const Capabilities *capabilities, const char *command);
 bool capabilities_has_netdev(const Capabilities *capabilities, const char *type);
 bool capabilities_has_block_driver(const Capabilities *capabilities, const char *driver);
+/* Of the drivers that the probe's table lists: a member ("discard-no-unref"), a member's member
+ * ("encrypt.parent"), or a word that one can be ("encrypt.format=luks-any"). */
+bool capabilities_has_block_feature(const Capabilities *capabilities, const char *driver,
+                                    const char *feature);
 bool capabilities_has_cpu(const Capabilities *capabilities, const char *model);
 
 /* Looks a machine up by canonical name or alias ("q35" finds "pc-q35-7.2"); NULL = unknown.

@@ -89,8 +89,7 @@ firmware_spell_flash(const DeviceContext *context, CommandLine *line)
     const Domain *domain = context->at.domain;
 
     if (domain->firmware == FIRMWARE_EFI && !domain->loader)
-        validation_error(&context->at, "os/@firmware", "no-firmware",
-                         "no EFI firmware was chosen");
+        validation_error(&context->at, "os/@firmware", "no-firmware", "no EFI firmware was chosen");
     if (!is_flash(domain))
         return;
     spell_flash(CODE, "file", domain->loader, domain->loader_format,
@@ -157,6 +156,9 @@ firmware_spell_boot(const DeviceContext *context, CommandLine *line)
         command_line_add(line, "-initrd", domain->initrd);
     if (domain->cmdline)
         command_line_add(line, "-append", domain->cmdline);
+    if (domain->shim &&
+        !capabilities_has_machine_property(context->capabilities, domain->machine, "shim"))
+        validation_error(&context->at, "os/shim", "not-in-qemu", "this QEMU knows no shim");
     if (domain->shim)
         command_line_add(line, "-shim", domain->shim);
 }

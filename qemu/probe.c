@@ -290,6 +290,57 @@ schema_objects(GHashTable *schema)
     return objects;
 }
 
+/* Block drivers whose features matter; of the others only the name is kept. */
+static const char *const featured_drivers[] = { "qcow2", "rbd", NULL };
+
+/* Appends the members of the object @type, each after @prefix: "NAME", "NAME=WORD" for each word
+ * of an enumeration, and one level further "NAME.MEMBER". */
+static void
+add_features(GHashTable *schema, const Json *type, const char *prefix, bool is_inner,
+             Json *features)
+{
+    const Json *members = json_get(type, "members");
+
+    for (guint i = 0; i < json_length(members); i++) {
+        const char *name = json_get_string(json_at(members, i), "name");
+        const Json *its = schema_find(schema, json_get_string(json_at(members, i), "type"));
+        g_autofree char *path = g_strconcat(prefix, name, NULL);
+        g_autofree char *below = g_strconcat(path, ".", NULL);
+        const Json *words = json_get(its, "values");
+
+        json_append_string(features, path);
+        for (guint k = 0; k < json_length(words); k++) {
+            g_autofree char *word = g_strconcat(path, "=", json_string(json_at(words, k)), NULL);
+
+            json_append_string(features, word);
+        }
+        if (!is_inner)
+            add_features(schema, its, below, true, features);
+    }
+}
+
+static Json *
+schema_block_drivers(GHashTable *schema)
+{
+    const Json *variants = schema_variants(schema, "blockdev-add");
+    Json *drivers = json_new_object();
+
+    for (guint i = 0; i < json_length(variants); i++) {
+        const Json *variant = json_at(variants, i);
+        const char *name = json_get_string(variant, "case");
+        Json *features = json_new_array();
+
+        if (name && g_strv_contains(featured_drivers, name))
+            add_features(schema, schema_find(schema, json_get_string(variant, "type")), "", false,
+                         features);
+        if (name)
+            json_set(drivers, name, features);
+        else
+            json_free(features);
+    }
+    return drivers;
+}
+
 static bool
 ask_schema(const ProbeSession *session, Json *result, GError **error)
 {
@@ -306,7 +357,7 @@ ask_schema(const ProbeSession *session, Json *result, GError **error)
     }
     json_set(result, "objects", schema_objects(schema));
     json_set(result, "netdevs", names_of(schema_variants(schema, "netdev_add"), "case"));
-    json_set(result, "block_drivers", names_of(schema_variants(schema, "blockdev-add"), "case"));
+    json_set(result, "block_drivers", schema_block_drivers(schema));
     return true;
 }
 

@@ -109,6 +109,14 @@ spell_nbd(const NetworkNode *n)
     json_set_string(n->tree, "tls-hostname", n->source->tls_hostname);
 }
 
+static void
+need_rbd(const NetworkNode *n, const char *field, const char *feature)
+{
+    if (!capabilities_has_block_feature(n->context->capabilities, "rbd", feature))
+        validation_error(&n->context->at, field, "not-in-qemu",
+                         "this QEMU's block driver 'rbd' has no '%s'", feature);
+}
+
 /* librbd's layers of encryption: each has the next one as its parent. */
 static Json *
 rbd_encryption(const NetworkNode *n, guint index)
@@ -120,13 +128,18 @@ rbd_encryption(const NetworkNode *n, guint index)
     };
     const StorageEncryption *encryption = n->node->encryption;
     g_autofree char *id = g_strdup_printf("%s-key%u", n->id, index);
+    g_autofree char *feature = g_strconcat("encrypt.format=", formats[encryption->format], NULL);
     Json *tree = json_new_object();
 
+    need_rbd(n, "source/encryption/@format", feature);
     secret_add(n->context, id, list_at(encryption->secrets, index, SecretReference), n->backends);
     json_set_string(tree, "format", formats[encryption->format]);
     json_set_string(tree, "key-secret", id);
-    if (index + 1 < encryption->secrets->len)
+    if (index + 1 < encryption->secrets->len) {
+        if (index == 0)
+            need_rbd(n, "source/encryption/secret", "encrypt.parent");
         json_set(tree, "parent", rbd_encryption(n, index + 1));
+    }
     return tree;
 }
 

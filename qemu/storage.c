@@ -331,11 +331,11 @@ add_format_node(const DeviceContext *context, const StorageNode *node, GPtrArray
     if (node->format == DISK_FORMAT_QCOW2) {
         device_tree_add_uint(tree, "cache-size", &node->metadata_cache);
         /* The host's matter alone, and no QEMU before 8.1 has it. */
-        if (capabilities_is_builtin(context->capabilities))
+        if (capabilities_has_block_feature(context->capabilities, "qcow2", "discard-no-unref"))
             device_tree_add_tristate(tree, "discard-no-unref", node->discard_no_unref);
         else if (node->discard_no_unref == TRISTATE_ON)
             validation_warning(&context->at, "driver/@discard_no_unref", "not-in-qemu",
-                               "not said to this QEMU, which may not have it");
+                               "not said to this QEMU, which doesn't have it");
     }
     add_encryption(context, node, tree, backends);
     add_data_store(context, node, tree, backends);

@@ -208,7 +208,8 @@ poor_qemu(void)
         "{\"format_version\":1,\"version\":{\"major\":1,\"minor\":2,\"micro\":3,\"package\":\"\"},"
         "\"target\":\"x86_64\",\"has_kvm\":false,\"machines\":[{\"name\":\"q35\","
         "\"properties\":[]}],\"devices\":{\"virtio-mem-pci\":[\"memdev\"]},\"objects\":"
-        "{\"memory-backend-ram\":[\"size\"]},\"commands\":[],\"netdevs\":[],\"block_drivers\":[],"
+        "{\"memory-backend-ram\":[\"size\"]},\"commands\":[],\"netdevs\":[],\"block_drivers\":"
+        "{\"rbd\":[\"encrypt\"],\"raw\":[]},"
         "\"cpus\":[]}";
     g_autoptr(Json) json = json_parse(text, -1, NULL);
     g_autoptr(GError) error = NULL;
@@ -253,6 +254,15 @@ test_refusals(void **state)
                    "'virtio-mem-pci' has no property 'dynamic-memslots' [not-in-qemu]");
     assert_refused("q35", "<memoryBacking><source type='memfd'/></memoryBacking>",
                    "error: this QEMU has no object 'memory-backend-memfd' [not-in-qemu]");
+    assert_refused("q35", "<os><kernel>/vmlinuz</kernel><shim>/shim</shim></os>",
+                   "error: os/shim: this QEMU knows no shim [not-in-qemu]");
+    assert_refused("q35",
+                   "<devices><disk type='network'><source protocol='rbd' name='pool/image'>"
+                   "<encryption format='luks-any' engine='librbd'>"
+                   "<secret type='passphrase' uuid='0a81f5b2-8403-7b23-c8d6-21ccc2f80d6f'/>"
+                   "</encryption></source><target dev='vdb' bus='virtio'/></disk></devices>",
+                   "error: devices/disk[0]/source/encryption/@format: this QEMU's block driver "
+                   "'rbd' has no 'encrypt.format=luks-any' [not-in-qemu]");
 }
 
 /* The same trees at boot and for hot plug. */

@@ -91,6 +91,11 @@ test_installed_qemu(void **state)
     assert_false(capabilities_has_command(cached, "query-nonsense"));
     assert_true(capabilities_has_netdev(cached, "user"));
     assert_true(capabilities_has_block_driver(cached, "qcow2"));
+    assert_true(capabilities_has_block_driver(cached, "file"));
+    assert_true(capabilities_has_block_feature(cached, "qcow2", "lazy-refcounts"));
+    assert_true(capabilities_has_block_feature(cached, "rbd", "encrypt.format=luks2"));
+    assert_true(capabilities_has_block_feature(cached, "rbd", "server"));
+    assert_false(capabilities_has_block_feature(cached, "rbd", "encrypt.format=nonsense"));
     assert_true(capabilities_has_cpu(cached, "qemu64"));
 }
 
@@ -107,6 +112,7 @@ test_builtin(void **state)
     assert_null(capabilities_machine(builtin, "s390-ccw-virtio")->default_ram_id);
     capabilities_free(builtin); /* does nothing */
     assert_true(capabilities_has_command(builtin, "anything"));
+    assert_true(capabilities_has_block_feature(builtin, "rbd", "encrypt.parent"));
 }
 
 static void
