@@ -57,6 +57,7 @@ static const Field address_fields[] = {
     FIELD_HEX(Address, devno, .path = "@devno", .max = 0xffff, FOR(CCW), .doc = "Device."),
     FIELD_NO_EFFECT(NO_ZPCI, .path = "zpci/@uid", .doc = "The device's own id."),
     FIELD_NO_EFFECT(NO_ZPCI, .path = "zpci/@fid", .doc = "Its function's."),
+    FIELD_REFUSED("is for pseries machines", .path = "@reg", .doc = "Register on the VIO bus."),
     FIELD_END,
 };
 

@@ -9,6 +9,7 @@
  */
 #include "model/chardev.h"
 
+#include <gio/gio.h>
 #include <string.h>
 
 #include "model/default.h"
@@ -121,6 +122,8 @@ static const Field serial_fields[] = {
 static const Field parallel_fields[] = {
     CHARDEV_FIELDS,
     FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 2, .doc = "Port number."),
+    FIELD_NO_EFFECT("a parallel port is a parallel port", .path = "target/@type",
+                    .doc = "Not read."),
     FIELD_END,
 };
 static const Field console_fields[] = {
@@ -252,15 +255,18 @@ validate_chardev_backend(const Validation *v, const Chardev *chardev, const char
     const ChardevSource *source = chardev_source(chardev);
     g_autofree char *type = g_strconcat(at, "@type", NULL);
     g_autofree char *protocol = g_strconcat(at, "protocol/@type", NULL);
+    g_autofree char *log = g_strconcat(at, "log", NULL);
 
     if (!chardev->type)
         return;
     if (source)
         validate_source(v, chardev, source, at);
+    if (chardev->log_append && !chardev->log_file)
+        validation_error(v, log, "missing-attribute", "<log> needs the attribute 'file'");
     if (chardev->type == CHARDEV_NMDM)
         validation_error(v, type, "not-supported", "backend 'nmdm' is bhyve's");
     if (chardev->type == CHARDEV_UNIX && (!source || !source->path) &&
-        (chardev->target_type == CHARDEV_TARGET_VIRTIO || !chardev->target_type))
+        chardev->target_type == CHARDEV_TARGET_VIRTIO)
         return; /* libvirt makes a path up: so does the launch, in the run directory */
     if (chardev->type < (int) G_N_ELEMENTS(needs) && needs[chardev->type].needs_path &&
         (!source || !source->path))
@@ -283,14 +289,48 @@ validate_backend(const Validation *v, const Chardev *chardev)
     validate_chardev_backend(v, chardev, "");
 }
 
+/* SPICE's agent talks through a port of its own. */
+static void
+validate_no_agent(const Validation *v, const Chardev *chardev)
+{
+    if (chardev->type == CHARDEV_SPICEVMC || chardev->type == CHARDEV_QEMU_VDAGENT)
+        validation_error(v, "@type", "chardev-agent", "backend '%s' is for channels of type virtio",
+                         chardev_type_names[chardev->type]);
+}
+
+static void
+validate_agent(const Validation *v, const Chardev *channel)
+{
+    if (channel->type != CHARDEV_SPICEVMC && channel->type != CHARDEV_QEMU_VDAGENT)
+        return;
+    if (channel->target_type != CHARDEV_TARGET_VIRTIO)
+        validate_no_agent(v, channel);
+    else if (channel->type == CHARDEV_SPICEVMC && channel->target_name &&
+             !g_str_equal(channel->target_name, "com.redhat.spice.0"))
+        validation_error(v, "target/@name", "chardev-agent",
+                         "SPICE's agent only knows the name 'com.redhat.spice.0'");
+}
+
+/* QEMU's own network knows IPv4 here. */
+static void
+validate_guestfwd(const Validation *v, const Chardev *channel)
+{
+    g_autoptr(GInetAddress) address = g_inet_address_new_from_string(channel->target_address);
+
+    if (!address || g_inet_address_get_family(address) != G_SOCKET_FAMILY_IPV4)
+        validation_error(v, "target/@address", "channel-guestfwd", "'%s' is no IPv4 address",
+                         channel->target_address);
+}
+
 static void
 serial_validate(const Validation *v, gconstpointer item)
 {
     const Chardev *serial = item;
 
     validate_backend(v, serial);
-    if (serial->target_type == CHARDEV_TARGET_SERIAL ||
-        serial->target_type == CHARDEV_TARGET_VIRTIO)
+    validate_no_agent(v, serial);
+    if (serial->target_type && serial->target_type > CHARDEV_TARGET_PCI_SERIAL &&
+        serial->target_type != CHARDEV_TARGET_ISA_DEBUG)
         validation_error(
             v, "target/@type", "bad-value",
             "a serial port's target can't be '%s': isa-serial, usb-serial or pci-serial",
@@ -308,6 +348,7 @@ console_validate(const Validation *v, gconstpointer item)
     const Chardev *console = item;
 
     validate_backend(v, console);
+    validate_no_agent(v, console);
     if (console->target_type && console->target_type != CHARDEV_TARGET_SERIAL &&
         console->target_type != CHARDEV_TARGET_VIRTIO)
         validation_error(v, "target/@type", "bad-value",
@@ -321,6 +362,7 @@ channel_validate(const Validation *v, gconstpointer item)
     const Chardev *channel = item;
 
     validate_backend(v, channel);
+    validate_agent(v, channel);
     if (channel->target_type && channel->target_type != CHARDEV_TARGET_VIRTIO &&
         channel->target_type != CHARDEV_TARGET_GUESTFWD)
         validation_error(v, "target/@type", "bad-value",
@@ -329,6 +371,8 @@ channel_validate(const Validation *v, gconstpointer item)
     if (channel->target_type == CHARDEV_TARGET_GUESTFWD &&
         (!channel->target_address || !channel->target_port.is_set))
         validation_error(v, "target", "channel-guestfwd", "guestfwd needs address and port");
+    else if (channel->target_type == CHARDEV_TARGET_GUESTFWD)
+        validate_guestfwd(v, channel);
     if (channel->target_type == CHARDEV_TARGET_VIRTIO &&
         (channel->target_address || channel->target_port.is_set))
         validation_error(v, "target", "not-here", "address and port are guestfwd's");

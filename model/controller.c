@@ -116,6 +116,9 @@ static const Field controller_fields[] = {
               .doc = "Root and downstream ports: port number."),
     FIELD_UINT(Controller, bus_nr, .path = "target/@busNr", .min = 1, .max = 254, OF(PCI),
                .doc = "Expander buses: bus number."),
+    FIELD_UINT(Controller, mem_reserve, .path = "target/@memReserve", .min = 1, .max = G_MAXUINT32,
+               OF(PCI), .doc = "Root ports: memory kept for what is plugged later, in KiB."),
+    FIELD_REFUSED("is for pseries machines", .path = "target/@index", .doc = "A host bridge's number."),
     FIELD_ON_OFF(Controller, hotplug, .path = "target/@hotplug", OF(PCI),
                  .doc = "Root and downstream ports: whether devices can be plugged while running."),
     FIELD_UINT(Controller, node, .path = "target/node", .max = 127, OF(PCI),
@@ -124,6 +127,8 @@ static const Field controller_fields[] = {
                .doc = "Roots: size of the 64-bit PCI hole."),
     FIELD_UINT(Controller, master_startport, .path = "master/@startport", .max = 15, OF(USB),
                .doc = "USB companions: first port of the master they serve."),
+    FIELD_REFUSED("is for Xen", .path = "@maxGrantFrames", .doc = "Pages a xenbus shares."),
+    FIELD_REFUSED("is for Xen", .path = "@maxEventChannels", .doc = "Event channels of a xenbus."),
     DEVICE_INFO_FIELDS(Controller),
     FIELD_END,
 };
@@ -162,6 +167,63 @@ has_model(const Controller *controller)
     return false;
 }
 
+#define MODEL(name) (G_GUINT64_CONSTANT(1) << CONTROLLER_MODEL_##name)
+#define PORTS (MODEL(PCIE_ROOT_PORT) | MODEL(SWITCH_DOWNSTREAM_PORT))
+#define EXPANDERS (MODEL(PCI_EXPANDER_BUS) | MODEL(PCIE_EXPANDER_BUS))
+
+/* What only some PCI controllers have. */
+static void
+validate_pci_options(const Validation *v, const Controller *controller)
+{
+    const struct {
+        const char *path;
+        bool is_used;
+        guint64 models;
+    } rows[] = {
+        { "pcihole64", controller->pcihole64.is_set, MODEL(PCI_ROOT) | MODEL(PCIE_ROOT) },
+        { "target/@chassisNr", controller->chassis_nr.is_set, MODEL(PCI_BRIDGE) },
+        { "target/@chassis", controller->chassis.is_set, PORTS },
+        { "target/@port", controller->port.is_set, PORTS },
+        { "target/@hotplug", controller->hotplug, PORTS | MODEL(PCI_ROOT) },
+        { "target/@memReserve", controller->mem_reserve.is_set,
+          MODEL(PCIE_ROOT_PORT) | MODEL(PCI_BRIDGE) | MODEL(PCIE_TO_PCI_BRIDGE) },
+        { "target/@busNr", controller->bus_nr.is_set, EXPANDERS },
+        { "target/node", controller->node.is_set, EXPANDERS },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].is_used && !(rows[i].models & G_GUINT64_CONSTANT(1) << controller->model))
+            validation_error(v, rows[i].path, "controller-option", "a %s has no such thing",
+                             controller_model_names[controller->model]);
+    if (controller->node.is_set && controller->node.value >= list_length(v->domain->cells))
+        validation_error(v, "target/node", "controller-node", "the guest has no NUMA cell %u",
+                         (guint) controller->node.value);
+}
+
+/* QEMU's devices behind the models; the first is the default. */
+static const char *const pci_devices[][3] = {
+    [CONTROLLER_MODEL_PCI_BRIDGE] = { "pci-bridge" },
+    [CONTROLLER_MODEL_DMI_TO_PCI_BRIDGE] = { "i82801b11-bridge" },
+    [CONTROLLER_MODEL_PCIE_TO_PCI_BRIDGE] = { "pcie-pci-bridge" },
+    [CONTROLLER_MODEL_PCIE_ROOT_PORT] = { "pcie-root-port", "ioh3420" },
+    [CONTROLLER_MODEL_SWITCH_UPSTREAM_PORT] = { "x3130-upstream" },
+    [CONTROLLER_MODEL_SWITCH_DOWNSTREAM_PORT] = { "xio3130-downstream" },
+    [CONTROLLER_MODEL_PCI_EXPANDER_BUS] = { "pxb" },
+    [CONTROLLER_MODEL_PCIE_EXPANDER_BUS] = { "pxb-pcie" },
+};
+
+static void
+validate_pci_device(const Validation *v, const Controller *controller)
+{
+    const char *const *names = controller->model < (int) G_N_ELEMENTS(pci_devices)
+                                   ? pci_devices[controller->model]
+                                   : pci_devices[CONTROLLER_MODEL_PCI_ROOT];
+
+    if (controller->model_name && !(*names && g_strv_contains(names, controller->model_name)))
+        validation_error(v, "model/@name", "controller-model", "QEMU's %s is not '%s'",
+                         controller_model_names[controller->model], controller->model_name);
+}
+
 static void
 validate_pci(const Validation *v, const Controller *controller)
 {
@@ -177,6 +239,38 @@ validate_pci(const Validation *v, const Controller *controller)
                          "PCI controller 0 is the root of the machine");
     if (is_root && controller->info.address)
         validation_error(v, "address", "controller-root", "the PCI root has no address");
+    validate_pci_options(v, controller);
+    validate_pci_device(v, controller);
+}
+
+static bool
+is_companion(const Controller *controller)
+{
+    return controller->model == CONTROLLER_MODEL_ICH9_UHCI1 ||
+           controller->model == CONTROLLER_MODEL_ICH9_UHCI2 ||
+           controller->model == CONTROLLER_MODEL_ICH9_UHCI3;
+}
+
+static void
+validate_usb(const Validation *v, const Controller *controller)
+{
+    bool has_master = false;
+
+    if (controller->ports.is_set && controller->model != CONTROLLER_MODEL_NEC_XHCI &&
+        controller->model != CONTROLLER_MODEL_QEMU_XHCI)
+        validation_error(v, "@ports", "controller-option",
+                         "only xHCI controllers have a number of ports");
+    if (!is_companion(controller) || !controller->master_startport.is_set)
+        return;
+    for (guint i = 0; i < list_length(v->domain->controllers); i++) {
+        const Controller *other = list_at(v->domain->controllers, i, Controller);
+
+        has_master |= other->type == CONTROLLER_USB && !is_companion(other) &&
+                      other->index.value == controller->index.value;
+    }
+    if (!has_master)
+        validation_error(v, "master", "controller-master", "there is no USB controller %u to serve",
+                         (guint) controller->index.value);
 }
 
 /* What only virtio controllers have. */
@@ -225,6 +319,10 @@ controller_validate(const Validation *v, gconstpointer item)
         validation_error(v, "@model", "controller-model", "QEMU has no BusLogic controller");
     if (controller->type == CONTROLLER_PCI)
         validate_pci(v, controller);
+    if (controller->type == CONTROLLER_USB)
+        validate_usb(v, controller);
+    if (controller->type == CONTROLLER_FDC && controller->index.value)
+        validation_error(v, "@index", "controller-index", "there is one floppy controller, number 0");
     validate_virtio(v, controller);
     for (guint i = 0; controller->index.is_set && i < list_length(v->domain->controllers); i++) {
         const Controller *other = list_at(v->domain->controllers, i, Controller);

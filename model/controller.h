@@ -68,6 +68,7 @@ typedef struct Controller {
     VirtioOptions virtio;
     char *model_name;                          /* model/@name, pci */
     OptUint chassis_nr, chassis, port, bus_nr; /* target, pci */
+    OptUint mem_reserve;                       /* target/@memReserve, KiB */
     OptUint node;                              /* target/node */
     int hotplug;                               /* target/@hotplug on/off */
     OptUint pcihole64;                         /* bytes */

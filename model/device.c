@@ -8,6 +8,8 @@
  */
 #include "model/device.h"
 
+#include <string.h>
+
 #include "model/audio.h"
 #include "model/balloon.h"
 #include "model/chardev.h"
@@ -103,6 +105,53 @@ validation_warning(const Validation *validation, const char *field, const char *
     va_start(args, format);
     report(validation, SEVERITY_WARNING, field, code, format, args);
     va_end(args);
+}
+
+static bool
+is_on_pci(const Domain *domain, const DeviceKind *kind, const DeviceInfo *info)
+{
+    DeviceBus bus = kind->bus ? kind->bus(domain, info) : BUS_NONE;
+
+    return bus == BUS_PCI || bus == BUS_PCIE || bus == BUS_INTEGRATED;
+}
+
+/* Whether an earlier device has the same index. */
+static bool
+is_acpi_index_taken(const Domain *domain, const DeviceInfo *info)
+{
+    for (guint k = 0; device_kinds[k]; k++) {
+        const GPtrArray *devices = domain_devices(domain, device_kinds[k]);
+
+        for (guint i = 0; i < list_length(devices); i++) {
+            const DeviceInfo *other = devices->pdata[i];
+
+            if (other == info)
+                return false;
+            if (other->acpi_index.is_set && other->acpi_index.value == info->acpi_index.value)
+                return true;
+        }
+    }
+    return false;
+}
+
+void
+device_info_validate(const Validation *validation, const DeviceKind *kind, const DeviceInfo *info)
+{
+    const Domain *domain = validation->domain;
+
+    if (info->acpi_index.is_set && !is_on_pci(domain, kind, info))
+        validation_error(validation, "acpi/@index", "acpi-index", "only PCI devices have one");
+    else if (info->acpi_index.is_set && is_acpi_index_taken(domain, info))
+        validation_error(validation, "acpi/@index", "acpi-index", "is another device's");
+    if (info->rom_enabled == TRISTATE_OFF && (info->rom_bar || info->rom_file))
+        validation_error(validation, info->rom_file ? "rom/@file" : "rom/@bar", "device-rom",
+                         "there is no ROM with enabled='no'");
+    if ((info->rom_enabled || info->rom_bar || info->rom_file) && !is_on_pci(domain, kind, info))
+        validation_error(validation, "rom", "device-rom", "only PCI devices have one");
+    if (info->alias && g_str_has_prefix(info->alias, "ua-") &&
+        strspn(info->alias, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_") != strlen(info->alias))
+        validation_error(validation, "alias/@name", "alias",
+                         "has only letters, digits, '-' and '_'");
 }
 
 void

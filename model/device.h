@@ -31,17 +31,18 @@ typedef struct DeviceInfo {
                  .doc = "Where the guest sees the device; assigned and kept when left out."),      \
         FIELD_STRING(S, info.alias, .path = "alias/@name", .change = CHANGE_NONE,                  \
                      .doc = "QEMU id. Only names that begin with `ua-` are kept; others are "      \
-                            "libvirt's own and are assigned anew.")
+                            "libvirt's own and are assigned anew."),                               \
+        FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,              \
+                   .doc = "PCI: ACPI index, the name the guest gives the device (`eno1`).")
 #define DEVICE_BOOT_FIELDS(S)                                                                      \
     FIELD_UINT(S, info.boot_order, .path = "boot/@order", .min = 1, .max = 65535,                  \
-               .doc = "Place in the boot order; excludes `os/boot`.")
+               .doc = "Place in the boot order; excludes `os/boot`."),                             \
+        FIELD_REFUSED("is for s390x", .path = "boot/@loadparm", .doc = "Boot loader's parameter.")
 #define DEVICE_ROM_FIELDS(S)                                                                       \
     FIELD_ON_OFF(S, info.rom_bar, .path = "rom/@bar", .doc = "Whether the option ROM is mapped."), \
         FIELD_YES_NO(S, info.rom_enabled, .path = "rom/@enabled",                                  \
                      .doc = "Whether there is a ROM."),                                            \
-        FIELD_STRING(S, info.rom_file, .path = "rom/@file", .doc = "Image of the option ROM."),    \
-        FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,              \
-                   .doc = "ACPI index: the name the guest gives the device (`eno1`).")
+        FIELD_STRING(S, info.rom_file, .path = "rom/@file", .doc = "Image of the option ROM.")
 
 /* What every virtio device's <driver> can say; all on/off. */
 typedef struct VirtioOptions {
@@ -73,6 +74,10 @@ void validation_error(const Validation *validation, const char *field, const cha
                       const char *format, ...) G_GNUC_PRINTF(4, 5);
 void validation_warning(const Validation *validation, const char *field, const char *code,
                         const char *format, ...) G_GNUC_PRINTF(4, 5);
+/* The rules of DeviceInfo: the same for all kinds. */
+typedef struct DeviceKind DeviceKind;
+void device_info_validate(const Validation *validation, const DeviceKind *kind,
+                          const DeviceInfo *info);
 /* Refuses the VirtioOptions of a device that is no virtio one. */
 void validate_no_virtio_options(const Validation *validation, const VirtioOptions *options);
 
@@ -94,7 +99,7 @@ typedef enum {
  * One row a device kind. Adding a device: its file in model/ with struct, schema, validation
  * and bus; its file in qemu/; a row in device.c's table and one in qemu/device.c's.
  */
-typedef struct DeviceKind {
+struct DeviceKind {
     const char *name;   /* "memory": the element below <devices> */
     size_t list_offset; /* of the GPtrArray* in Domain */
     const Schema *schema;
@@ -120,7 +125,7 @@ typedef struct DeviceKind {
      * means "<alias_prefix><index in the list>". Caller frees. */
     const char *alias_prefix;
     char *(*alias)(const Domain *domain, gconstpointer device, guint index);
-} DeviceKind;
+};
 
 bool device_plugs(gconstpointer device); /* true */
 

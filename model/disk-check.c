@@ -205,6 +205,13 @@ static void
 validate_driver(const Validation *v, const Disk *disk)
 {
     DiskCache cache = disk->cache;
+    const struct {
+        const char *path;
+        const OptUint *size;
+    } sizes[] = {
+        { "blockio/@logical_block_size", &disk->logical_block },
+        { "blockio/@physical_block_size", &disk->physical_block },
+    };
 
     if (!cache || cache == DISK_CACHE_DEFAULT)
         cache = disk->is_shareable && !disk->is_read_only ? DISK_CACHE_NONE : DISK_CACHE_DEFAULT;
@@ -232,6 +239,11 @@ validate_driver(const Validation *v, const Disk *disk)
         validation_error(v, "shareable", "disk-shareable",
                          "only raw images bear several writers, not '%s'",
                          disk_format_names[disk->format]);
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++)
+        if (sizes[i].size->is_set && sizes[i].size->value &&
+            (sizes[i].size->value < 512 || (sizes[i].size->value & (sizes[i].size->value - 1))))
+            validation_error(v, sizes[i].path, "disk-block-size",
+                             "a power of two, at least 512");
     if (disk->queue_size.is_set && (disk->queue_size.value & (disk->queue_size.value - 1)))
         validation_error(v, "driver/@queue_size", "disk-queues", "must be a power of two");
     if (disk_bus(disk) == DISK_BUS_VIRTIO)

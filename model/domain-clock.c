@@ -32,6 +32,11 @@ static const char *const track_names[] = {
     [TRACK_REALTIME] = "realtime", NULL,
 };
 
+static const char *const mode_names[] = { NULL,       "auto",    "native", "emulate",
+                                          "paravirt", "smpsafe", NULL };
+
+#define PACED "QEMU paces catching up by itself"
+
 static const Field timer_fields[] = {
     FIELD_ENUM(ClockTimer, name, timer_names, .path = "@name", .is_required = true,
                .doc = "Which timer."),
@@ -40,10 +45,14 @@ static const Field timer_fields[] = {
                .doc = "What missed ticks become."),
     FIELD_ENUM(ClockTimer, track, track_names, .path = "@track", .doc = "What it follows."),
     FIELD_UINT(ClockTimer, frequency, .path = "@frequency", .min = 1, .doc = "Of the TSC, in Hz."),
-    FIELD_NO_EFFECT("QEMU has no modes of the TSC", .path = "@mode",
-                    .doc = "How the TSC is made."),
-    FIELD_NO_EFFECT("QEMU paces catching up by itself", .path = "catchup",
-                    .doc = "Bounds of catching up."),
+    FIELD_ENUM(ClockTimer, mode, mode_names, .path = "@mode",
+               .no_effect = "QEMU has no modes of the TSC", .doc = "How the TSC is made."),
+    FIELD_UINT(ClockTimer, catchup_threshold, .path = "catchup/@threshold", .no_effect = PACED,
+               .doc = "Lost ticks before catching up."),
+    FIELD_UINT(ClockTimer, catchup_slew, .path = "catchup/@slew", .no_effect = PACED,
+               .doc = "How fast."),
+    FIELD_UINT(ClockTimer, catchup_limit, .path = "catchup/@limit", .no_effect = PACED,
+               .doc = "How much at most."),
     FIELD_END,
 };
 static char *
@@ -95,6 +104,10 @@ validate_timer(const Validation *v, guint index, const ClockTimer *timer)
     case TIMER_HYPERVCLOCK:
         break;
     }
+    for (guint i = 0; i < index; i++)
+        if (list_at(v->domain->timers, i, ClockTimer)->name == timer->name)
+            validation_error(v, path, "clock-timer", "timer '%s' is there twice",
+                             timer_names[timer->name]);
     if (policies && timer->tick_policy && !(policies & 1u << timer->tick_policy))
         validation_error(v, path, "clock-timer", "timer '%s' can't '%s' missed ticks",
                          timer_names[timer->name], tick_names[timer->tick_policy]);

@@ -8,6 +8,7 @@
  * a warning, never passed over. A cell without an id has its place in the list as number.
  */
 #include "model/domain-section.h"
+#include "model/iommu.h"
 #include "model/quantity.h"
 
 #include <string.h>
@@ -222,6 +223,10 @@ validate_distances(const Validation *v, guint index, const NumaCell *cell)
             g_strdup_printf("cpu/numa/cell[%u]/distances/sibling[%u]", index, i);
         bool is_own = distance->cell.value == id;
 
+        for (guint k = 0; k < i; k++)
+            if (list_at(cell->distances, k, NumaDistance)->cell.value == distance->cell.value)
+                validation_error(v, path, "numa-distance", "the distance to cell %u is there twice",
+                                 (guint) distance->cell.value);
         if (distance->cell.value >= n_cells)
             validation_error(v, path, "numa-distance", "the guest has no NUMA cell %u",
                              (guint) distance->cell.value);
@@ -267,6 +272,26 @@ validate_cells(const Validation *v)
     }
 }
 
+static bool
+has_cache(const Domain *domain, guint64 id, guint64 level)
+{
+    for (guint i = 0; i < list_length(domain->cells); i++) {
+        const NumaCell *cell = list_at(domain->cells, i, NumaCell);
+
+        for (guint k = 0; domain_cell_id(domain, i) == id && k < list_length(cell->caches); k++)
+            if (list_at(cell->caches, k, NumaCache)->level.value == level)
+                return true;
+    }
+    return false;
+}
+
+static bool
+is_same_link(const NumaInterconnect *a, const NumaInterconnect *b)
+{
+    return a->initiator.value == b->initiator.value && a->target.value == b->target.value &&
+           a->cache.value == b->cache.value && a->type == b->type;
+}
+
 static void
 validate_interconnects(const Validation *v, const GPtrArray *list, const char *name)
 {
@@ -279,7 +304,32 @@ validate_interconnects(const Validation *v, const GPtrArray *list, const char *n
         if (link->initiator.value >= n_cells || link->target.value >= n_cells)
             validation_error(v, path, "numa-interconnect",
                              "initiator and target are NUMA cells of the guest");
+        if (link->cache.value && !has_cache(v->domain, link->target.value, link->cache.value))
+            validation_error(v, path, "numa-interconnect", "cell %u has no <cache> of level %u",
+                             (guint) link->target.value, (guint) link->cache.value);
+        for (guint k = 0; k < i; k++)
+            if (is_same_link(list_at(list, k, NumaInterconnect), link))
+                validation_error(v, path, "numa-interconnect", "this is said twice");
     }
+}
+
+/* APIC ids beyond 8 bits need a q35 machine whose IOMMU remaps interrupts to such ids; one that the
+ * file does not speak of is implied. */
+static void
+validate_many_vcpus(const Validation *v, guint64 vcpus)
+{
+    const Iommu *iommu =
+        list_length(v->domain->iommus) ? list_at(v->domain->iommus, 0, Iommu) : NULL;
+
+    if (vcpus <= MOST_VCPUS_OF_APIC)
+        return;
+    if (v->domain->machine && !domain_is_q35(v->domain))
+        validation_error(v, "vcpu", "vcpus", "more than %u are for q35 machines",
+                         MOST_VCPUS_OF_APIC);
+    else if (iommu && (iommu->model != IOMMU_INTEL || iommu->eim == TRISTATE_OFF))
+        validation_error(v, "vcpu", "vcpus",
+                         "more than %u need <iommu model='intel'><driver eim='on'/>",
+                         MOST_VCPUS_OF_APIC);
 }
 
 static void
@@ -296,6 +346,13 @@ validate_topology(const Validation *v)
         has_topology |= counts[i]->is_set;
         product *= counts[i]->is_set ? MIN(counts[i]->value, 1024) : 1;
     }
+    if (has_topology && !(domain->sockets.is_set && domain->cores.is_set && domain->threads.is_set))
+        validation_error(v, "cpu/topology", "missing-attribute",
+                         "<topology> needs the attributes sockets, cores and threads");
+    if (domain->clusters.value > 1)
+        validation_error(v, "cpu/topology/@clusters", "cpu-topology",
+                         "x86 machines have no clusters");
+    validate_many_vcpus(v, vcpus);
     if (has_topology && product != vcpus)
         validation_error(v, "cpu/topology", "cpu-topology",
                          "the topology has %" G_GUINT64_FORMAT " CPUs, <vcpu> says %u", product,
@@ -324,6 +381,8 @@ validate_phys_addr(const Validation *v)
 {
     const Domain *domain = v->domain;
 
+    if (domain->max_phys_addr_mode == PHYS_ADDR_EMULATE && !domain->max_phys_addr_bits.is_set)
+        validation_error(v, "cpu/maxphysaddr", "missing-attribute", "mode 'emulate' needs bits");
     if (domain->max_phys_addr_mode == PHYS_ADDR_PASSTHROUGH && domain->max_phys_addr_bits.is_set)
         validation_error(v, "cpu/maxphysaddr/@bits", "cpu-maxphysaddr",
                          "is for mode 'emulate'; 'passthrough' takes the host's width");

@@ -147,6 +147,42 @@ domain_feature_state(bool is_there, int state)
     return is_there && !state ? TRISTATE_ON : state;
 }
 
+static bool
+has_hypervclock(const Domain *domain)
+{
+    for (guint i = 0; i < list_length(domain->timers); i++)
+        if (list_at(domain->timers, i, ClockTimer)->name == TIMER_HYPERVCLOCK &&
+            list_at(domain->timers, i, ClockTimer)->present != TRISTATE_OFF)
+            return true;
+    return false;
+}
+
+/* What an enlightenment is built on (QEMU's docs/system/i386/hyperv): QEMU may not start without; libvirt
+ * leaves that to it. */
+static void
+validate_hyperv_needs(const Validation *v, const Hyperv *hyperv)
+{
+    static const struct {
+        int feature, needs;
+        const char *path, *name;
+    } rows[] = {
+        { HYPERV_SYNIC, HYPERV_VPINDEX, "features/hyperv/synic", "vpindex" },
+        { HYPERV_STIMER, HYPERV_SYNIC, "features/hyperv/stimer", "synic" },
+        { HYPERV_TLBFLUSH, HYPERV_VPINDEX, "features/hyperv/tlbflush", "vpindex" },
+        { HYPERV_IPI, HYPERV_VPINDEX, "features/hyperv/ipi", "vpindex" },
+        { HYPERV_EVMCS, HYPERV_VAPIC, "features/hyperv/evmcs", "vapic" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (hyperv->state[rows[i].feature] == TRISTATE_ON &&
+            hyperv->state[rows[i].needs] != TRISTATE_ON)
+            validation_warning(v, rows[i].path, "hyperv-needs", "needs <%s state='on'/> beside it",
+                               rows[i].name);
+    if (hyperv->state[HYPERV_STIMER] == TRISTATE_ON && !has_hypervclock(v->domain))
+        validation_warning(v, "features/hyperv/stimer", "hyperv-needs",
+                           "needs the timer 'hypervclock' in <clock>");
+}
+
 static void
 validate_hyperv(const Validation *v, const Hyperv *hyperv)
 {
@@ -161,12 +197,8 @@ validate_hyperv(const Validation *v, const Hyperv *hyperv)
     if (vendor && (strlen(vendor) > 12 || strchr(vendor, ',')))
         validation_error(v, "features/hyperv/vendor_id/@value", "hyperv-vendor",
                          "a vendor id has at most 12 characters and no comma");
-    if (hyperv->state[HYPERV_STIMER] == TRISTATE_ON &&
-        (hyperv->state[HYPERV_SYNIC] != TRISTATE_ON ||
-         hyperv->state[HYPERV_VPINDEX] != TRISTATE_ON) &&
-        hyperv->mode != HYPERV_PASSTHROUGH)
-        validation_warning(v, "features/hyperv/stimer", "hyperv-stimer",
-                           "stimer needs vpindex, synic and the timer hypervclock beside it");
+    if (hyperv->mode != HYPERV_PASSTHROUGH)
+        validate_hyperv_needs(v, hyperv);
 }
 
 static void

@@ -6,6 +6,7 @@
  * the domain is resolved; what is known of it may be given in both cases and narrows the choice.
  * The rules here are those that hold before a choice: what excludes what.
  */
+#include "model/chardev.h"
 #include "model/domain-section.h"
 #include "model/storage-source.h"
 #include "model/sysinfo.h"
@@ -133,6 +134,7 @@ static const Field os_fields[] = {
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/initdir", .doc = "Its directory."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/inituser", .doc = "Its user."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/initgroup", .doc = "Its group."),
+    FIELD_REFUSED(OF_XEN, .path = "os/root", .doc = "Root device for the kernel."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/idmap", .doc = "User and group ids."),
     FIELD_LIST(Domain, boots, &boot_schema, .path = "os/boot", .doc = "What to boot from."),
     FIELD_YES_NO(Domain, boot_menu, .path = "os/bootmenu/@enable", .doc = "The firmware's menu."),
@@ -271,6 +273,45 @@ validate_generation(const Validation *v)
         validation_error(v, "genid", "bad-value", "'%s' is no uuid", generation->guid);
 }
 
+static bool
+is_x86_machine(const char *machine)
+{
+    static const char *const others[] = { "isapc", "microvm", "none", "x-remote", "nitro-enclave",
+                                          NULL };
+
+    return g_str_has_prefix(machine, "pc") || g_str_has_prefix(machine, "q35") ||
+           g_str_has_prefix(machine, "rhel") || g_str_has_prefix(machine, "xen") ||
+           g_strv_contains(others, machine);
+}
+
+/* Serial ports, or the console that is another name for the first. */
+static bool
+has_serial(const Domain *domain)
+{
+    if (list_length(domain->serials))
+        return true;
+    for (guint i = 0; i < list_length(domain->consoles); i++)
+        if (list_at(domain->consoles, i, Chardev)->target_type != CHARDEV_TARGET_VIRTIO)
+            return true;
+    return false;
+}
+
+/* Firmware looks for one table of a name. */
+static void
+validate_acpi_tables(const Validation *v)
+{
+    guint n[ACPI_TABLE_RAWSET + 1] = { 0 };
+
+    for (guint i = 0; i < list_length(v->domain->acpi_tables); i++) {
+        int type = list_at(v->domain->acpi_tables, i, AcpiTable)->type;
+        g_autofree char *path = g_strdup_printf("os/acpi/table[%u]", i);
+
+        if (n[type]++ && (type == ACPI_TABLE_SLIC || type == ACPI_TABLE_MSDM))
+            validation_error(v, path, "os-acpi-table", "there is one of type '%s' already",
+                             acpi_table_names[type]);
+    }
+}
+
 static void
 os_validate(const Validation *v)
 {
@@ -286,6 +327,12 @@ os_validate(const Validation *v)
                          : domain->cmdline ? "os/cmdline"
                                            : "os/shim",
                          "os-kernel", "needs a <kernel>");
+    if (domain->machine && !is_x86_machine(domain->machine))
+        validation_error(v, "os/type/@machine", "os-machine", "'%s' is no x86 machine",
+                         domain->machine);
+    if (domain->bios_use_serial == TRISTATE_ON && !has_serial(domain))
+        validation_error(v, "os/bios/@useserial", "os-bios", "needs a <serial>");
+    validate_acpi_tables(v);
     if (domain->boot_menu_timeout.is_set && !domain->boot_menu)
         validation_error(v, "os/bootmenu/@timeout", "os-bootmenu", "needs enable='yes'");
     validate_loader(v);

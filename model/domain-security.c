@@ -35,6 +35,7 @@ static const Field launch_fields[] = {
                .doc = "The address bit that marks encrypted memory."),
     FIELD_UINT(LaunchSecurity, reduced_phys_bits, .path = "reducedPhysBits", AMD,
                .doc = "Address bits that are lost."),
+    { .type = TYPE_NONE, .path = "handle", .is_output = true, .doc = "libvirt's note of the run." },
     FIELD_STRING(LaunchSecurity, dh_certificate, .path = "dhCert", SEV,
                  .doc = "The owner's key, base64."),
     FIELD_STRING(LaunchSecurity, session, .path = "session", SEV,

@@ -34,7 +34,8 @@ static const char *const scheduler_names[] = {
     [SCHEDULER_RR] = "rr",
     NULL,
 };
-static const char *const cache_type_names[] = { NULL, "both", "code", "data", NULL };
+enum { CACHE_BOTH = 1 };
+static const char *const cache_type_names[] = { NULL, [CACHE_BOTH] = "both", "code", "data", NULL };
 
 #define NO_RESCTRL "virtkeep uses no resctrl: caches and memory bandwidth are shared"
 
@@ -136,7 +137,7 @@ static const Schema cache_tune_schema = { .element = "cachetune",
 static const Field memory_bandwidth_fields[] = {
     FIELD_UINT(MemoryBandwidth, id, .path = "@id", .is_required = true, .doc = "Host node."),
     FIELD_UINT(MemoryBandwidth, bandwidth, .path = "@bandwidth", .is_required = true,
-               .doc = "Per cent."),
+               .max = 100, .doc = "Per cent."),
     FIELD_END,
 };
 static const Schema memory_bandwidth_schema = { .element = "node",
@@ -338,9 +339,12 @@ validate_numa_tuning(const Validation *v)
         validation_error(v, "numatune/memory/@nodeset", "numatune", "no node is left in it");
     if (domain->numa_placement == PLACEMENT_AUTO && domain->numa_nodeset)
         validation_error(v, "numatune/memory/@nodeset", "numatune", "excludes placement='auto'");
-    if (domain->numa_placement == PLACEMENT_STATIC && !domain->numa_nodeset)
+    if ((domain->numa_placement == PLACEMENT_STATIC ||
+         (domain->numa_mode && !domain->numa_placement &&
+          domain->vcpu_placement != PLACEMENT_AUTO)) &&
+        !domain->numa_nodeset)
         validation_error(v, "numatune/memory", "missing-attribute",
-                         "placement='static' needs a nodeset");
+                         "without placement='auto' it needs a nodeset");
     if (n_nodes && domain->numa_placement == PLACEMENT_AUTO)
         validation_error(v, "numatune/memory/@placement", "numatune",
                          "placement='auto' and <memnode> exclude each other");
@@ -409,6 +413,19 @@ validate_pins(const Validation *v, const GPtrArray *pins, const char *name, cons
     check_distinct(v, path, threads, what);
 }
 
+/* Whether the sets @a and @b have a member in common. */
+static bool
+is_overlapping(const char *a, const char *b)
+{
+    g_autoptr(GArray) as = a ? cpuset_members(a) : NULL, bs = b ? cpuset_members(b) : NULL;
+
+    for (guint i = 0; as && bs && i < as->len; i++)
+        for (guint k = 0; k < bs->len; k++)
+            if (g_array_index(as, guint, i) == g_array_index(bs, guint, k))
+                return true;
+    return false;
+}
+
 /* Threads of one list: each at most once, and all of them the domain's. */
 static void
 validate_scheduled(const Validation *v, const char *path, const ThreadScheduling *scheduling,
@@ -449,6 +466,62 @@ validate_schedulings(const Validation *v, const GPtrArray *list, const char *nam
 }
 
 static void
+validate_emulator_scheduler(const Validation *v, const CpuTune *tune)
+{
+    if (tune->emulator_scheduler >= SCHEDULER_FIFO && !tune->emulator_priority.is_set)
+        validation_error(v, "cputune/emulatorsched", "missing-attribute",
+                         "scheduler '%s' needs a priority",
+                         scheduler_names[tune->emulator_scheduler]);
+}
+
+/* Parts of caches and bandwidths are groups of the kernel's: a CPU is in one. */
+static void
+validate_resource_groups(const Validation *v, const CpuTune *tune)
+{
+    for (guint i = 0; i < list_length(tune->cache_tunes); i++) {
+        const CacheTune *cache = list_at(tune->cache_tunes, i, CacheTune);
+        g_autofree char *path = g_strdup_printf("cputune/cachetune[%u]", i);
+
+        for (guint k = 0; k < i; k++)
+            if (is_overlapping(list_at(tune->cache_tunes, k, CacheTune)->vcpus, cache->vcpus))
+                validation_error(v, path, "cputune", "a virtual CPU is in another <cachetune>");
+        for (guint a = 0; a < list_length(cache->caches); a++)
+            for (guint b = 0; b < a; b++) {
+                const CachePart *x = list_at(cache->caches, a, CachePart);
+                const CachePart *y = list_at(cache->caches, b, CachePart);
+
+                if (x->id.value == y->id.value && x->level.value == y->level.value &&
+                    (x->type == y->type || x->type == CACHE_BOTH || y->type == CACHE_BOTH))
+                    validation_error(v, path, "cputune", "cache %u is there twice",
+                                     (guint) x->id.value);
+            }
+    }
+    for (guint i = 0; i < list_length(tune->memory_tunes); i++) {
+        const MemoryTune *memory = list_at(tune->memory_tunes, i, MemoryTune);
+        g_autofree char *path = g_strdup_printf("cputune/memorytune[%u]", i);
+
+        for (guint a = 0; a < list_length(memory->nodes); a++)
+            for (guint b = 0; b < a; b++)
+                if (list_at(memory->nodes, a, MemoryBandwidth)->id.value ==
+                    list_at(memory->nodes, b, MemoryBandwidth)->id.value)
+                    validation_error(v, path, "cputune", "a node is there twice");
+    }
+}
+
+static void
+validate_block_tune(const Validation *v, const BlockTune *tune)
+{
+    for (guint i = 0; i < list_length(tune->devices); i++)
+        for (guint k = 0; k < i; k++) {
+            const char *device = list_at(tune->devices, i, BlockTuneDevice)->device;
+            g_autofree char *path = g_strdup_printf("blkiotune/device[%u]", i);
+
+            if (!g_strcmp0(device, list_at(tune->devices, k, BlockTuneDevice)->device))
+                validation_error(v, path, "blkiotune", "device '%s' is there twice", device);
+        }
+}
+
+static void
 tuning_validate(const Validation *v)
 {
     const Domain *domain = v->domain;
@@ -465,8 +538,12 @@ tuning_validate(const Validation *v)
                            "has no effect: placement 'auto' needs numad");
     validate_vcpu_list(v);
     validate_numa_tuning(v);
+    if (domain->block_tune)
+        validate_block_tune(v, domain->block_tune);
     if (!domain->cpu_tune)
         return;
+    validate_emulator_scheduler(v, domain->cpu_tune);
+    validate_resource_groups(v, domain->cpu_tune);
     validate_quotas(v, domain->cpu_tune);
     validate_pins(v, domain->cpu_tune->vcpu_pins, "vcpupin", "virtual CPU");
     validate_pins(v, domain->cpu_tune->iothread_pins, "iothreadpin", "I/O thread");

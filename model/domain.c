@@ -54,6 +54,20 @@ static const Field head_fields[] = {
     FIELD_END,
 };
 
+#define NO_LEASES "virtkeep has no lock manager"
+static const char *const lock_failure_names[] = { NULL,    "poweroff", "restart",
+                                                  "pause", "ignore",   NULL };
+
+static const Field lease_fields[] = {
+    FIELD_STRING(Lease, lockspace, .path = "lockspace", .doc = "The lock space."),
+    FIELD_STRING(Lease, key, .path = "key", .is_required = true, .doc = "The lease's name in it."),
+    FIELD_STRING(Lease, path, .path = "target/@path", .is_required = true, .doc = "The file."),
+    FIELD_UINT(Lease, offset, .path = "target/@offset", .doc = "Where in it."),
+    FIELD_END,
+};
+static const Schema lease_schema = { .element = "lease", .size = sizeof(Lease),
+                                     .fields = lease_fields, .doc = "A lease of a lock manager." };
+
 static const Field lifecycle_fields[] = {
     FIELD_ENUM(Domain, on_poweroff, lifecycle_names, .path = "on_poweroff", .change = CHANGE_NONE,
                .doc = "What the guest's power-off does: `destroy` (default) or `restart`."),
@@ -62,8 +76,10 @@ static const Field lifecycle_fields[] = {
     FIELD_ENUM(Domain, on_crash, lifecycle_names, .path = "on_crash", .change = CHANGE_NONE,
                .doc =
                    "What a crash of the guest does: `destroy` (default), `restart` or `preserve`."),
-    FIELD_NO_EFFECT("virtkeep takes no leases", .path = "on_lockfailure",
-                    .doc = "What losing a lease does."),
+    FIELD_ENUM(Domain, on_lockfailure, lock_failure_names, .path = "on_lockfailure",
+               .no_effect = NO_LEASES, .doc = "What losing a lease does."),
+    FIELD_LIST(Domain, leases, &lease_schema, .path = "devices/lease", .no_effect = NO_LEASES,
+               .doc = "A lease of a lock manager."),
     FIELD_YES_NO(Domain, suspend_to_mem, .path = "pm/suspend-to-mem/@enabled",
                  .doc = "Whether the guest can sleep."),
     FIELD_YES_NO(Domain, suspend_to_disk, .path = "pm/suspend-to-disk/@enabled",
@@ -196,6 +212,12 @@ domain_is_q35(const Domain *domain)
 }
 
 bool
+domain_has_pci(const Domain *domain)
+{
+    return !domain->machine || !g_str_equal(domain->machine, "isapc");
+}
+
+bool
 domain_scsi_is_narrow(const Domain *domain, guint64 index)
 {
     for (guint i = 0; i < list_length(domain->controllers); i++) {
@@ -249,6 +271,8 @@ head_validate(const Validation *v)
 
     if (mistake)
         validation_error(v, "name", "domain-name", "%s", mistake);
+    if (v->domain->title && strchr(v->domain->title, '\n'))
+        validation_error(v, "title", "domain-title", "a title is one line");
 }
 
 static void
@@ -310,11 +334,13 @@ validate_devices(const Validation *v)
     for (guint k = 0; device_kinds[k]; k++) {
         const GPtrArray *devices = domain_devices(v->domain, device_kinds[k]);
 
-        for (guint i = 0; device_kinds[k]->validate && i < list_length(devices); i++) {
+        for (guint i = 0; i < list_length(devices); i++) {
             g_autofree char *path = g_strdup_printf("devices/%s[%u]", device_kinds[k]->name, i);
             Validation device = { v->domain, v->positions, v->diagnostics, path };
 
-            device_kinds[k]->validate(&device, devices->pdata[i]);
+            device_info_validate(&device, device_kinds[k], devices->pdata[i]);
+            if (device_kinds[k]->validate)
+                device_kinds[k]->validate(&device, devices->pdata[i]);
         }
     }
 }

@@ -32,6 +32,11 @@ typedef struct MemoryNode { /* numatune/memnode */
     char *nodeset;
 } MemoryNode;
 
+typedef struct Lease { /* devices/lease: read, and without effect */
+    char *lockspace, *key, *path;
+    OptUint offset;
+} Lease;
+
 typedef enum { BOOT_FD = 1, BOOT_HD, BOOT_CDROM, BOOT_NETWORK } BootDevice;
 typedef struct Boot { int device; } Boot;
 
@@ -73,6 +78,8 @@ typedef struct ClockTimer {
     int tick_policy;
     int track; /* TimerTrack */
     OptUint frequency; /* Hz */
+    int mode;
+    OptUint catchup_threshold, catchup_slew, catchup_limit;
 } ClockTimer;
 
 typedef enum { LOADER_ROM = 1, LOADER_PFLASH } LoaderType;
@@ -181,6 +188,8 @@ struct Domain {
     GPtrArray *timers; /* ClockTimer */
 
     int on_poweroff, on_reboot, on_crash; /* LifecycleAction */
+    int on_lockfailure;
+    GPtrArray *leases;                    /* Lease */
     int suspend_to_mem, suspend_to_disk;  /* yes/no */
 
     char *emulator;
@@ -209,6 +218,7 @@ bool domain_name_is_valid(const char *name);
 /* Boot memory in bytes: NUMA cells' sum where there are cells, else memory less devices. */
 guint64 domain_boot_memory(const Domain *domain);
 bool domain_is_q35(const Domain *domain);
+bool domain_has_pci(const Domain *domain); /* all machines but isapc */
 /* Whether the file says anything of a variable store. */
 bool domain_has_nvram(const Domain *domain);
 /* How many virtual CPUs are there at start. */

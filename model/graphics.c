@@ -91,7 +91,8 @@ static const Field graphics_fields[] = {
     FIELD_ENUM(Graphics, type, type_names, .path = "@type", .is_required = true,
                .doc = "`vnc` or `spice`."),
     FIELD_INT(Graphics, port, .path = "@port", EITHER, .doc = "TCP port, -1 to choose one."),
-    FIELD_INT(Graphics, tls_port, .path = "@tlsPort", SPICE, .doc = "TLS port, -1 to choose one."),
+    FIELD_INT(Graphics, tls_port, .path = "@tlsPort", SPICE, .min = (guint64) -1, .max = 65535,
+              .doc = "TLS port, -1 to choose one."),
     FIELD_INT(Graphics, websocket, .path = "@websocket", VNC,
               .doc = "WebSocket port, -1 to choose one."),
     FIELD_YES_NO(Graphics, auto_port, .path = "@autoport", EITHER, .doc = "Choose the ports."),
@@ -204,6 +205,32 @@ validate_together(const Validation *v, const Graphics *graphics)
                          "'egl-headless' goes together only with vnc or spice");
 }
 
+/* The attributes @listen and @socket are older words for the first <listen>. */
+static void
+validate_listens(const Validation *v, const Graphics *graphics)
+{
+    const GraphicsListen *first =
+        list_length(graphics->listens) ? list_at(graphics->listens, 0, GraphicsListen) : NULL;
+
+    if (first && first->type == LISTEN_ADDRESS && graphics->listen && first->address &&
+        !g_str_equal(graphics->listen, first->address))
+        validation_error(v, "@listen", "graphics-listen", "the first <listen> says '%s'",
+                         first->address);
+    if (first && first->type == LISTEN_SOCKET && graphics->socket && first->socket &&
+        !g_str_equal(graphics->socket, first->socket))
+        validation_error(v, "@socket", "graphics-listen", "the first <listen> says '%s'",
+                         first->socket);
+    if (list_length(graphics->listens) > 1)
+        validation_warning(v, "listen[1]", "no-effect", "QEMU listens at the first <listen> only");
+    for (guint i = 0; i < list_length(graphics->listens); i++) {
+        const GraphicsListen *listen = list_at(graphics->listens, i, GraphicsListen);
+        g_autofree char *path = g_strdup_printf("listen[%u]", i);
+
+        if (listen->socket && listen->type != LISTEN_SOCKET)
+            validation_error(v, path, "not-here", "a socket is for type 'socket'");
+    }
+}
+
 static void
 graphics_validate(const Validation *v, gconstpointer item)
 {
@@ -235,6 +262,7 @@ graphics_validate(const Validation *v, gconstpointer item)
     if (graphics->password && graphics->type == GRAPHICS_VNC && strlen(graphics->password) > 8)
         validation_error(v, "@passwd", "graphics-password",
                          "a VNC password has at most 8 characters");
+    validate_listens(v, graphics);
     for (guint i = 0; i < list_length(graphics->listens); i++) {
         const GraphicsListen *listen = list_at(graphics->listens, i, GraphicsListen);
 

@@ -15,6 +15,7 @@
 #include "model/interface.h"
 
 #define PCI_RANK 7
+#define HEX_DIGITS G_CSET_DIGITS "abcdefABCDEF"
 
 static const char *const mode_names[] = { NULL, "subsystem", "capabilities", NULL };
 static const char *const type_names[] = {
@@ -32,6 +33,8 @@ static const char *const model_names[] = {
     NULL,
 };
 static const char *const reset_names[] = { NULL, "off", "uninitialized", "on", NULL };
+static const char *const startup_policy_names[] = { NULL, "mandatory", "requisite", "optional",
+                                                    NULL };
 static const char *const driver_names[] = { NULL, "vfio", NULL };
 static const char *const address_names[] = { NULL, "pci", NULL };
 static const char *const protocol_names[] = { NULL, "vhost", NULL };
@@ -109,8 +112,11 @@ static const Field hostdev_fields[] = {
               .doc = "Product id."),
     FIELD_ENUM(Hostdev, guest_reset, reset_names, .path = "source/@guestReset", FOR(USB),
                .doc = "When the guest may reset the device."),
-    FIELD_REFUSED("QEMU would wait for no such device", .path = "source/@startupPolicy",
-                  .doc = "What to do when the device is missing."),
+    FIELD_ENUM(Hostdev, startup_policy, startup_policy_names, .path = "source/@startupPolicy",
+               FOR(USB), .no_effect = "QEMU starts without the device, and takes it when it comes",
+               .doc = "What to do when the device is missing."),
+    FIELD_REFUSED("QEMU filters all writes", .path = "source/@writeFiltering",
+                  .doc = "pci: writes to the configuration space."),
     FIELD_ENUM(Hostdev, protocol, protocol_names, .path = "source/@protocol", FOR(VHOST),
                .doc = "`vhost`."),
     FIELD_STRING(Hostdev, wwpn, .path = "source/@wwpn", FOR(VHOST), .doc = "The target's name."),
@@ -209,8 +215,9 @@ validate_source(const Validation *v, const Hostdev *hostdev)
         [HOSTDEV_SCSI] = hostdev->is_iscsi || (hostdev->adapter && hostdev->bus.is_set &&
                                                hostdev->target.is_set && hostdev->unit.is_set),
         [HOSTDEV_SCSI_HOST] =
-            hostdev->protocol && hostdev->wwpn && g_str_has_prefix(hostdev->wwpn, "naa."),
-        [HOSTDEV_MDEV] = hostdev->uuid,
+            hostdev->protocol && hostdev->wwpn && g_str_has_prefix(hostdev->wwpn, "naa.") &&
+            strlen(hostdev->wwpn) == 20 && strspn(hostdev->wwpn + 4, HEX_DIGITS) == 16,
+        [HOSTDEV_MDEV] = hostdev->uuid && g_uuid_string_is_valid(hostdev->uuid),
     };
 
     if (!is_there[hostdev->type])

@@ -42,6 +42,7 @@ typedef struct Hostdev {
     int raw_io, sgio;               /* yes/no; 1: filtered, 2: unfiltered */
     bool is_read_only, is_shareable;
     OptUint vendor, product;        /* usb */
+    int startup_policy;
     int guest_reset;                /* GuestReset: usb */
     char *uuid;                     /* mdev */
     int protocol;                   /* 1: vhost (scsi_host) */

@@ -72,6 +72,8 @@ input_bus(const Input *input)
     return input->type == INPUT_TABLET ? INPUT_BUS_USB : INPUT_BUS_PS2;
 }
 
+static DeviceBus input_device_bus(const Domain *domain, gconstpointer item);
+
 static void
 input_validate(const Validation *v, gconstpointer item)
 {
@@ -94,6 +96,8 @@ input_validate(const Validation *v, gconstpointer item)
         validate_no_virtio_options(v, &input->virtio);
     if (input->type == INPUT_TABLET && input_bus(input) == INPUT_BUS_PS2)
         validation_error(v, "@bus", "input-bus", "a tablet can't sit on ps2");
+    if (input->info.address && input_device_bus(v->domain, input) == BUS_NONE)
+        validation_error(v, "address", "input-address", "what sits on no bus has no address");
     if (input->model && input_bus(input) != INPUT_BUS_VIRTIO)
         validation_error(v, "@model", "input-model", "only virtio inputs have a model");
 }

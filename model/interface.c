@@ -131,6 +131,9 @@ static const Schema port_forward_schema = {
      WHEN_IS(INTERFACE_UDP))
 #define DEVICES (DIRECT | VHOST_USER | WHEN_IS(INTERFACE_VDPA) | WHEN_IS(INTERFACE_USER) | ETHERNET)
 
+#define OF_VMWARE "is VMware's"
+#define NO_USB "a host's USB card is given as <hostdev type='usb'>"
+
 /* How the host side is reached. */
 #define SOURCE_FIELDS                                                                              \
     FIELD_STRING(Interface, bridge, .path = "source/@bridge", FOR(WHEN_IS(INTERFACE_BRIDGE)),      \
@@ -176,6 +179,21 @@ static const Schema port_forward_schema = {
                   .doc = "Slot."),                                                                 \
         FIELD_HEX(Interface, pci_function, .path = "source/address/@function", .max = 7,           \
                   FOR(HOSTDEV), .doc = "Function."),                                               \
+        { .type = TYPE_NONE,                                                                       \
+          .path = "source/@macTableManager",                                                       \
+          .is_output = true,                                                                       \
+          .doc = "libvirt's note of the network's setting." },                                     \
+        FIELD_REFUSED(OF_VMWARE, .path = "source/@switchid", .doc = "vds: switch."),               \
+        FIELD_REFUSED(OF_VMWARE, .path = "source/@portgroupid", .doc = "vds: port group."),        \
+        FIELD_REFUSED(OF_VMWARE, .path = "source/@connectionid", .doc = "vds: connection."),       \
+        FIELD_REFUSED("QEMU has no interfaces of type 'internal'", .path = "source/@name",         \
+                      .doc = "internal: network."),                                                \
+        FIELD_REFUSED(NO_USB, .path = "source/vendor", .doc = "hostdev: vendor of a USB card."),   \
+        FIELD_REFUSED(NO_USB, .path = "source/product", .doc = "hostdev: product of one."),        \
+        FIELD_REFUSED(NO_USB, .path = "source/@missing", .doc = "hostdev: what if it is away."),   \
+        FIELD_REFUSED(NO_USB, .path = "source/address/@device", .doc = "hostdev: USB device."),    \
+        FIELD_NO_EFFECT("the host's device is one function", .path = "source/address/@multifunction", \
+                        .doc = "hostdev: not read of a host's address."),                          \
         FIELD_LIST(Interface, host_ips, &ip_schema, .path = "source/ip", FOR(ETHERNET),            \
                    .doc = "An address of the tap on the host."),                                   \
         FIELD_LIST(Interface, host_routes, &route_schema, .path = "source/route", FOR(ETHERNET),   \
@@ -226,6 +244,8 @@ static const Field interface_fields[] = {
                  .doc = "`no`: the tap is there already."),
     FIELD_REFUSED("renaming inside the guest is for containers", .path = "guest/@dev",
                   .doc = "Name in the guest."),
+    FIELD_REFUSED("renaming inside the guest is for containers", .path = "guest/@actual",
+                  .doc = "Name it got there."),
     FIELD_STRING(
         Interface, model, .path = "model/@type",
         .doc = "Network card: `virtio`, `e1000e`, `e1000`, `rtl8139`, …; `rtl8139` by default."),
@@ -261,8 +281,10 @@ static const Field interface_fields[] = {
                  .doc = "Kept apart from other isolated ports of its bridge."),
     FIELD_REFUSED("virtkeep has no network filters", .path = "filterref",
                   .doc = "A filter of libvirt's."),
-    FIELD_NO_EFFECT("the tap keeps the kernel's own value", .path = "coalesce/rx/frames/@max",
-                    .doc = "How many packets wait for one interrupt."),
+    FIELD_UINT(Interface, coalesced_frames, .path = "coalesce/rx/frames/@max", .max = G_MAXUINT32,
+               .no_effect = "the tap keeps the kernel's own value",
+               .doc = "How many packets wait for one interrupt."),
+    FIELD_REFUSED("is for Xen", .path = "backenddomain", .doc = "Domain that has the other end."),
     DEVICE_BOOT_FIELDS(Interface),
     DEVICE_ROM_FIELDS(Interface),
     DEVICE_INFO_FIELDS(Interface),
@@ -404,9 +426,6 @@ validate_host_side(const Validation *v, const Interface *interface)
                          "<ip> is for user networking");
     if (list_length(interface->routes))
         validation_error(v, "route[0]", "interface-ip", "routes in the guest are its own affair");
-    if (interface->backend_tap && !interface_has_tap(interface))
-        validation_error(v, "backend/@tap", "interface-tap", "interfaces of type '%s' have no tap",
-                         type_names[interface->type]);
 }
 
 static void
@@ -414,8 +433,6 @@ validate_vlan(const Validation *v, const Interface *interface)
 {
     bool has_native = false;
 
-    if (list_length(interface->vlan_tags) && interface->type == INTERFACE_USER)
-        validation_error(v, "vlan", "interface-vlan", "user networking has no VLANs");
     if (interface->vlan_trunk && !list_length(interface->vlan_tags))
         validation_error(v, "vlan", "interface-vlan", "<tag id='…'/> is missing");
     if (interface->vlan_trunk == TRISTATE_OFF && list_length(interface->vlan_tags) > 1)
@@ -468,6 +485,7 @@ interface_validate(const Validation *v, gconstpointer item)
     validate_host_side(v, interface);
     validate_vlan(v, interface);
     validate_teaming(v, interface);
+    interface_check(v, interface);
     if (!interface_is_virtio(interface) && interface->type != INTERFACE_HOSTDEV)
         validate_no_virtio_options(v, &interface->virtio);
     for (guint i = 0; interface->mac && i < list_length(v->domain->interfaces); i++) {

@@ -83,6 +83,7 @@ typedef struct Interface {
     int host_csum, host_gso, host_tso4, host_tso6, host_ecn, host_ufo, mrg_rxbuf; /* on/off */
     int guest_csum, guest_tso4, guest_tso6, guest_ecn, guest_ufo;
     OptUint sndbuf; /* bytes */
+    OptUint coalesced_frames;
     int backend;    /* NetBackend */
     char *backend_tap, *backend_vhost, *backend_log;
     char *script, *downscript;
@@ -101,6 +102,8 @@ typedef struct Interface {
 extern const DeviceKind interface_kind;
 extern const char *const macvtap_mode_names[]; /* by MacvtapMode */
 
+/* interface-check.c: the rules that follow from its type. */
+void interface_check(const Validation *validation, const Interface *interface);
 bool interface_is_virtio(const Interface *interface);
 /* The name that its host side was given; NULL where none was, or one of those that libvirt makes up
  * and ignores when it reads them back ("vnet0", "macvtap3"). */

@@ -52,10 +52,11 @@ validate_options(const Validation *v, const Iommu *iommu)
         validation_error(v, "driver", "not-here", "these options are of the Intel IOMMU");
     if (iommu->model == IOMMU_INTEL && has_amd)
         validation_error(v, "driver", "not-here", "these options are of the AMD IOMMU");
-    if (iommu->eim == TRISTATE_ON && iommu->intremap != TRISTATE_ON)
+    if (iommu->eim == TRISTATE_ON && iommu->intremap != TRISTATE_ON &&
+        (iommu->intremap || v->domain->vcpus.value <= MOST_VCPUS_OF_APIC))
         validation_error(v, "driver/@eim", "iommu-eim", "eim needs intremap='on'");
     if (iommu->model == IOMMU_INTEL && iommu->intremap == TRISTATE_ON &&
-        v->domain->type == DOMAIN_TYPE_KVM && v->domain->ioapic_driver != IOAPIC_QEMU)
+        v->domain->type == DOMAIN_TYPE_KVM && v->domain->ioapic_driver == IOAPIC_KVM)
         validation_error(v, "driver/@intremap", "iommu-ioapic",
                          "interrupt remapping needs <ioapic driver='qemu'/>");
 }

@@ -12,4 +12,7 @@ typedef struct Iommu {
     OptUint aw_bits;
 } Iommu;
 
+/* More need an IOMMU with extended interrupt mode (eim); it is implied. */
+#define MOST_VCPUS_OF_APIC 255
+
 extern const DeviceKind iommu_kind;

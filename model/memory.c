@@ -215,6 +215,8 @@ validate_file_backed(const Validation *v, const MemoryDevice *memory)
 {
     if (!memory->path)
         validation_error(v, NULL, "missing-element", "<source><path> is missing: the file behind it");
+    if (memory->discard == TRISTATE_ON)
+        validation_error(v, "@discard", "memory-discard", "the content of a file is to stay");
     if (memory->access == MEMORY_ACCESS_PRIVATE && memory->model == MEMORY_MODEL_VIRTIO_PMEM)
         validation_error(v, "@access", "memory-access", "virtio-pmem shares its file's content");
     if (memory->model == MEMORY_MODEL_VIRTIO_PMEM && memory->node.is_set)

@@ -47,6 +47,8 @@ rng_validate(const Validation *v, gconstpointer item)
                          "egd needs a type: where the source is");
     if (rng->backend != RNG_BACKEND_EGD && rng->chardev.type)
         validation_error(v, "backend/@type", "not-here", "only egd has a type");
+    if (rng->rate_period.is_set && !rng->rate_bytes.is_set)
+        validation_error(v, "rate", "missing-attribute", "<rate> needs the attribute 'bytes'");
     validate_chardev_backend(v, &rng->chardev, "backend/");
     if (rng->backend == RNG_BACKEND_BUILTIN && rng->path)
         validation_error(v, "backend", "rng-path", "backend 'builtin' has no path");

@@ -109,6 +109,27 @@ check_iscsi(const StorageCheck *check)
         refuse(check, "source/@name", "storage-name", "what follows '/' is the unit's number");
 }
 
+/* Cookies are joined into one header: what would end a name or a value there is refused. */
+static void
+check_cookies(const StorageCheck *check)
+{
+    const GPtrArray *cookies = check->source->cookies;
+
+    for (guint i = 0; i < list_length(cookies); i++) {
+        const StorageCookie *cookie = list_at(cookies, i, StorageCookie);
+        g_autofree char *path = g_strdup_printf("source/cookies/cookie[%u]", i);
+        const char *name = cookie->name ? cookie->name : "n";
+
+        if (!*name || strpbrk(name, "()<>@,;:\\\"/[]?={} \t\n"))
+            refuse(check, path, "storage-cookie", "'%s' is no name of a cookie", name);
+        if (cookie->value && strpbrk(cookie->value, ",;\\ \t\n"))
+            refuse(check, path, "storage-cookie", "the value has no ',', ';', '\\' or blank");
+        for (guint k = 0; k < i; k++)
+            if (!g_strcmp0(list_at(cookies, k, StorageCookie)->name, cookie->name))
+                refuse(check, path, "storage-cookie", "cookie '%s' is there twice", name);
+    }
+}
+
 static void
 check_options(const StorageCheck *check)
 {
@@ -144,6 +165,7 @@ check_options(const StorageCheck *check)
         if (rows[i].is_used && !rows[i].is_good)
             refuse(check, rows[i].path, "storage-option", "protocol '%s' has no use for it",
                    protocol ? storage_protocol_names[protocol] : "(none)");
+    check_cookies(check);
 }
 
 static void
@@ -411,6 +433,8 @@ storage_check_chain(const Validation *validation, const char *path, const Storag
     if (image->type == DISK_VHOST_USER || image->type == DISK_VHOST_VDPA)
         validation_error(validation, path, "disk-source", "can't be a backing image");
     storage_check(&check);
+    if (!image->format)
+        validation_error(validation, path, "disk-format", "the backing image's <format> is missing");
     below = g_strconcat(path, "/backingStore", NULL);
     storage_check_chain(validation, below, image->backing);
 }

@@ -311,6 +311,10 @@ static const Field source_fields[] = {
                  .doc = "qcow2: where the data is."),
     FIELD_LIST(StorageSource, labels, &device_label_schema, .path = "seclabel",
                .no_effect = SECURITY_LABEL_NO_EFFECT, .doc = "Labels of the file."),
+    FIELD_NO_EFFECT("QEMU's helper connects again by itself", .path = "reservations/source/reconnect",
+                    .doc = "Connecting again."),
+    FIELD_NO_EFFECT("the host's device is one function", .path = "address/@multifunction",
+                    .doc = "nvme: not read of a host's address."),
     { .type = TYPE_NONE, .path = "privateData", .is_output = true, .doc = "libvirt's own." },
     FIELD_END,
 };

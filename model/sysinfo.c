@@ -132,13 +132,15 @@ validate_files(const Validation *v, const char *path, const Sysinfo *sysinfo)
     for (guint i = 0; i < list_length(sysinfo->files); i++) {
         const SysinfoEntry *entry = list_at(sysinfo->files, i, SysinfoEntry);
         g_autofree char *at = g_strdup_printf("%s/entry[%u]", path, i);
-        bool is_allowed = entry->name && (g_str_has_prefix(entry->name, "opt/") ||
-                                          g_str_has_prefix(entry->name, "etc/"));
+        bool is_reserved = entry->name && (g_str_has_prefix(entry->name, "opt/ovmf/") ||
+                                           g_str_has_prefix(entry->name, "opt/org.qemu/"));
 
         if (sysinfo->type != SYSINFO_FWCFG)
             validation_error(v, at, "sysinfo-type", "files of fw_cfg are for type='fwcfg'");
-        if (entry->name && !is_allowed)
-            validation_warning(v, at, "sysinfo-name", "names are expected to begin with 'opt/'");
+        if (entry->name && !g_str_has_prefix(entry->name, "opt/"))
+            validation_error(v, at, "sysinfo-name", "names begin with 'opt/'");
+        if (is_reserved)
+            validation_error(v, at, "sysinfo-name", "'%s' is the firmware's own", entry->name);
         if (entry->file && entry->value)
             validation_error(v, at, "sysinfo-content", "has a file or a text, not both");
         if (!entry->file && !entry->value)

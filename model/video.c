@@ -24,6 +24,7 @@ static const char *const backend_names[] = {
     NULL,
 };
 
+#define MIB ((guint64) 1 << 20)
 #define MODEL(set) WHEN(Video, model, "model/@type", set)
 
 static const Field video_fields[] = {
@@ -63,6 +64,57 @@ static const Schema video_schema = {
     .doc = "A video card.",
 };
 
+#define MODELS(a, b, c, d) (WHEN_IS(a) | WHEN_IS(b) | WHEN_IS(c) | WHEN_IS(d))
+
+static void
+validate_memory(const Validation *v, const Video *video)
+{
+    const struct {
+        const char *path;
+        const OptUint *size;
+    } rows[] = { { "model/@ram", &video->ram },
+                 { "model/@vram", &video->vram },
+                 { "model/@vgamem", &video->vgamem } };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        if (rows[i].size->value > G_MAXUINT32)
+            validation_error(v, rows[i].path, "video-memory", "must be below 4 GiB");
+        if (rows[i].size->is_set && rows[i].size->value < MIB && video->model != VIDEO_VIRTIO &&
+            video->model != VIDEO_CIRRUS)
+            validation_error(v, rows[i].path, "video-memory", "must be at least 1 MiB");
+    }
+}
+
+static void
+validate_resolution(const Validation *v, const Video *video)
+{
+    const guint64 models = MODELS(VIDEO_VGA, VIDEO_QXL, VIDEO_VIRTIO, VIDEO_BOCHS);
+    bool is_used = video->x.is_set || video->y.is_set;
+
+    if (is_used && !(models & WHEN_IS(video->model)))
+        validation_error(v, "model/resolution", "video-resolution",
+                         "this card prefers no resolution");
+    if (video->x.is_set != video->y.is_set)
+        validation_error(v, "model/resolution", "video-resolution", "a resolution has x and y");
+    if (video->x.is_set && video->y.is_set && (!video->x.value || !video->y.value))
+        validation_error(v, "model/resolution", "video-resolution", "x and y are above 0");
+}
+
+/* VGA's registers are there once: beside the primary card only those go that have others. */
+static void
+validate_place(const Validation *v, const Video *video)
+{
+    const guint64 legacy = MODELS(VIDEO_VGA, VIDEO_CIRRUS, VIDEO_VMVGA, VIDEO_RAMFB);
+    const Video *primary = list_at(v->domain->videos, 0, Video);
+
+    for (guint i = 0; i < list_length(v->domain->videos); i++)
+        if (list_at(v->domain->videos, i, Video)->primary == TRISTATE_ON)
+            primary = list_at(v->domain->videos, i, Video);
+    if (video != primary && (legacy & WHEN_IS(video->model)))
+        validation_error(v, "model/@type", "video-primary",
+                         "a '%s' can only be the primary card", model_names[video->model]);
+}
+
 static void
 video_validate(const Validation *v, gconstpointer item)
 {
@@ -88,8 +140,9 @@ video_validate(const Validation *v, gconstpointer item)
     if (video->model == VIDEO_NONE && list_length(v->domain->videos) > 1)
         validation_error(v, "model/@type", "video-none",
                          "video 'none' excludes every other video card");
-    if (video->x.is_set != video->y.is_set)
-        validation_error(v, "model/resolution", "video-resolution", "a resolution has x and y");
+    validate_memory(v, video);
+    validate_resolution(v, video);
+    validate_place(v, video);
 }
 
 static DeviceBus
@@ -113,8 +166,6 @@ video_bus(const Domain *domain, gconstpointer item)
     }
     return BUS_PCI;
 }
-
-#define MIB ((guint64) 1 << 20)
 
 static void
 round_to_power_of_two(OptUint *size)

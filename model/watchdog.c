@@ -63,6 +63,10 @@ watchdog_validate(const Validation *v, gconstpointer item)
         validation_error(v, "address/@type", "address-type", "watchdog 'ib700' sits on ISA");
     if (watchdog->model == WATCHDOG_I6300ESB && address && address->type != ADDRESS_PCI)
         validation_error(v, "address/@type", "address-type", "watchdog 'i6300esb' sits on PCI");
+    for (guint i = 0; list_at(v->domain->watchdogs, i, Watchdog) != watchdog; i++)
+        if (watchdog->model == WATCHDOG_ITCO &&
+            list_at(v->domain->watchdogs, i, Watchdog)->model == WATCHDOG_ITCO)
+            validation_error(v, "@model", "duplicate-element", "a q35 machine has one itco");
     if (effective_action(watchdog) != effective_action(first))
         validation_error(v, "@action", "watchdog-action",
                          "all watchdogs of a guest have one action: the first one's is '%s'",

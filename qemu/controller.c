@@ -75,6 +75,8 @@ pci_properties(const DeviceContext *context, const Controller *controller)
     device_tree_add_uint(tree, "chassis", &controller->chassis);
     device_tree_add_uint(tree, "bus_nr", &controller->bus_nr);
     device_tree_add_uint(tree, "numa_node", &controller->node);
+    if (controller->mem_reserve.is_set)
+        json_set_uint(tree, "mem-reserve", controller->mem_reserve.value << 10);
     if (controller->hotplug && device_needs_property(context, "target/@hotplug", driver, "hotplug"))
         device_tree_add_tristate(tree, "hotplug", controller->hotplug);
     device_tree_add_info(context, tree, &controller->info);

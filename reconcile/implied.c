@@ -17,6 +17,7 @@
 #include "model/audio.h"
 #include "model/balloon.h"
 #include "model/chardev.h"
+#include "model/default.h"
 #include "model/disk.h"
 #include "model/graphics.h"
 #include "model/hostdev.h"
@@ -92,21 +93,29 @@ imply_watchdog(Domain *domain)
     device_insert(&domain->watchdogs, G_MAXUINT, watchdog);
 }
 
-/* CPUs beyond the 255th are reached only by remapped interrupts. */
+/* CPUs beyond the 255th are reached only by remapped interrupts, and KVM remaps only where the I/O
+ * APIC is QEMU's. */
 static void
 imply_iommu(Domain *domain)
 {
+    bool needs_eim = domain->vcpus.value > MOST_VCPUS_OF_APIC;
     Iommu *iommu;
 
-    if (domain->vcpus.value <= 255 || list_length(domain->iommus))
+    if (needs_eim && !list_length(domain->iommus)) {
+        iommu = g_new0(Iommu, 1);
+        iommu->model = IOMMU_INTEL;
+        device_insert(&domain->iommus, 0, iommu);
+    }
+    if (!list_length(domain->iommus))
         return;
-    iommu = g_new0(Iommu, 1);
-    iommu->model = IOMMU_INTEL;
-    iommu->intremap = TRISTATE_ON;
-    iommu->eim = TRISTATE_ON;
-    device_insert(&domain->iommus, 0, iommu);
-    if (domain->type == DOMAIN_TYPE_KVM && !domain->ioapic_driver)
-        domain->ioapic_driver = IOAPIC_QEMU;
+    iommu = domain->iommus->pdata[0];
+    if (needs_eim && iommu->model == IOMMU_INTEL) {
+        default_enum(&iommu->intremap, TRISTATE_ON);
+        default_enum(&iommu->eim, TRISTATE_ON);
+    }
+    if (iommu->model == IOMMU_INTEL && iommu->intremap == TRISTATE_ON &&
+        domain->type == DOMAIN_TYPE_KVM)
+        default_enum(&domain->ioapic_driver, IOAPIC_QEMU);
 }
 
 /* A backend that fits the displays: SPICE's where there is one; silence for VNC and for guests
@@ -145,11 +154,13 @@ imply_default_devices(const Resolution *resolution)
         imply_input(domain, INPUT_MOUSE);
         imply_input(domain, INPUT_KEYBOARD);
     }
-    imply_controller(resolution, CONTROLLER_USB, 0,
-                     is_q35 ? CONTROLLER_MODEL_QEMU_XHCI : CONTROLLER_MODEL_PIIX3_UHCI);
+    if (domain_has_pci(domain))
+        imply_controller(resolution, CONTROLLER_USB, 0,
+                         is_q35 ? CONTROLLER_MODEL_QEMU_XHCI : CONTROLLER_MODEL_PIIX3_UHCI);
     if (is_q35)
         imply_controller(resolution, CONTROLLER_SATA, 0, 0);
-    imply_pci_root(resolution, is_q35 ? CONTROLLER_MODEL_PCIE_ROOT : CONTROLLER_MODEL_PCI_ROOT);
+    if (domain_has_pci(domain))
+        imply_pci_root(resolution, is_q35 ? CONTROLLER_MODEL_PCIE_ROOT : CONTROLLER_MODEL_PCI_ROOT);
     if (!list_length(domain->balloons)) {
         Balloon *balloon = g_new0(Balloon, 1);
 

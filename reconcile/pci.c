@@ -55,7 +55,7 @@ device_connect(const Domain *domain, const DeviceRef *ref, bool is_q35)
     if (controller && controller->type == CONTROLLER_PCI)
         return pci_controller_connect(controller->model);
     if (controller && controller->type == CONTROLLER_IDE && !controller->index.value && !is_q35)
-        return PCI_CONNECT_PCI;
+        return domain_has_pci(domain) ? PCI_CONNECT_PCI : PCI_CONNECT_NONE;
     switch (device_bus(domain, ref->kind, ref->device)) {
     case BUS_PCI:
         return PCI_CONNECT_PCI;
@@ -346,11 +346,24 @@ write_place(const PciPlacement *placement, const PciDevice *device)
         info->address->multifunction = TRISTATE_ON;
 }
 
+/* An isapc machine: whatever would sit on PCI has no place. */
+static void
+refuse_pci(const Resolution *resolution)
+{
+    g_autoptr(GArray) devices = collect_devices(resolution->domain, false);
+
+    for (guint i = 0; i < devices->len; i++)
+        resolution_error(resolution, g_array_index(devices, PciDevice, i).ref.device, NULL,
+                         "address-invalid", "this machine has no PCI bus");
+}
+
 void
 resolve_pci_addresses(const Resolution *resolution)
 {
     g_auto(PciPlacement) placement = { 0 };
 
+    if (!domain_has_pci(resolution->domain))
+        return refuse_pci(resolution);
     chipset_fix(resolution);
     if (resolution->keeps_places)
         inherit_places(resolution);
