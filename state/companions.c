@@ -59,19 +59,29 @@ typedef struct {
     const GPtrArray *rows;
 } Setting;
 
+/* Those that are not in @list: "\x1fDEVICE\x1ePROGRAM\x1f…". */
+static gboolean
+forget_others(Sqlite *db, const char *domain, const char *list, GError **error)
+{
+    SqliteValue values[] = { SQLITE_VALUE_OF_TEXT(domain), SQLITE_VALUE_OF_TEXT(list) };
+    return sqlite_write(db, SQLITE_RELAXED,
+                        "DELETE FROM t_companion WHERE domain = ? AND"
+                        " instr(?, char(31) || device || char(30) || program || char(31)) = 0",
+                        values, G_N_ELEMENTS(values), error);
+}
+
 static gboolean
 set_rows(Sqlite *db, gpointer user_data, GError **error)
 {
     const Setting *setting = user_data;
-    SqliteValue key = SQLITE_VALUE_OF_TEXT(setting->domain);
-    if (!sqlite_write(db, SQLITE_RELAXED, "DELETE FROM t_companion WHERE domain = ?", &key, 1,
-                      error))
-        return FALSE;
-    for (guint i = 0; i < setting->rows->len; i++)
-        if (!record_upsert(db, &companion_type, setting->rows->pdata[i], GROUP_ALL, SQLITE_RELAXED,
-                           error))
+    g_autoptr(GString) list = g_string_new("\x1f");
+    for (guint i = 0; i < setting->rows->len; i++) {
+        const CompanionRow *row = setting->rows->pdata[i];
+        g_string_append_printf(list, "%s\x1e%s\x1f", row->device, row->program);
+        if (!record_upsert(db, &companion_type, row, GROUP_ALL, SQLITE_RELAXED, error))
             return FALSE;
-    return TRUE;
+    }
+    return forget_others(db, setting->domain, list->str, error);
 }
 
 gboolean

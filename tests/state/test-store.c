@@ -3,6 +3,7 @@
  * What goes into the state file comes out again, and the rules about old values hold: since,
  * pinned uuid, counted starts, suspension, open actions, thinning.
  */
+#include "state/companions.h"
 #include "state/domains.h"
 #include "state/facts.h"
 #include "state/history.h"
@@ -636,6 +637,60 @@ transactions_are_whole(void **state)
     assert_non_null(record);
 }
 
+static GPtrArray *
+set_companions(Store *store, const char *first, const char *second, const char *word)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) rows = g_ptr_array_new();
+    CompanionRow companions[] = {
+        { .domain = (char *) "a",
+          .device = (char *) first,
+          .program = (char *) "swtpm",
+          .pid = 7,
+          .state = (char *) word,
+          .since_us = NOON,
+          .record = (char *) "{}" },
+        { .domain = (char *) "a",
+          .device = (char *) second,
+          .program = (char *) "passt",
+          .pid = 8,
+          .state = (char *) "running",
+          .since_us = NOON,
+          .record = (char *) "{}" },
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(companions); i++)
+        if (companions[i].device)
+            g_ptr_array_add(rows, &companions[i]);
+    assert_ok(store_companions_set(store, "a", rows, &error));
+    GPtrArray *list = store_companion_list(store, "a", &error);
+    assert_ok(list);
+    return list;
+}
+
+static void
+companions_are_a_set(void **state)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(Store) store = state_file_open(*state, STORE_READ_WRITE);
+    DomainDesired desired = { .file = (char *) "a.xml", .digest = (char *) "d" };
+    assert_ok(store_domain_put_desired(store, "a", &desired, &error));
+    g_autoptr(GPtrArray) both = set_companions(store, "tpm0", "net0", "running");
+    assert_int_equal(both->len, 2);
+    assert_string_equal(((CompanionRow *) both->pdata[0])->device, "net0");
+    g_autoptr(GPtrArray) one = set_companions(store, "tpm0", NULL, "ended");
+    assert_int_equal(one->len, 1);
+    assert_string_equal(((CompanionRow *) one->pdata[0])->state, "ended");
+    assert_int_equal(((CompanionRow *) one->pdata[0])->pid, 7);
+    g_autoptr(GPtrArray) none = set_companions(store, NULL, NULL, NULL);
+    assert_int_equal(none->len, 0);
+    /* They go with their domain. */
+    g_autoptr(GPtrArray) again = set_companions(store, "tpm0", NULL, "running");
+    assert_int_equal(again->len, 1);
+    assert_ok(store_domain_remove(store, "a", &error));
+    g_autoptr(GPtrArray) left = store_companion_list(store, "a", &error);
+    assert_int_equal(left->len, 0);
+}
+
 static void
 unchanged_puts_write_nothing(void **state)
 {
@@ -651,6 +706,7 @@ unchanged_puts_write_nothing(void **state)
         assert_ok(store_domain_put_failure(store, "a", NULL, 0, 0, &error));
         assert_ok(store_fact_put(store, "version", "0.1", &error));
         put_memory(store, "a", "vm0", 1, 1, 1, "converged", NOON + i);
+        g_ptr_array_unref(set_companions(store, "tpm0", "net0", "running"));
         g_autoptr(GBytes) after = state_file_bytes(file->path);
         if (i > 0)
             assert_true(g_bytes_equal(before, after));
@@ -687,6 +743,7 @@ main(void)
         state_test(bounds_history),
         state_test(keeps_facts),
         state_test(transactions_are_whole),
+        state_test(companions_are_a_set),
         state_test(unchanged_puts_write_nothing),
         state_test(checks_structure),
     };
