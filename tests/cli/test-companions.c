@@ -41,7 +41,7 @@ assert_text_has(const char *text, const char *part)
 static void
 write_domain(const char *policy, const char *devices)
 {
-    domain_file_write(scratch, &(DomainFile){ .name = "a",
+    domain_file_write(scratch, &(DomainFile){ .name = "beside",
                                               .policy = policy,
                                               .devices = devices,
                                               .has_shared_memory = true });
@@ -106,19 +106,19 @@ companion_pid(const char *program)
     return (int) view_int(scratch, "SELECT pid FROM companions WHERE program = '%s'", program);
 }
 
-/* Processes whose stderr is a companion's log of domain "a". */
+/* Processes whose stderr is a companion's log of domain "beside". */
 static unsigned
 n_companions(void)
 {
-    return processes_logging(scratch, "log/a-");
+    return processes_logging(scratch, "log/beside-");
 }
 
 static void
 assert_nothing_left(void)
 {
-    g_autofree char *run = scratch_path(scratch, "run/a");
+    g_autofree char *run = scratch_path(scratch, "run/beside");
 
-    assert_int_equal(qemus_count(scratch, "a"), 0);
+    assert_int_equal(qemus_count(scratch, "beside"), 0);
     assert_within(10, n_companions() == 0);
     assert_false(g_file_test(run, G_FILE_TEST_EXISTS));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions"), 0);
@@ -129,8 +129,9 @@ assert_nothing_left(void)
 static void
 assert_connected(void)
 {
-    g_autoptr(Json) tpms = has_program("swtpm") ? qemu_ask(scratch, "a", "query-tpm", NULL) : NULL;
-    g_autoptr(Json) chardevs = qemu_ask(scratch, "a", "query-chardev", NULL);
+    g_autoptr(Json) tpms =
+        has_program("swtpm") ? qemu_ask(scratch, "beside", "query-tpm", NULL) : NULL;
+    g_autoptr(Json) chardevs = qemu_ask(scratch, "beside", "query-chardev", NULL);
     unsigned n_waiting = 0;
 
     if (tpms)
@@ -157,12 +158,12 @@ test_all_run(void **state)
     g_free(scratch_mkdir(scratch, "share"));
     write_domain(NULL, devices);
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
-    assert_int_equal(qemus_count(scratch, "a"), 1);
+    assert_int_equal(qemus_count(scratch, "beside"), 1);
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions WHERE state = 'running'"),
                      n);
     assert_true(n_companions() >= n);
     assert_connected();
-    text = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    text = virtkeep_expect(scratch, 10, 0, "explain", "beside");
     assert_text_has(text, "\n  Companions       yes  ");
     g_free(virtkeep_expect(scratch, 10, 0, "plan", "--exit-code"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions WHERE outcome = 'done' AND "
@@ -177,10 +178,10 @@ test_qemu_killed(void **state)
 
     if (before < 0)
         skip();
-    qemu_signal(scratch, "a", SIGKILL);
-    assert_within(10, qemus_count(scratch, "a") == 0);
+    qemu_signal(scratch, "beside", SIGKILL);
+    assert_within(10, qemus_count(scratch, "beside") == 0);
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
-    assert_int_equal(qemus_count(scratch, "a"), 1);
+    assert_int_equal(qemus_count(scratch, "beside"), 1);
     assert_int_not_equal(companion_pid("swtpm"), before);
     assert_connected();
 }
@@ -190,28 +191,28 @@ test_companion_killed(void **state)
 {
     int pid = companion_pid("swtpm");
     g_autofree char *text = NULL;
-    g_autofree char *identity = qemu_identity(scratch, "a");
+    g_autofree char *identity = qemu_identity(scratch, "beside");
     gint64 n_said = view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
                                       "'companion-ended'");
 
     if (pid < 0)
         skip();
     kill(pid, SIGKILL);
-    assert_within(10, processes_logging(scratch, "log/a-tpm0-") == 0);
+    assert_within(10, processes_logging(scratch, "log/beside-tpm0-") == 0);
     g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
-    assert_true(view_domain_is(scratch, "a", "OutOfSync", "CompanionEnded"));
+    assert_true(view_domain_is(scratch, "beside", "OutOfSync", "CompanionEnded"));
     assert_true(view_is(scratch, "ended", "SELECT state FROM companions WHERE program = 'swtpm'"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
                                        "'companion-ended' AND detail LIKE 'swtpm of tpm0%%'"),
                      n_said + 1);
-    text = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    text = virtkeep_expect(scratch, 10, 0, "explain", "beside");
     assert_text_has(text, "swtpm of tpm0 has ended");
     /* It is said once, and the guest is left alone. */
     g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
                                        "'companion-ended'"),
                      n_said + 1);
-    assert_true(qemu_is(scratch, "a", identity));
+    assert_true(qemu_is(scratch, "beside", identity));
 }
 
 /* Where QEMU would take it back, it is there again at once. That swtpm's record says so is this
@@ -225,28 +226,28 @@ test_restarted(void **state)
 
     if (pid < 0)
         skip();
-    content = scratch_read(scratch, "run/a/tpm0-swtpm.companion");
+    content = scratch_read(scratch, "run/beside/tpm0-swtpm.companion");
     record = g_string_new(content);
     assert_int_equal(g_string_replace(record, "\"can_restart\": false", "\"can_restart\": true", 0),
                      1);
-    path = scratch_write(scratch, "run/a/tpm0-swtpm.companion", record->str);
+    path = scratch_write(scratch, "run/beside/tpm0-swtpm.companion", record->str);
     kill(pid, SIGKILL);
-    assert_within(10, processes_logging(scratch, "log/a-tpm0-") == 0);
+    assert_within(10, processes_logging(scratch, "log/beside-tpm0-") == 0);
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "20s"));
-    assert_int_equal(processes_logging(scratch, "log/a-tpm0-"), 1);
+    assert_int_equal(processes_logging(scratch, "log/beside-tpm0-"), 1);
     assert_int_not_equal(companion_pid("swtpm"), pid);
     assert_true(view_is(scratch, "done",
                         "SELECT outcome FROM actions WHERE kind = "
                         "'restart-companion'"));
     /* The next end comes too soon: it is left, and said. */
     kill(companion_pid("swtpm"), SIGKILL);
-    assert_within(10, processes_logging(scratch, "log/a-tpm0-") == 0);
+    assert_within(10, processes_logging(scratch, "log/beside-tpm0-") == 0);
     g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
-    assert_true(view_domain_is(scratch, "a", "OutOfSync", "CompanionEnded"));
-    assert_int_equal(processes_logging(scratch, "log/a-tpm0-"), 0);
+    assert_true(view_domain_is(scratch, "beside", "OutOfSync", "CompanionEnded"));
+    assert_int_equal(processes_logging(scratch, "log/beside-tpm0-"), 0);
     /* For the next test: a new start. */
-    qemu_signal(scratch, "a", SIGKILL);
-    assert_within(10, qemus_count(scratch, "a") == 0);
+    qemu_signal(scratch, "beside", SIGKILL);
+    assert_within(10, qemus_count(scratch, "beside") == 0);
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
 }
 
@@ -260,7 +261,7 @@ test_restart_by_policy(void **state)
         skip();
     write_domain("restart-required='restart'", devices);
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
-    assert_true(view_domain_is(scratch, "a", "Synced", "Synced"));
+    assert_true(view_domain_is(scratch, "beside", "Synced", "Synced"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions WHERE state = 'running'"),
                      n);
     assert_connected();
@@ -270,7 +271,7 @@ test_restart_by_policy(void **state)
 static void
 test_not_stopped_for_what_is_missing(void **state)
 {
-    g_autofree char *identity = qemu_identity(scratch, "a");
+    g_autofree char *identity = qemu_identity(scratch, "beside");
     g_autofree char *config = scratch_path(scratch, "virtkeep.yaml");
 
     if (!identity)
@@ -280,8 +281,8 @@ test_not_stopped_for_what_is_missing(void **state)
                  "<interface type='user'><backend type='passt'/><mac address='" MAC "'/>"
                  "<model type='e1000e'/></interface>\n");
     g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "5s"));
-    assert_true(view_domain_is(scratch, "a", "RestartRequired", "Missing"));
-    assert_true(qemu_is(scratch, "a", identity));
+    assert_true(view_domain_is(scratch, "beside", "RestartRequired", "Missing"));
+    assert_true(qemu_is(scratch, "beside", identity));
     assert_int_equal(g_unlink(config), 0);
 }
 
@@ -299,18 +300,18 @@ test_watch_notices(void **state)
         skip();
     write_domain(NULL, devices);
     watch = virtkeep_start(scratch, "-v", "watch");
-    view_wait_domain(scratch, 20, "a", "Synced", "Synced");
+    view_wait_domain(scratch, 20, "beside", "Synced", "Synced");
     assert_within(20, ({
                       g_autofree char *said = command_errors(watch);
-                      said &&strstr(said, "a: Synced");
+                      said &&strstr(said, "beside: Synced");
                   }));
     kill(pid, SIGKILL);
-    view_wait_domain(scratch, 20, "a", "OutOfSync", "CompanionEnded");
+    view_wait_domain(scratch, 20, "beside", "OutOfSync", "CompanionEnded");
     command_signal(watch, SIGTERM);
     result = command_wait(watch, 20);
     assert_int_equal(result->status, 0);
     /* Both kinds outlive it. */
-    assert_int_equal(qemus_count(scratch, "a"), 1);
+    assert_int_equal(qemus_count(scratch, "beside"), 1);
     assert_true(n_companions() >= n - 1);
 }
 
@@ -330,7 +331,7 @@ test_halted(void **state)
 static char *
 state_of_tpm(void)
 {
-    g_autofree char *uuid = view_text(scratch, "SELECT uuid FROM domains WHERE name = 'a'");
+    g_autofree char *uuid = view_text(scratch, "SELECT uuid FROM domains WHERE name = 'beside'");
     g_autofree char *name = g_strdup_printf("tpm/%s/tpm2-00.permall", uuid);
 
     return scratch_path(scratch, name);
@@ -349,7 +350,7 @@ test_tpm_state(void **state)
                        "<encryption secret='" SECRET "'/></backend></tpm>\n");
     config = virtkeep_expect(scratch, 10, 0, "plan");
     assert_text_has(config, "blocked");
-    assert_text_has(config, "a.xml:");
+    assert_text_has(config, "beside.xml:");
     assert_text_has(config, "/etc/virtkeep/secrets/" SECRET " is not there");
     assert_nothing_left();
 }
@@ -367,9 +368,9 @@ test_missing(void **state)
                        "<model type='virtio'/></interface>\n"
                        "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n");
     plan = virtkeep_expect(scratch, 10, 0, "plan");
-    assert_text_has(plan, "a.xml:13:");
+    assert_text_has(plan, "beside.xml:13:");
     assert_text_has(plan, "devices/interface[0]: the program /nonexistent/passt is not there");
-    assert_text_has(plan, "a.xml:14:");
+    assert_text_has(plan, "beside.xml:14:");
     assert_text_has(plan, "devices/tpm[0]: the program /nonexistent/swtpm is not there");
     result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
     assert_int_not_equal(result->status, 0);
