@@ -28,12 +28,12 @@
 /* ---- looking ---- */
 
 static bool
-is_listed(const GPtrArray *records, const CompanionRecord *wanted)
+is_listed(const GPtrArray *records, const char *kind, const char *id)
 {
     for (guint i = 0; i < records->len; i++) {
         const CompanionRecord *record = records->pdata[i];
 
-        if (!strcmp(record->kind, wanted->kind) && !strcmp(record->id, wanted->id))
+        if (!strcmp(record->kind, kind) && !strcmp(record->id, id))
             return true;
     }
     return false;
@@ -52,7 +52,7 @@ companions_gather(const Site *site, const char *name, const char *run_directory,
         g_autoptr(Json) json = json_parse(row->record, -1, NULL);
         g_autoptr(CompanionRecord) record = json ? companion_record_from_json(json) : NULL;
 
-        if (!record || is_listed(records, record))
+        if (!record || is_listed(records, record->kind, record->id))
             continue;
         if (!companion_record_look(record, error))
             return NULL;
@@ -79,11 +79,11 @@ companions_failure(const GPtrArray *records)
 
 /* ---- what a domain needs ---- */
 
-/* The companions of @domain. What is refused or, with @is_checked, not there is in
- * @diagnostics. */
+/* The companions of @domain, or with @kind of that @device alone. What is refused or not there is
+ * in @diagnostics. */
 static GPtrArray *
-list_companions(const Site *site, const Subject *subject, const Domain *domain, bool is_checked,
-                Diagnostics *diagnostics)
+list_companions(const Site *site, const Subject *subject, const Domain *domain,
+                const DeviceKind *kind, gconstpointer device, Diagnostics *diagnostics)
 {
     HostFacts facts = host_facts(site->host, subject->run_directory, NULL, g_get_real_time());
     g_autofree char *tpm_directory = site_tpm_directory(site);
@@ -98,8 +98,11 @@ list_companions(const Site *site, const Subject *subject, const Domain *domain, 
 
     host_facts_add_pools(&facts, site->config);
     facts.tpm_directory = tpm_directory;
-    device_companions_all(&context, companions);
-    for (guint i = 0; is_checked && i < companions->len; i++)
+    if (kind)
+        device_companions(&context, kind, device, companions);
+    else
+        device_companions_all(&context, companions);
+    for (guint i = 0; i < companions->len; i++)
         companion_check(companions->pdata[i], &context);
     return companions;
 }
@@ -107,7 +110,8 @@ list_companions(const Site *site, const Subject *subject, const Domain *domain, 
 void
 companions_check(const Site *site, const Subject *subject, Diagnostics *diagnostics)
 {
-    g_ptr_array_unref(list_companions(site, subject, subject->desired, true, diagnostics));
+    g_ptr_array_unref(
+        list_companions(site, subject, subject->desired, NULL, NULL, diagnostics));
 }
 
 /* ---- noting ---- */
@@ -224,7 +228,8 @@ bool
 companions_start(Subject *subject, const Site *site, const Domain *domain, GError **error)
 {
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
-    g_autoptr(GPtrArray) companions = list_companions(site, subject, domain, true, diagnostics);
+    g_autoptr(GPtrArray) companions =
+        list_companions(site, subject, domain, NULL, NULL, diagnostics);
     g_autofree char *missing = diagnostics_errors(diagnostics);
     bool is_good = true;
 
@@ -247,6 +252,55 @@ companions_start(Subject *subject, const Site *site, const Domain *domain, GErro
         (void) run_directory_clear(subject->run_directory, NULL);
     }
     return is_good;
+}
+
+bool
+companions_plug(Subject *subject, const Site *site, const DeviceKind *kind, gconstpointer device,
+                GError **error)
+{
+    g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
+    g_autoptr(GPtrArray) companions =
+        list_companions(site, subject, subject->desired, kind, device, diagnostics);
+    g_autofree char *missing = diagnostics_errors(diagnostics);
+
+    if (missing) {
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND, missing);
+        return false;
+    }
+    for (guint i = 0; subject->companions && i < companions->len; i++) {
+        const Companion *companion = companions->pdata[i];
+
+        if (is_listed(subject->companions, companion->kind, companion->id))
+            continue;
+        if (!start_one(subject, site, companion, error))
+            return false;
+        note_rows(subject, site);
+    }
+    return true;
+}
+
+bool
+companions_unplug(Subject *subject, const Site *site, const char *alias, GError **error)
+{
+    g_autoptr(GPtrArray) own = g_ptr_array_new();
+    gint64 id;
+
+    for (guint i = 0; subject->companions && i < subject->companions->len; i++)
+        if (!g_strcmp0(((CompanionRecord *) subject->companions->pdata[i])->id, alias))
+            g_ptr_array_add(own, subject->companions->pdata[i]);
+    if (!own->len)
+        return true;
+    if (!effect_begin(site, subject, "end-companions", NULL, &id, error))
+        return false;
+    if (!companion_records_end(own, subject->run_directory, error)) {
+        effect_end(site, id, ACTION_FAILED, "one does not end");
+        return false;
+    }
+    for (guint i = 0; i < own->len; i++)
+        g_ptr_array_remove(subject->companions, own->pdata[i]);
+    note_rows(subject, site);
+    effect_end(site, id, ACTION_DONE, NULL);
+    return true;
 }
 
 void

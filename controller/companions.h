@@ -24,6 +24,12 @@ bool companions_start(Subject *subject, const Site *site, const Domain *domain, 
 /* Adds to @error, which is why QEMU did not come up, the last words of those that have ended: a QEMU
  * that finds nobody at a socket does not know why. */
 void companions_blame(Subject *subject, GError **error);
+/* The same of one device that is to be plugged into the running QEMU, of the desired domain; those
+ * that are there stay. */
+bool companions_plug(Subject *subject, const Site *site, const DeviceKind *kind,
+                     gconstpointer device, GError **error);
+/* The device @alias has left the running QEMU: ends those that were its own. */
+bool companions_unplug(Subject *subject, const Site *site, const char *alias, GError **error);
 /* The domain's QEMU runs: notices those that ended, and starts again those that can be. Nothing is
  * done for a suspended domain. */
 bool companions_keep(Subject *subject, const Site *site, GError **error);

@@ -2,10 +2,10 @@
 /*
  * Devices that come, change and go while the guest runs.
  *
- *     add:     intent | backends, device_add | prepared | applied has it | done
+ *     add:     intent | companions | backends, device_add | prepared | applied has it | done
  *     set:     intent | the kind's own commands | applied has the new values | done
- *     remove:  intent | device_del ............ (a later pass) QEMU has it no more |
- *                                               backends removed | applied has it not | done
+ *     remove:  intent | device_del ...... (a later pass) QEMU has it no more |
+ *                                         backends, companions removed | applied has it not | done
  *
  * The applied document is written after each, so that a controller killed in between plans again
  * what was left, and nothing twice: a device that is there already is taken out of the difference
@@ -15,6 +15,7 @@
 #include "controller/device-effect.h"
 
 #include "controller/command-facts.h"
+#include "controller/companions.h"
 #include "controller/links.h"
 #include "qemu/device.h"
 #include "qemu/domain-live.h"
@@ -85,7 +86,8 @@ run_add(Subject *subject, const Site *site, const PlanAction *action, GError **e
     if (!links_check_plug(site, subject, action->device_kind, action->after, error))
         return EFFECT_FAILED;
     trees = build_trees(subject, site, subject->desired, action->device_kind, action->after, error);
-    if (!trees || !hot_plug_add(subject->monitor, trees, error))
+    if (!trees || !companions_plug(subject, site, action->device_kind, action->after, error) ||
+        !hot_plug_add(subject->monitor, trees, error))
         return EFFECT_FAILED;
     applied = domain_copy(subject->applied);
     domain_take_device(applied, action->device_kind, action->after);
@@ -108,7 +110,8 @@ sweep_and_drop(Subject *subject, const Site *site, const DeviceKind *kind, gcons
         build_trees(subject, site, subject->applied, kind, device, error);
     Domain *applied;
 
-    if (!trees || !hot_plug_sweep(subject->monitor, trees, error))
+    if (!trees || !hot_plug_sweep(subject->monitor, trees, error) ||
+        !companions_unplug(subject, site, info->alias, error))
         return false;
     applied = domain_copy(subject->applied);
     domain_drop_device(applied, info->alias);

@@ -107,21 +107,40 @@ companion_need(Companion *companion, CompanionNeedKind kind, const char *path, c
     g_ptr_array_add(companion->needs, need);
 }
 
+static void
+ask_device(const DeviceContext *context, const DeviceSpelling *spelling, guint index,
+           GPtrArray *companions)
+{
+    const GPtrArray *devices = domain_devices(context->at.domain, spelling->kind);
+    g_autofree char *path = g_strdup_printf("devices/%s[%u]", spelling->kind->name, index);
+    DeviceContext own = *context;
+
+    own.at.path = path;
+    spelling->companions(&own, devices->pdata[index], companions);
+}
+
 void
 device_companions_all(const DeviceContext *context, GPtrArray *companions)
 {
     for (guint k = 0; device_spellings[k]; k++) {
         const DeviceSpelling *spelling = device_spellings[k];
-        const GPtrArray *devices = domain_devices(context->at.domain, spelling->kind);
+        guint n = list_length(domain_devices(context->at.domain, spelling->kind));
 
-        for (guint i = 0; spelling->companions && i < list_length(devices); i++) {
-            g_autofree char *path = g_strdup_printf("devices/%s[%u]", spelling->kind->name, i);
-            DeviceContext own = *context;
-
-            own.at.path = path;
-            spelling->companions(&own, devices->pdata[i], companions);
-        }
+        for (guint i = 0; spelling->companions && i < n; i++)
+            ask_device(context, spelling, i, companions);
     }
+}
+
+void
+device_companions(const DeviceContext *context, const DeviceKind *kind, gconstpointer device,
+                  GPtrArray *companions)
+{
+    const DeviceSpelling *spelling = device_spelling_find(kind);
+    GPtrArray *devices = domain_devices(context->at.domain, kind);
+    guint index;
+
+    if (spelling && spelling->companions && devices && g_ptr_array_find(devices, device, &index))
+        ask_device(context, spelling, index, companions);
 }
 
 char *

@@ -61,6 +61,9 @@ void companion_need(Companion *companion, CompanionNeedKind kind, const char *pa
 /* The companions of every device of the domain, which must be resolved. What can't be done is
  * refused in the context's diagnostics. */
 void device_companions_all(const DeviceContext *context, GPtrArray *companions);
+/* Those of one device, one of the domain's. */
+void device_companions(const DeviceContext *context, const DeviceKind *kind, gconstpointer device,
+                       GPtrArray *companions);
 
 /* RUN/NAME/ALIAS-SUFFIX.sock, where QEMU's command line looks for it. Caller frees. */
 char *companion_socket(const DeviceContext *context, const char *alias, const char *suffix);

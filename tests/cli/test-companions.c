@@ -328,6 +328,40 @@ test_halted(void **state)
     assert_nothing_left();
 }
 
+/* A passt interface that comes while the guest runs brings its passt. Its going is the guest's to
+ * allow, and nothing of a guest runs here: the reset that ends it stands for that. */
+static void
+test_plugged(void **state)
+{
+    static const char *const port = "<controller type='pci' index='1' model='pcie-root-port'/>"
+                                    "<controller type='pci' index='2' model='pcie-root-port'/>\n";
+    g_autofree char *identity = NULL, *with = NULL;
+    g_autoptr(Json) reset = NULL;
+
+    if (!has_program("passt"))
+        skip();
+    write_domain(NULL, port);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    identity = qemu_identity(scratch, "beside");
+    assert_int_equal(n_companions(), 0);
+    with = g_strconcat(port, parts[2].device, NULL);
+    write_domain(NULL, with);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    assert_true(qemu_is(scratch, "beside", identity));
+    assert_true(companion_pid("passt") > 0);
+    assert_connected();
+    write_domain(NULL, port);
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+    reset = qemu_ask(scratch, "beside", "system_reset", NULL);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    assert_true(qemu_is(scratch, "beside", identity));
+    assert_within(10, n_companions() == 0);
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions"), 0);
+    write_domain("run-strategy='halted'", NULL);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    assert_nothing_left();
+}
+
 static char *
 state_of_tpm(void)
 {
@@ -459,6 +493,7 @@ main(void)
         cmocka_unit_test(test_not_stopped_for_what_is_missing),
         cmocka_unit_test(test_watch_notices),
         cmocka_unit_test(test_halted),
+        cmocka_unit_test(test_plugged),
         cmocka_unit_test(test_tpm_state),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_ends_at_once),
