@@ -97,7 +97,8 @@ test_absences(void **state)
           "/dev/nosuch: No such file or directory [no-device]" },
         { "<interface type='ethernet'><bandwidth><inbound average='1'/></bandwidth></interface>",
           "virtkeep sets no limits of traffic [not-launchable]" },
-        { "<interface type='ethernet'><vlan><tag id='3'/></vlan></interface>",
+        { "<interface type='direct'><source dev='up0' mode='passthrough'/>"
+          "<vlan><tag id='3'/></vlan></interface>",
           "virtkeep sets VLAN tags on ports of bridges only [not-launchable]" },
     };
 
