@@ -306,17 +306,14 @@ companions_unplug(Subject *subject, const Site *site, const char *alias, GError 
 void
 companions_blame(Subject *subject, GError **error)
 {
-    g_autofree char *failure = NULL, *text = NULL;
+    g_autofree char *failure = NULL;
 
     for (guint i = 0; i < subject->companions->len; i++)
         if (!companion_record_look(subject->companions->pdata[i], NULL))
             return;
     failure = companions_failure(subject->companions);
-    if (!failure || !error || !*error)
-        return;
-    text = g_strdup_printf("%s; %s", (*error)->message, failure);
-    g_free((*error)->message);
-    (*error)->message = g_steal_pointer(&text);
+    if (failure && error && *error)
+        g_prefix_error(error, "%s; ", failure);
 }
 
 /* Whether it shall be tried; once more only when the last time went well for a while. */
@@ -360,7 +357,7 @@ companions_keep(Subject *subject, const Site *site, GError **error)
     g_autoptr(GPtrArray) rows = store_companion_list(site->store, subject->name, error);
     bool is_news;
 
-    if (!rows || !subject->companions || subject->input.is_suspended)
+    if (!rows || !subject->companions)
         return rows != NULL;
     is_news = rows->len != subject->companions->len;
     for (guint i = 0; i < subject->companions->len; i++) {

@@ -21,8 +21,8 @@ void companions_check(const Site *site, const Subject *subject, Diagnostics *dia
 /* Starts those that @domain needs, in place of whatever an earlier start left. False: none of them
  * is left. */
 bool companions_start(Subject *subject, const Site *site, const Domain *domain, GError **error);
-/* Adds to @error, which is why QEMU did not come up, the last words of those that have ended: a QEMU
- * that finds nobody at a socket does not know why. */
+/* Puts the last words of those that have ended in front of @error, which is why QEMU did not
+ * come up. */
 void companions_blame(Subject *subject, GError **error);
 /* The same of one device that is to be plugged into the running QEMU, of the desired domain; those
  * that are there stay. */

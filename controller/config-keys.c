@@ -131,7 +131,36 @@ const ConfigKey config_keys[] = {
       .type = KEY_POOLS,
       KEY(pools),
       .fallback = "{ default: /var/lib/libvirt/images }",
-      .doc = "What `<source pool='NAME'/>` means: a mapping from names to directories." },
+      .doc =
+          "What `<source pool='NAME'/>` means: a mapping from names to directories, or to "
+          "`{ type: iscsi, host: NAME, port: 3260, target: IQN }`. Below `/dev` the volumes of a "
+          "directory are block devices." },
+    { .path = "secrets",
+      .type = KEY_PATH,
+      KEY(secrets),
+      .fallback = "/etc/virtkeep/secrets",
+      .user_fallback = "$XDG_CONFIG_HOME/virtkeep/secrets",
+      .doc = "The directory of secrets, a file each that nobody but its owner and group may read. "
+             "A secret's file is named by its uuid, or by its type and usage (`iscsi-NAME`, "
+             "`ceph-NAME`, `passphrase-NAME`; in a usage, bytes but letters, digits and `-._~` are "
+             "written `%2F`). The whole content is the secret, so no line break at the end; ceph's "
+             "is base64, as ceph writes it." },
+    { .path = "tls/spice",
+      .type = KEY_PATH,
+      KEY(tls_spice),
+      .fallback = "/etc/pki/libvirt-spice",
+      .doc = "Certificates of SPICE displays with a `tlsPort`: `ca-cert.pem`, `server-cert.pem`, "
+             "`server-key.pem`." },
+    { .path = "tls/storage",
+      .type = KEY_PATH,
+      KEY(tls_storage),
+      .fallback = "/etc/pki/qemu",
+      .doc = "Certificates for disks on NBD servers with `tls='yes'`." },
+    { .path = "tls/chardev",
+      .type = KEY_PATH,
+      KEY(tls_chardev),
+      .fallback = "/etc/pki/libvirt-chardev",
+      .doc = "Certificates for character devices with `<source tls='yes'/>`." },
     { .path = "helpers",
       .type = KEY_HELPERS,
       KEY(helpers),

@@ -18,6 +18,7 @@
 #include "model/quantity.h"
 #include "qemu/companion.h"
 
+#define ISCSI_PORT 3260
 #define INTERFACE_NAME_MAX 15u /* linux/if.h: IFNAMSIZ with its NUL */
 
 #define mistake(context, at, code, ...)                                                            \
@@ -51,6 +52,8 @@ config_pool_free(gpointer data)
 
     g_free(pool->name);
     g_free(pool->path);
+    g_free(pool->host);
+    g_free(pool->target);
     g_free(pool);
 }
 
@@ -421,6 +424,38 @@ set_networks(ConfigContext *context, const ConfigKey *row, Config *config, const
     config_member(config, row, GPtrArray *) = list;
 }
 
+/* { type: iscsi, host: …, target: … } */
+static void
+set_server_pool(ConfigContext *context, ConfigPool *pool, const YamlNode *node)
+{
+    const YamlNode *type = find_child(node, "type");
+    guint64 port = ISCSI_PORT;
+
+    for (guint i = 0; i < n_children(node); i++) {
+        const YamlNode *child = node->children->pdata[i];
+        const char *text = scalar_text(context, child, child->key);
+
+        if (!text)
+            continue;
+        if (!strcmp(child->key, "host"))
+            pool->host = g_strdup(text);
+        else if (!strcmp(child->key, "target"))
+            pool->target = g_strdup(text);
+        else if (!strcmp(child->key, "type") && strcmp(text, "iscsi"))
+            mistake(context, child->at, "bad-value", "'type': '%s' is not iscsi", text);
+        else if (!strcmp(child->key, "port") &&
+                 !g_ascii_string_to_unsigned(text, 10, 1, 65535, &port, NULL))
+            mistake(context, child->at, "bad-value", "'port': '%s' is no TCP port", text);
+        else if (strcmp(child->key, "type") && strcmp(child->key, "port"))
+            mistake(context, child->key_at, "unknown-key",
+                    "unknown key '%s'; here may stand type, host, port, target", child->key);
+    }
+    pool->port = port;
+    if (!type || !find_child(node, "host") || !find_child(node, "target"))
+        mistake(context, node->key_at, "missing-key", "pool '%s' needs type, host and target",
+                node->key);
+}
+
 static void
 set_pools(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
 {
@@ -432,7 +467,10 @@ set_pools(ConfigContext *context, const ConfigKey *row, Config *config, const Ya
             ConfigPool *pool = g_new0(ConfigPool, 1);
 
             pool->name = g_strdup(child->key);
-            pool->path = read_path(context, child, child->key);
+            if (child->type == YAML_MAPPING)
+                set_server_pool(context, pool, child);
+            else
+                pool->path = read_path(context, child, child->key);
             g_ptr_array_add(list, pool);
         }
     }

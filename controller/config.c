@@ -39,6 +39,10 @@ config_clear(gpointer data)
     g_free(config->run);
     g_free(config->log);
     g_free(config->cgroup);
+    g_free(config->secrets);
+    g_free(config->tls_spice);
+    g_free(config->tls_storage);
+    g_free(config->tls_chardev);
     schema_clear(&policy_schema, &config->policy);
     g_clear_pointer(&config->overrides, g_ptr_array_unref);
     g_clear_pointer(&config->networks, g_ptr_array_unref);
@@ -213,28 +217,30 @@ config_network(const Config *config, const char *name)
     return NULL;
 }
 
-static const char *
-path_of(const GPtrArray *pools, const char *name)
+static const ConfigPool *
+find_place(const GPtrArray *places, const char *name)
 {
-    for (guint i = 0; i < pools->len; i++) {
-        const ConfigPool *pool = pools->pdata[i];
+    for (guint i = 0; i < places->len; i++) {
+        const ConfigPool *place = places->pdata[i];
 
-        if (!strcmp(pool->name, name))
-            return pool->path;
+        if (!strcmp(place->name, name))
+            return place;
     }
     return NULL;
 }
 
-const char *
-config_pool_path(const Config *config, const char *name)
+const ConfigPool *
+config_pool(const Config *config, const char *name)
 {
-    return path_of(config->pools, name);
+    return find_place(config->pools, name);
 }
 
 const char *
 config_helper_path(const Config *config, const char *program)
 {
-    return path_of(config->helpers, program);
+    const ConfigPool *helper = find_place(config->helpers, program);
+
+    return helper ? helper->path : NULL;
 }
 
 bool

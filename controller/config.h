@@ -27,7 +27,9 @@ typedef struct ConfigNetwork {
 
 typedef struct ConfigPool {
     char *name;
-    char *path; /* absolute */
+    char *path; /* absolute; NULL: iscsi */
+    char *host, *target;
+    guint port;
 } ConfigPool;
 
 typedef struct Config {
@@ -49,6 +51,9 @@ typedef struct Config {
 
     guint max_prune;    /* per cent of the managed domains */
     guint max_restarts; /* at the same time */
+
+    char *secrets;                               /* absolute */
+    char *tls_spice, *tls_storage, *tls_chardev; /* absolute */
 
     GPtrArray *networks; /* ConfigNetwork*; never NULL */
     GPtrArray *pools;    /* ConfigPool*; never NULL */
@@ -85,7 +90,7 @@ Policy config_policy(const Config *config, const char *domain_name,
 /* NULL when there is no such. */
 const char *config_helper_path(const Config *config, const char *program);
 const HostNetwork *config_network(const Config *config, const char *name);
-const char *config_pool_path(const Config *config, const char *pool);
+const ConfigPool *config_pool(const Config *config, const char *pool);
 bool config_allows_emulator(const Config *config, const char *path);
 /* The configuration's share of memory for guests, given the host's MemTotal; bytes. */
 guint64 config_memory_budget(const Config *config, guint64 host_total);

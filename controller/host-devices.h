@@ -10,5 +10,6 @@
 /* "/dev/sg3" of a SCSI unit; NULL: there is no such unit, or the kernel's sg is not loaded. Caller
  * frees. */
 char *host_scsi_generic(const char *sysfs, guint adapter, guint bus, guint target, guint64 unit);
-/* The directory of a SCSI unit. Caller frees. */
-char *host_scsi_directory(const char *sysfs, guint adapter, guint bus, guint target, guint64 unit);
+/* The first IPv4 address of a network interface, else its first global IPv6 one; NULL: it has
+ * none, or there is no such interface. Caller frees. */
+char *host_link_address(const char *name);

@@ -244,10 +244,16 @@ host_facts(const Host *host, const char *run_directory, const char *memory_direc
     };
 }
 
-static const char *
-find_pool(gconstpointer pools, const char *name)
+static gboolean
+find_pool(gconstpointer pools, const char *name, StoragePool *ret_pool)
 {
-    return config_pool_path(pools, name);
+    const ConfigPool *pool = config_pool(pools, name);
+
+    if (pool)
+        *ret_pool = (StoragePool){
+            .path = pool->path, .host = pool->host, .target = pool->target, .port = pool->port
+        };
+    return pool != NULL;
 }
 
 static const HostNetwork *
@@ -269,6 +275,10 @@ host_facts_add_pools(HostFacts *facts, const Config *config)
     facts->networks = config;
     facts->find_pool = find_pool;
     facts->pools = config;
+    facts->secret_directory = config->secrets;
+    facts->spice_tls_directory = config->tls_spice;
+    facts->storage_tls_directory = config->tls_storage;
+    facts->chardev_tls_directory = config->tls_chardev;
     facts->find_helper = find_helper;
     facts->helpers = config;
 }
@@ -279,9 +289,18 @@ find_scsi_generic(gconstpointer scsi, guint adapter, guint bus, guint target, gu
     return host_scsi_generic(((const Host *) scsi)->sysfs, adapter, bus, target, unit);
 }
 
+static char *
+find_address(gconstpointer networks, const char *name)
+{
+    const HostNetwork *network = config_network(networks, name);
+
+    return network && network->bridge ? host_link_address(network->bridge) : NULL;
+}
+
 void
 host_facts_add_devices(HostFacts *facts, const Host *host)
 {
+    facts->find_address = find_address;
     facts->find_scsi_generic = find_scsi_generic;
     facts->scsi = host;
 }

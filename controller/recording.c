@@ -36,6 +36,7 @@ typedef struct RecordedDomain {
 struct Recording {
     gint64 now;
     GPtrArray *domains; /* RecordedDomain* */
+    GPtrArray *absent;  /* char*: paths that the host lacks */
 };
 
 static void
@@ -59,6 +60,7 @@ recording_free(Recording *recording)
     if (!recording)
         return;
     g_ptr_array_unref(recording->domains);
+    g_ptr_array_unref(recording->absent);
     g_free(recording);
 }
 
@@ -257,6 +259,19 @@ read_domains(Recording *recording, const Json *domains, const char *directory, G
 }
 
 static bool
+read_absent(Recording *recording, const Json *absent, GError **error)
+{
+    for (guint i = 0; absent && i < json_length(absent); i++) {
+        const char *path = json_string(json_at(absent, i));
+
+        if (!path || *path != '/')
+            return refuse(error, "'absent' lists absolute paths");
+        g_ptr_array_add(recording->absent, g_strdup(path));
+    }
+    return true;
+}
+
+static bool
 read_recording(Recording *recording, const char *text, gsize length, const char *directory,
                GError **error)
 {
@@ -268,6 +283,7 @@ read_recording(Recording *recording, const char *text, gsize length, const char 
         return refuse(error, "not a recording of format_version 1");
     recording->now = g_get_real_time();
     return read_time(json, "now", &recording->now, error) &&
+           read_absent(recording, json_get(json, "absent"), error) &&
            read_domains(recording, json_get(json, "domains"), directory, error);
 }
 
@@ -281,6 +297,7 @@ recording_load(const char *file, GError **error)
     gsize length;
 
     recording->domains = g_ptr_array_new_with_free_func(recorded_domain_free);
+    recording->absent = g_ptr_array_new_with_free_func(g_free);
     directory = g_path_get_dirname(absolute);
     if (!g_file_get_contents(file, &text, &length, error))
         return NULL;
@@ -361,4 +378,10 @@ recording_amend(const Recording *recording, const char *name, Observed *observed
         observed->run_state = domain->run_state;
     observed->pid = domain->pid;
     observed->started_at = domain->started_at;
+}
+
+bool
+recording_is_absent(const Recording *recording, const char *path)
+{
+    return g_ptr_array_find_with_equal_func(recording->absent, path, g_str_equal, NULL);
 }

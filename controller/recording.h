@@ -27,6 +27,9 @@ Recording *recording_load(const char *file, GError **error);
 void recording_free(Recording *recording); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recording, recording_free)
 
+/* Whether the recorded host lacks @path: its "absent" lists what is not there. */
+bool recording_is_absent(const Recording *recording, const char *path);
+
 gint64 recording_now(const Recording *recording); /* wall clock us */
 /* Puts what is known of each domain into @store, which is empty. */
 bool recording_fill(const Recording *recording, Store *store, GError **error);

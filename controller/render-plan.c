@@ -181,15 +181,23 @@ is_remarkable(const DomainPlan *domain)
            (domain->sync != SYNC_SYNCED && domain->sync != SYNC_UNKNOWN);
 }
 
+/* A line for each of several things that lines of the file want and can't have. */
 static void
 append_reason(GString *out, const DomainPlan *domain, const PlanStyle *style)
 {
+    g_autofree char *joint = g_strconcat("; ", domain->file, NULL);
+    g_auto(GStrv) parts = NULL;
+
     if (!domain->reason || !*domain->reason)
         return;
-    g_string_append(out, INDENT);
-    append_styled(out, style, domain->verdict == PLAN_BLOCKED ? STYLE_BAD : STYLE_DIM,
-                  domain->reason);
-    g_string_append_c(out, '\n');
+    parts = g_strsplit(domain->reason, joint, domain->file ? -1 : 1);
+    for (guint i = 0; parts[i]; i++) {
+        g_autofree char *line = g_strconcat(i ? domain->file : "", parts[i], NULL);
+
+        g_string_append(out, INDENT);
+        append_styled(out, style, domain->verdict == PLAN_BLOCKED ? STYLE_BAD : STYLE_DIM, line);
+        g_string_append_c(out, '\n');
+    }
     if (domain->verdict == PLAN_UPDATE && domain->is_restart_required) {
         g_string_append(out, INDENT);
         append_styled(out, style, STYLE_CAUTION,

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "controller/companions.h"
+#include "controller/host-check.h"
 #include "controller/links.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
@@ -474,12 +475,16 @@ find_missing(Subject *subject, const Site *site)
 {
     g_autoptr(Diagnostics) diagnostics = NULL;
 
-    if (site->recording || !subject->desired || !subject->entry)
+    if (!subject->desired || !subject->entry)
         return;
     diagnostics = diagnostics_new(subject->entry->file);
     subject->input.positions = subject->positions;
-    companions_check(site, subject, diagnostics);
-    links_check(site, subject, diagnostics);
+    if (!site->recording) {
+        companions_check(site, subject, diagnostics);
+        links_check(site, subject, diagnostics);
+    }
+    host_check(site, subject, diagnostics);
+    diagnostics_sort(diagnostics);
     subject->missing = diagnostics_errors(diagnostics);
 }
 

@@ -44,10 +44,10 @@ static const char *const mouse_names[] = {
 
 static const Field listen_fields[] = {
     FIELD_ENUM(GraphicsListen, type, listen_names, .path = "@type", .is_required = true,
-               .doc = "`address`, `socket` or `none`."),
+               .doc = "`address`, `network`, `socket` or `none`."),
     FIELD_STRING(GraphicsListen, address, .path = "@address", .doc = "Address to listen on."),
-    FIELD_REFUSED("libvirt's networks are not known to virtkeep: say an address",
-                  .path = "@network", .doc = "network: libvirt's network."),
+    FIELD_STRING(GraphicsListen, network, .path = "@network",
+                 .doc = "network: one of the configuration's; the address of its bridge."),
     FIELD_STRING(GraphicsListen, socket, .path = "@socket", .doc = "Socket to listen on."),
     FIELD_END,
 };
@@ -85,24 +85,28 @@ const char *const connected_names[] = { NULL, "keep", "disconnect", "fail", NULL
 #define DBUS WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_DBUS))
 #define VNC WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC))
 #define SPICE WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_SPICE))
+#define RDP WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_RDP))
 #define EITHER WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC) | WHEN_IS(GRAPHICS_SPICE))
+#define SERVED                                                                                     \
+    WHEN(Graphics, type, "@type",                                                                  \
+         WHEN_IS(GRAPHICS_VNC) | WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_RDP))
 
 static const Field graphics_fields[] = {
     FIELD_ENUM(Graphics, type, type_names, .path = "@type", .is_required = true,
-               .doc = "`vnc` or `spice`."),
-    FIELD_INT(Graphics, port, .path = "@port", EITHER, .doc = "TCP port, -1 to choose one."),
+               .doc = "`vnc`, `spice`, `sdl`, `egl-headless` or `dbus`; `rdp` is not started."),
+    FIELD_INT(Graphics, port, .path = "@port", SERVED, .doc = "TCP port, -1 to choose one."),
     FIELD_INT(Graphics, tls_port, .path = "@tlsPort", SPICE, .min = (guint64) -1, .max = 65535,
               .doc = "TLS port, -1 to choose one."),
     FIELD_INT(Graphics, websocket, .path = "@websocket", VNC,
               .doc = "WebSocket port, -1 to choose one."),
-    FIELD_YES_NO(Graphics, auto_port, .path = "@autoport", EITHER, .doc = "Choose the ports."),
-    FIELD_STRING(Graphics, listen, .path = "@listen", EITHER,
+    FIELD_YES_NO(Graphics, auto_port, .path = "@autoport", SERVED, .doc = "Choose the ports."),
+    FIELD_STRING(Graphics, listen, .path = "@listen", SERVED,
                  .doc = "Address to listen on; 127.0.0.1 by default."),
     FIELD_STRING(Graphics, socket, .path = "@socket", VNC, .doc = "Listen on this socket instead."),
     FIELD_STRING(Graphics, keymap, .path = "@keymap", EITHER, .doc = "Keyboard layout."),
     FIELD_ENUM(Graphics, share_policy, share_names, .path = "@sharePolicy", VNC,
                .doc = "What a second viewer does to the first."),
-    FIELD_STRING(Graphics, password, .path = "@passwd", EITHER, .is_secret = true,
+    FIELD_STRING(Graphics, password, .path = "@passwd", SERVED, .is_secret = true,
                  .doc = "Password; set through the monitor, never on the command line."),
     FIELD_LIST(Graphics, listens, &listen_schema, .path = "listen", .doc = "Where it listens."),
     FIELD_ENUM(Graphics, image_compression, image_compression_names, .path = "image/@compression",
@@ -151,9 +155,10 @@ static const Field graphics_fields[] = {
                  .doc = "Until when the password holds (UTC, `2030-12-31T23:59:59`)."),
     FIELD_ENUM(Graphics, connected, connected_names, .path = "@connected", EITHER,
                .doc = "What a new password does to viewers: `keep`, `disconnect` or `fail`."),
-    FIELD_REFUSED("virtkeep serves no RDP", .path = "@username", .doc = "rdp: user name."),
-    FIELD_REFUSED("virtkeep serves no RDP", .path = "@multiUser", .doc = "rdp: many at once."),
-    FIELD_REFUSED("virtkeep serves no RDP", .path = "@replaceUser", .doc = "rdp: one at a time."),
+    FIELD_STRING(Graphics, username, .path = "@username", RDP, .doc = "rdp: user name."),
+    FIELD_YES_NO(Graphics, multi_user, .path = "@multiUser", RDP, .doc = "rdp: many at once."),
+    FIELD_YES_NO(Graphics, replace_user, .path = "@replaceUser", RDP,
+                 .doc = "rdp: whether a second user takes over."),
     DEVICE_INFO_FIELDS(Graphics),
     FIELD_END,
 };
@@ -238,7 +243,9 @@ graphics_validate(const Validation *v, gconstpointer item)
 
     if (!graphics->type)
         return;
-    if (graphics->type == GRAPHICS_RDP || graphics->type == GRAPHICS_DESKTOP)
+    if (graphics->type == GRAPHICS_RDP)
+        validation_warning(v, "@type", "not-launchable", "virtkeep does not start qemu-rdp");
+    if (graphics->type == GRAPHICS_DESKTOP)
         return validation_error(v, "@type", "not-supported", "graphics type '%s' is not supported",
                                 type_names[graphics->type]);
     validate_together(v, graphics);
@@ -266,9 +273,8 @@ graphics_validate(const Validation *v, gconstpointer item)
     for (guint i = 0; i < list_length(graphics->listens); i++) {
         const GraphicsListen *listen = list_at(graphics->listens, i, GraphicsListen);
 
-        if (listen->type == LISTEN_NETWORK)
-            validation_error(v, "listen", "not-supported",
-                             "listening on a libvirt network is not supported");
+        if (listen->type == LISTEN_NETWORK && !listen->network)
+            validation_error(v, "listen", "graphics-listen", "type 'network' needs a network");
     }
 }
 

@@ -15,7 +15,7 @@ typedef enum {
 typedef enum { LISTEN_ADDRESS = 1, LISTEN_SOCKET, LISTEN_NONE, LISTEN_NETWORK } ListenType;
 typedef struct GraphicsListen {
     int type;
-    char *address, *socket;
+    char *address, *socket, *network;
 } GraphicsListen;
 
 typedef enum { CHANNEL_ANY = 1, CHANNEL_SECURE, CHANNEL_INSECURE } ChannelMode;
@@ -45,6 +45,8 @@ typedef struct Graphics {
     int fullscreen;    /* sdl: yes/no */
     char *address;     /* dbus: of the bus */
     int p2p;           /* dbus: yes/no */
+    char *username;    /* rdp */
+    int multi_user, replace_user; /* rdp: yes/no */
 } Graphics;
 
 extern const DeviceKind graphics_kind;

@@ -234,8 +234,6 @@ check_source(const StorageCheck *check)
     case DISK_VOLUME:
         if (!source->pool || !source->volume)
             refuse(check, "source", "storage-volume", "needs both pool and volume");
-        if (source->volume_mode == VOLUME_DIRECT)
-            refuse(check, "source/@mode", "not-supported", "virtkeep has no iSCSI pools");
         return;
     case DISK_NVME:
         return check_nvme(check);

@@ -11,8 +11,7 @@
 
 #include "model/chardev.h"
 #include "qemu/device.h"
-
-#define CERTIFICATES "/etc/pki/libvirt-chardev"
+#include "qemu/need.h"
 
 static const char *const backend_types[] = {
     [CHARDEV_NULL] = "null",
@@ -106,7 +105,7 @@ add_credentials(const DeviceContext *context, const Chardev *chardev, const Devi
 
     json_set_string(tree, "qom-type", "tls-creds-x509");
     json_set_string(tree, "id", id);
-    json_set_string(tree, "dir", CERTIFICATES);
+    json_set_string(tree, "dir", host_facts_chardev_tls(context->facts));
     json_set_string(tree, "endpoint", is_server ? "server" : "client");
     json_set_bool(tree, "verify-peer", true);
     backend_add(backends, BACKEND_OBJECT, tree);
@@ -372,28 +371,46 @@ redirdev_properties(const DeviceContext *context, gconstpointer device)
     return port_tree(context, device, "usb-redir");
 }
 
+static void
+chardev_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    need_add_chardev(context, needs, device);
+}
+
+static void
+console_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    if (!is_serial_port(device))
+        chardev_needs(context, device, needs);
+}
+
 const DeviceSpelling redirdev_spelling = {
     .kind = &redirdev_kind,
     .backends = redirdev_backends,
     .properties = redirdev_properties,
+    .needs = chardev_needs,
 };
 const DeviceSpelling serial_spelling = {
     .kind = &serial_kind,
     .backends = chardev_backends,
     .properties = serial_properties,
+    .needs = chardev_needs,
 };
 const DeviceSpelling parallel_spelling = {
     .kind = &parallel_kind,
     .backends = parallel_backends,
     .properties = parallel_properties,
+    .needs = chardev_needs,
 };
 const DeviceSpelling console_spelling = {
     .kind = &console_kind,
     .backends = console_backends,
     .properties = console_properties,
+    .needs = console_needs,
 };
 const DeviceSpelling channel_spelling = {
     .kind = &channel_kind,
     .backends = channel_backends,
     .properties = channel_properties,
+    .needs = chardev_needs,
 };

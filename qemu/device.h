@@ -64,6 +64,8 @@ typedef struct DeviceSpelling {
     /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command line
      * can be shown all the same. */
     char *(*launch_refusal)(const Domain *domain, gconstpointer device);
+    /* Appends the HostNeed* of the device (qemu/need.h); looks at nothing but the domain. */
+    void (*needs)(const DeviceContext *context, gconstpointer device, GPtrArray *needs);
     /* Devices of a lower rank come first on the command line; NULL = all equal. */
     guint (*rank)(const Domain *domain, gconstpointer device);
 } DeviceSpelling;

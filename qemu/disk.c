@@ -21,6 +21,7 @@
 #include "qemu/companion.h"
 #include "qemu/device.h"
 #include "qemu/iothread.h"
+#include "qemu/need.h"
 #include "qemu/storage.h"
 
 /* What a cache mode means (libvirt, formatdomain, "driver cache"; qemu-img(1)). */
@@ -522,6 +523,48 @@ disk_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GErro
     return true;
 }
 
+/* --- what must be there --- */
+
+static void
+add_chain_needs(const DeviceContext *context, const StorageImage *image, const char *path,
+                GPtrArray *needs)
+{
+    g_autofree char *field = g_strconcat(path, "/source", NULL);
+    g_autofree char *below = g_strconcat(path, "/backingStore", NULL);
+    StorageNeed storage = { .field = field };
+
+    if (!image || !image->source)
+        return;
+    storage.type = image->type;
+    storage.source = image->source;
+    storage.auth = image->source->auth;
+    storage.encryption = image->source->encryption;
+    need_add_storage(context, needs, &storage);
+    add_chain_needs(context, image->backing, below, needs);
+}
+
+static void
+disk_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Disk *disk = device;
+    const StorageNeed storage = {
+        .field = "source",
+        .type = disk_type(disk),
+        .format = disk->format,
+        .source = disk->source,
+        .auth = disk_auth(disk),
+        .encryption = disk_encryption(disk),
+        .is_written = !is_read_only(disk),
+    };
+
+    if (disk_has_source(disk))
+        need_add_storage(context, needs, &storage);
+    if (disk->is_transient)
+        validation_error(&context->at, "transient", "not-launchable",
+                         "virtkeep can't forget a disk's changes yet");
+    add_chain_needs(context, disk->backing, "backingStore", needs);
+}
+
 const DeviceSpelling disk_spelling = {
     .kind = &disk_kind,
     .backends = disk_backends,
@@ -530,4 +573,5 @@ const DeviceSpelling disk_spelling = {
     .launch_refusal = disk_launch_refusal,
     .companions = disk_companions,
     .prepare = disk_prepare,
+    .needs = disk_needs,
 };

@@ -15,6 +15,7 @@
 #include "qemu/chardev.h"
 #include "qemu/companion.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 static const char *const multidevs[] = { NULL, NULL, "remap", "forbid", "warn" };
 
@@ -189,10 +190,23 @@ filesystem_companions(const DeviceContext *context, gconstpointer device, GPtrAr
         companion_argument(virtiofsd, "--readonly");
 }
 
+/* A virtiofsd of ours needs its directory itself. */
+static void
+filesystem_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Filesystem *filesystem = device;
+
+    if (filesystem->socket)
+        need_add(context, needs, HOST_SOCKET, "source/@socket", filesystem->socket);
+    else if (!is_virtiofs(filesystem))
+        need_add(context, needs, HOST_DIRECTORY, "source/@dir", filesystem->source);
+}
+
 const DeviceSpelling filesystem_spelling = {
     .kind = &filesystem_kind,
     .backends = filesystem_backends,
     .properties = filesystem_properties,
     .options = filesystem_options,
     .companions = filesystem_companions,
+    .needs = filesystem_needs,
 };

@@ -16,11 +16,11 @@
 #include "model/audio.h"
 #include "qemu/companion.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 #define FIRST_PORT 5900
 #define FIRST_WEBSOCKET 5700
 #define LAST_DISPLAY (65535 - FIRST_PORT)
-#define DEFAULT_CERTIFICATES "/etc/pki/libvirt-spice"
 #define DEFAULT_ADDRESS "127.0.0.1"
 
 /* For whom the run directory lets in, which is its user. */
@@ -72,12 +72,38 @@ is_open(const OptInt *port, const Graphics *graphics)
     return graphics->auto_port == TRISTATE_ON || !port->is_set || port->value < 0;
 }
 
+/* The address of the network's bridge; for show that of everyone, where it is not known. */
+static char *
+network_address(const DeviceContext *context, const Graphics *graphics)
+{
+    const HostFacts *facts = context->facts;
+    const GraphicsListen *first =
+        list_length(graphics->listens) ? list_at(graphics->listens, 0, GraphicsListen) : NULL;
+    char *address = NULL;
+
+    if (!first || first->type != LISTEN_NETWORK)
+        return NULL;
+    if (facts->find_address)
+        address = facts->find_address(facts->networks, first->network);
+    if (address)
+        return address;
+    (facts->is_for_show ? validation_warning : validation_error)(
+        &context->at, "listen[0]/@network", "no-network",
+        "the configuration names no network '%s', or its bridge has no address", first->network);
+    return g_strdup(DEFAULT_ADDRESS);
+}
+
 static void
 add_vnc_address(const DeviceContext *context, const Graphics *graphics, GString *text)
 {
     GraphicsListen listen = effective_listen(graphics);
-    bool is_ipv6 = strchr(listen.address, ':') != NULL;
+    g_autofree char *network = network_address(context, graphics);
     gint64 port = graphics->port.value;
+    bool is_ipv6;
+
+    if (network)
+        listen.address = network;
+    is_ipv6 = strchr(listen.address, ':') != NULL;
 
     if (listen.type == LISTEN_NONE) {
         g_string_append(text, "none");
@@ -134,7 +160,10 @@ static void
 add_spice_address(const DeviceContext *context, const Graphics *graphics, GString *text)
 {
     GraphicsListen listen = effective_listen(graphics);
+    g_autofree char *network = network_address(context, graphics);
 
+    if (network)
+        listen.address = network;
     if (listen.type == LISTEN_SOCKET) {
         g_autofree char *path = socket_path(context, &listen, "spice");
 
@@ -149,9 +178,7 @@ add_spice_address(const DeviceContext *context, const Graphics *graphics, GStrin
     if (graphics->tls_port.value <= 0)
         return;
     option_text_add_uint(text, "tls-port", graphics->tls_port.value);
-    option_text_add(text, "x509-dir",
-                    context->facts->spice_tls_directory ? context->facts->spice_tls_directory
-                                                        : DEFAULT_CERTIFICATES);
+    option_text_add(text, "x509-dir", host_facts_spice_tls(context->facts));
 }
 
 static void
@@ -263,7 +290,7 @@ graphics_options(const DeviceContext *context, gconstpointer device, CommandLine
         spell_vnc(context, graphics, line);
     else if (graphics->type == GRAPHICS_SPICE)
         spell_spice(context, graphics, line);
-    else
+    else if (graphics->type != GRAPHICS_RDP) /* a program beside QEMU */
         spell_display(context, graphics, line);
     if (graphics->keymap)
         command_line_add(line, "-k", graphics->keymap);
@@ -287,7 +314,7 @@ graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, G
     const Graphics *graphics = device;
     Json *arguments;
 
-    if (!graphics->password)
+    if (!graphics->password || graphics->type == GRAPHICS_RDP)
         return true;
     arguments = json_new_object();
     json_set_string(arguments, "protocol", graphics->type == GRAPHICS_VNC ? "vnc" : "spice");
@@ -297,9 +324,30 @@ graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, G
            (!graphics->password_valid_to || expire_password(monitor, graphics, error));
 }
 
+static void
+graphics_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Graphics *graphics = device;
+    g_autofree char *network = network_address(context, graphics);
+
+    if (graphics->type == GRAPHICS_SPICE && graphics->tls_port.value)
+        need_add(context, needs, HOST_DIRECTORY, "@tlsPort", host_facts_spice_tls(context->facts));
+    need_add(context, needs, HOST_CHARACTER, "gl/@rendernode", graphics->render_node);
+}
+
+static char *
+graphics_launch_refusal(const Domain *domain, gconstpointer device)
+{
+    return ((const Graphics *) device)->type == GRAPHICS_RDP
+               ? g_strdup("virtkeep does not start qemu-rdp")
+               : NULL;
+}
+
 const DeviceSpelling graphics_spelling = {
     .kind = &graphics_kind,
     .companions = graphics_companions,
     .options = graphics_options,
     .prepare = graphics_prepare,
+    .needs = graphics_needs,
+    .launch_refusal = graphics_launch_refusal,
 };

@@ -35,3 +35,27 @@ host_facts_huge_page_mount(const HostFacts *facts, guint64 page_size)
             return facts->huge_pages[i].path;
     return NULL;
 }
+
+const char *
+host_facts_spice_tls(const HostFacts *facts)
+{
+    return facts->spice_tls_directory ? facts->spice_tls_directory : "/etc/pki/libvirt-spice";
+}
+
+const char *
+host_facts_storage_tls(const HostFacts *facts)
+{
+    return facts->storage_tls_directory ? facts->storage_tls_directory : "/etc/pki/qemu";
+}
+
+const char *
+host_facts_chardev_tls(const HostFacts *facts)
+{
+    return facts->chardev_tls_directory ? facts->chardev_tls_directory : "/etc/pki/libvirt-chardev";
+}
+
+const char *
+host_facts_secrets(const HostFacts *facts)
+{
+    return facts->secret_directory ? facts->secret_directory : "/etc/virtkeep/secrets";
+}

@@ -32,6 +32,12 @@ typedef struct HostLink {
     guint first, n_queues;
     bool has_vhost;
 } HostLink;
+/* A storage pool: a directory, or a target of an iSCSI server. */
+typedef struct StoragePool {
+    const char *path; /* NULL: iscsi */
+    const char *host, *target;
+    guint port;
+} StoragePool;
 
 typedef struct HostFacts {
     const HugePageMount *huge_pages;
@@ -49,12 +55,16 @@ typedef struct HostFacts {
     const char *bridge_helper;    /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
     const char *secret_directory; /* files of secrets; NULL = /etc/virtkeep/secrets */
     const char *storage_tls_directory; /* certificates for NBD; NULL = /etc/pki/qemu */
-    /* The path of a storage pool; NULL: there is no such pool. NULL function: there are none. */
-    const char *(*find_pool)(gconstpointer pools, const char *name);
+    const char *chardev_tls_directory; /* for character devices; NULL = /etc/pki/libvirt-chardev */
+    /* False: there is no such pool. NULL function: there are none. */
+    gboolean (*find_pool)(gconstpointer pools, const char *name, StoragePool *ret_pool);
     gconstpointer pools;
     /* NULL: there is no such network. NULL function: there are none. */
     const HostNetwork *(*find_network)(gconstpointer networks, const char *name);
     gconstpointer networks;
+    /* The address of a network's bridge; NULL: no such network, or no address. Caller frees. NULL
+     * function: none is known. */
+    char *(*find_address)(gconstpointer networks, const char *name);
     /* The generic device of a SCSI unit ("/dev/sg3"); NULL: there is no such unit. Caller frees.
      * NULL function: the command line is for show. */
     char *(*find_scsi_generic)(gconstpointer scsi, guint adapter, guint bus, guint target,
@@ -81,5 +91,10 @@ typedef struct HostFacts {
 /* Facts of no particular host, for showing a command line where it will not run: 4 KiB pages,
  * 2 MiB and 1 GiB huge pages at systemd's mount points. Static. */
 const HostFacts *host_facts_assumed(void);
+/* Directories of certificates and secrets, with their defaults. Borrowed. */
+const char *host_facts_spice_tls(const HostFacts *facts);
+const char *host_facts_storage_tls(const HostFacts *facts);
+const char *host_facts_chardev_tls(const HostFacts *facts);
+const char *host_facts_secrets(const HostFacts *facts);
 /* Where huge pages of @page_size bytes are mounted; NULL when they are not. Borrowed. */
 const char *host_facts_huge_page_mount(const HostFacts *facts, guint64 page_size);

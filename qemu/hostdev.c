@@ -14,6 +14,7 @@
 
 #include "model/input.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 #include "qemu/storage.h"
 
 static Json *
@@ -200,9 +201,82 @@ hostdev_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+/* ---- what must be there ---- */
+
+static void
+add_unit_needs(const DeviceContext *context, const Hostdev *hostdev, GPtrArray *needs)
+{
+    guint adapter = 0;
+    g_autofree char *unit = NULL, *generic = NULL;
+
+    if (hostdev->is_iscsi) {
+        if (hostdev->auth)
+            need_add_secret(context, needs, "source/auth/secret", &hostdev->auth->secret);
+        return;
+    }
+    (void) hostdev_adapter_number(hostdev, &adapter);
+    unit = g_strdup_printf("/sys/bus/scsi/devices/%u:%u:%u:%" G_GUINT64_FORMAT "/scsi_generic",
+                           adapter, (guint) hostdev->bus.value, (guint) hostdev->target.value,
+                           hostdev->unit.value);
+    need_add(context, needs, HOST_ENTRY, "source", unit);
+    if (context->facts->find_scsi_generic)
+        generic =
+            context->facts->find_scsi_generic(context->facts->scsi, adapter, hostdev->bus.value,
+                                              hostdev->target.value, hostdev->unit.value);
+    if (!generic)
+        return;
+    need_add(context, needs, HOST_CHARACTER, "source", generic);
+    if (!hostdev->is_read_only)
+        need_set_written(needs);
+}
+
+static void
+add_usb_needs(const DeviceContext *context, const Hostdev *hostdev, GPtrArray *needs)
+{
+    g_autofree char *node = g_strdup_printf("/dev/bus/usb/%03u/%03u", (guint) hostdev->bus.value,
+                                            (guint) hostdev->device.value);
+
+    /* By its ids QEMU takes it whenever it is plugged in. */
+    if (!hostdev->device.is_set)
+        return;
+    need_add(context, needs, HOST_CHARACTER, "source/address", node);
+    need_set_written(needs);
+}
+
+static void
+hostdev_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Hostdev *hostdev = device;
+    g_autofree char *path = NULL;
+
+    if (hostdev->info.address && hostdev->info.address->type == ADDRESS_UNASSIGNED)
+        return;
+    switch ((HostdevType) hostdev->type) {
+    case HOSTDEV_PCI:
+        if (hostdev->managed == TRISTATE_ON)
+            validation_error(&context->at, "@managed", "not-launchable",
+                             "virtkeep does not bind devices to vfio-pci: do it yourself, and say "
+                             "managed='no'");
+        return need_add_pci(context, needs, "source/address", hostdev->domain.value,
+                            hostdev->bus.value, hostdev->slot.value, hostdev->function.value);
+    case HOSTDEV_USB:
+        return add_usb_needs(context, hostdev, needs);
+    case HOSTDEV_SCSI:
+        return add_unit_needs(context, hostdev, needs);
+    case HOSTDEV_SCSI_HOST:
+        path = g_strconcat("/sys/kernel/config/target/vhost/", hostdev->wwpn, NULL);
+        need_add(context, needs, HOST_ENTRY, "source/@wwpn", path);
+        return need_add(context, needs, HOST_CHARACTER, "source/@protocol", "/dev/vhost-scsi");
+    case HOSTDEV_MDEV:
+        path = g_strconcat("/sys/bus/mdev/devices/", hostdev->uuid, NULL);
+        return need_add(context, needs, HOST_ENTRY, "source/address/@uuid", path);
+    }
+}
+
 const DeviceSpelling hostdev_spelling = {
     .kind = &hostdev_kind,
     .backends = hostdev_backends,
     .properties = hostdev_properties,
     .launch_refusal = hostdev_launch_refusal,
+    .needs = hostdev_needs,
 };

@@ -8,6 +8,7 @@
 #include "model/input.h"
 
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 static const struct {
     const char *usb, *virtio;
@@ -60,8 +61,17 @@ input_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static void
+input_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Input *input = device;
+
+    need_add(context, needs, HOST_CHARACTER, "source", input->source);
+}
+
 const DeviceSpelling input_spelling = {
     .kind = &input_kind,
     .backends = input_backends,
     .properties = input_properties,
+    .needs = input_needs,
 };

@@ -9,6 +9,7 @@
 
 #include "qemu/chardev.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 static void
 rng_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
@@ -56,8 +57,20 @@ rng_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static void
+rng_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Rng *rng = device;
+
+    if (rng->backend == RNG_BACKEND_RANDOM)
+        need_add(context, needs, HOST_CHARACTER, "backend", rng->path ? rng->path : "/dev/urandom");
+    else if (rng->backend == RNG_BACKEND_EGD)
+        need_add_chardev(context, needs, &rng->chardev);
+}
+
 const DeviceSpelling rng_spelling = {
     .kind = &rng_kind,
     .backends = rng_backends,
     .properties = rng_properties,
+    .needs = rng_needs,
 };

@@ -20,14 +20,12 @@ secret_file(const HostFacts *facts, const SecretReference *secret)
         [SECRET_VOLUME] = "volume",
         [SECRET_VTPM] = "vtpm",
     };
-    const char *directory =
-        facts->secret_directory ? facts->secret_directory : "/etc/virtkeep/secrets";
     g_autofree char *usage = secret->usage ? g_uri_escape_string(secret->usage, NULL, FALSE) : NULL;
     g_autofree char *name = secret->uuid
                                 ? g_strdup(secret->uuid)
                                 : g_strdup_printf("%s-%s", types[secret->type], usage ? usage : "");
 
-    return g_build_filename(directory, name, NULL);
+    return g_build_filename(host_facts_secrets(facts), name, NULL);
 }
 
 static Json *

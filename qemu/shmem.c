@@ -10,6 +10,7 @@
 
 #include "qemu/chardev.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 #define DEFAULT_SIZE (G_GUINT64_CONSTANT(4) << 20)
 #define SERVER_SOCKETS "/var/lib/libvirt" /* libvirt's place, where servers are known to listen */
@@ -58,8 +59,17 @@ shmem_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static void
+shmem_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Shmem *shmem = device;
+
+    need_add(context, needs, HOST_SOCKET, "server/@path", shmem->server_path);
+}
+
 const DeviceSpelling shmem_spelling = {
     .kind = &shmem_kind,
     .backends = shmem_backends,
     .properties = shmem_properties,
+    .needs = shmem_needs,
 };

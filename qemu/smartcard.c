@@ -10,6 +10,7 @@
 
 #include "qemu/chardev.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 static void
 smartcard_backends(const DeviceContext *context, gconstpointer device, GPtrArray *backends)
@@ -52,8 +53,21 @@ smartcard_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static void
+smartcard_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Smartcard *smartcard = device;
+
+    if (smartcard->mode == SMARTCARD_PASSTHROUGH)
+        need_add_chardev(context, needs, &smartcard->chardev);
+    else if (smartcard->mode == SMARTCARD_CERTIFICATES)
+        need_add(context, needs, HOST_DIRECTORY, "database",
+                 smartcard->database ? smartcard->database : SMARTCARD_DATABASE);
+}
+
 const DeviceSpelling smartcard_spelling = {
     .kind = &smartcard_kind,
     .backends = smartcard_backends,
     .properties = smartcard_properties,
+    .needs = smartcard_needs,
 };

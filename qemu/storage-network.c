@@ -90,7 +90,6 @@ static void
 spell_nbd(const NetworkNode *n)
 {
     g_autofree char *tls = g_strconcat(n->id, "-tls", NULL);
-    const char *directory = n->context->facts->storage_tls_directory;
     Json *object;
 
     json_set(n->tree, "server", host_tree(n->source, first_host(n->source), true));
@@ -101,7 +100,7 @@ spell_nbd(const NetworkNode *n)
     object = json_new_object();
     json_set_string(object, "qom-type", "tls-creds-x509");
     json_set_string(object, "id", tls);
-    json_set_string(object, "dir", directory ? directory : "/etc/pki/qemu");
+    json_set_string(object, "dir", host_facts_storage_tls(n->context->facts));
     json_set_string(object, "endpoint", "client");
     json_set_bool(object, "verify-peer", true);
     backend_add(n->backends, BACKEND_OBJECT, object);
@@ -171,15 +170,32 @@ spell_rbd(const NetworkNode *n)
 }
 
 static void
+set_unit(Json *tree, const char *portal, const char *target, guint64 unit)
+{
+    json_set_string(tree, "portal", portal);
+    json_set_string(tree, "target", target);
+    json_set_uint(tree, "lun", unit);
+    json_set_string(tree, "transport", "tcp");
+}
+
+void
+storage_add_iscsi(const DeviceContext *context, const StoragePlace *place, Json *tree)
+{
+    if (!capabilities_has_block_driver(context->capabilities, "iscsi"))
+        validation_error(&context->at, "source", "not-in-qemu",
+                         "this QEMU has no block driver 'iscsi'");
+    json_set_string(tree, "driver", "iscsi");
+    set_unit(tree, place->portal, place->target, place->unit);
+}
+
+static void
 spell_iscsi(const NetworkNode *n)
 {
     g_auto(GStrv) parts = g_strsplit(n->source->name, "/", 2);
     g_autofree char *portal = host_and_port(n->source, first_host(n->source));
 
-    json_set_string(n->tree, "portal", portal);
-    json_set_string(n->tree, "target", parts[0]);
-    json_set_uint(n->tree, "lun", parts[0] && parts[1] ? g_ascii_strtoull(parts[1], NULL, 10) : 0);
-    json_set_string(n->tree, "transport", "tcp");
+    set_unit(n->tree, portal, parts[0],
+             parts[0] && parts[1] ? g_ascii_strtoull(parts[1], NULL, 10) : 0);
     add_login(n, "user", "password-secret");
     json_set_string(n->tree, "initiator-name", n->source->initiator);
 }

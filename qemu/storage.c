@@ -47,10 +47,17 @@ is_raw(const StorageNode *node)
     return !format_driver(node) && !is_encrypted_by_qemu(node);
 }
 
+/* A directory that the guest sees as a file system. */
+static bool
+is_directory(const StorageNode *node)
+{
+    return node->type == DISK_DIR || (node->type == DISK_VOLUME && node->format == DISK_FORMAT_FAT);
+}
+
 static bool
 has_format_node(const StorageNode *node)
 {
-    return !is_raw(node) || storage_slice(node) || node->type == DISK_DIR;
+    return !is_raw(node) || storage_slice(node) || is_directory(node);
 }
 
 char *
@@ -129,17 +136,32 @@ add_file(const DeviceContext *context, const StorageNode *node, const char *driv
 }
 
 static void
+add_directory(const DeviceContext *context, const StorageNode *node, const char *directory,
+              Json *tree)
+{
+    need_driver(context, node, "vvfat");
+    json_set_string(tree, "driver", "vvfat");
+    json_set_string(tree, "dir", directory);
+    json_set_bool(tree, "floppy", node->is_floppy);
+    json_set_bool(tree, "rw", false);
+}
+
+static void
 add_volume(const DeviceContext *context, const StorageNode *node, Json *tree)
 {
-    const HostFacts *facts = context->facts;
-    const char *pool = facts->find_pool ? facts->find_pool(facts->pools, node->source->pool) : NULL;
-    g_autofree char *path = NULL;
+    g_autofree char *field =
+        node->path ? g_strconcat(node->path, "/source", NULL) : g_strdup("source");
+    StoragePlace place = { 0 };
 
-    if (!pool)
-        return refuse(context, node, "source/@pool", "no-pool",
-                      "the configuration names no pool '%s'", node->source->pool);
-    path = g_build_filename(pool, node->source->volume, NULL);
-    add_file(context, node, "file", path, tree);
+    if (!storage_find_volume(context, field, node->source, &place))
+        return;
+    if (place.path && is_directory(node))
+        add_directory(context, node, place.path, tree);
+    else if (place.path)
+        add_file(context, node, place.is_device ? "host_device" : "file", place.path, tree);
+    else
+        storage_add_iscsi(context, &place, tree);
+    storage_place_clear(&place);
 }
 
 char *
@@ -183,16 +205,6 @@ add_nvme(const DeviceContext *context, const StorageNode *node, Json *tree)
 }
 
 static void
-add_directory(const DeviceContext *context, const StorageNode *node, Json *tree)
-{
-    need_driver(context, node, "vvfat");
-    json_set_string(tree, "driver", "vvfat");
-    json_set_string(tree, "dir", node->source->dir);
-    json_set_bool(tree, "floppy", node->is_floppy);
-    json_set_bool(tree, "rw", false);
-}
-
-static void
 add_source(const DeviceContext *context, const StorageNode *node, const char *id, Json *tree,
            GPtrArray *backends)
 {
@@ -204,7 +216,7 @@ add_source(const DeviceContext *context, const StorageNode *node, const char *id
                  tree);
         return add_reservations(context, node, tree, backends);
     case DISK_DIR:
-        return add_directory(context, node, tree);
+        return add_directory(context, node, node->source->dir, tree);
     case DISK_NETWORK:
         return storage_add_network(context, node, id, tree, backends);
     case DISK_VOLUME:

@@ -3,6 +3,7 @@
 
 #include "model/storage-source.h"
 #include "qemu/device.h"
+#include "qemu/storage-pool.h"
 
 /*
  * Block nodes of one image: what does the I/O, and, where needed, a slice and a format above it.
@@ -34,6 +35,8 @@ char *storage_node_name(const char *name, const char *part);
 /* Where the domain's own helper for persistent reservations listens. Caller frees. */
 char *storage_reservations_socket(const DeviceContext *context);
 
-/* For storage.c: the properties of a network source. @id is the node's name. */
+/* For storage.c: the properties of a unit of an iSCSI pool, and of a network source. @id is the
+ * node's name. */
+void storage_add_iscsi(const DeviceContext *context, const StoragePlace *place, Json *tree);
 void storage_add_network(const DeviceContext *context, const StorageNode *node, const char *id,
                          Json *tree, GPtrArray *backends);

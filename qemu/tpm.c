@@ -16,6 +16,7 @@
 #include "qemu/chardev.h"
 #include "qemu/companion.h"
 #include "qemu/device.h"
+#include "qemu/need.h"
 #include "qemu/secret.h"
 
 #define SOCKET_ID "chrtpm"
@@ -144,10 +145,25 @@ tpm_companions(const DeviceContext *context, gconstpointer device, GPtrArray *co
     companion_argument(swtpm, "--terminate"); /* when QEMU hangs up */
 }
 
+static void
+tpm_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    const Tpm *tpm = device;
+
+    if (tpm->backend == TPM_PASSTHROUGH) {
+        need_add(context, needs, HOST_CHARACTER, "backend/device/@path",
+                 tpm->device ? tpm->device : "/dev/tpm0");
+        need_set_written(needs);
+    } else if (tpm->backend == TPM_EXTERNAL) {
+        need_add(context, needs, HOST_SOCKET, "backend/source/@path", tpm->source_path);
+    }
+}
+
 const DeviceSpelling tpm_spelling = {
     .kind = &tpm_kind,
     .backends = tpm_backends,
     .properties = tpm_properties,
     .options = tpm_options,
     .companions = tpm_companions,
+    .needs = tpm_needs,
 };

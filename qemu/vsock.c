@@ -9,6 +9,7 @@
 #include "model/vsock.h"
 
 #include "qemu/device.h"
+#include "qemu/need.h"
 
 static Json *
 vsock_properties(const DeviceContext *context, gconstpointer device)
@@ -23,7 +24,14 @@ vsock_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static void
+vsock_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
+{
+    need_add(context, needs, HOST_CHARACTER, NULL, "/dev/vhost-vsock");
+}
+
 const DeviceSpelling vsock_spelling = {
     .kind = &vsock_kind,
     .properties = vsock_properties,
+    .needs = vsock_needs,
 };

@@ -75,8 +75,8 @@ test_defaults_of_root(void **state)
     assert_int_equal(config->max_restarts, 1);
     assert_string_equal(config_network(config, "default")->bridge, "virbr0");
     assert_null(config_network(config, "other"));
-    assert_string_equal(config_pool_path(config, "default"), "/var/lib/libvirt/images");
-    assert_null(config_pool_path(config, "other"));
+    assert_string_equal(config_pool(config, "default")->path, "/var/lib/libvirt/images");
+    assert_null(config_pool(config, "other"));
     assert_true(config_allows_emulator(config, "/usr/bin/qemu-system-x86_64"));
     assert_false(config_allows_emulator(config, "/bin/sh"));
 }
@@ -128,7 +128,10 @@ test_every_key(void **state)
                    "  max-restarts: 4\n"
                    "networks: { lan: { bridge: br0, create: true }, slow: { user: true },\n"
                    "  up: { direct: eth0, mode: private } }\n"
-                   "pools: { fast: /ssd, rel: images }\n"
+                   "pools: { fast: /ssd, rel: images,\n"
+                   "  san: { type: iscsi, host: h, target: t, port: 1 } }\n"
+                   "secrets: keys\n"
+                   "tls: { spice: /s }\n"
                    "helpers: { swtpm: bin/swtpm }\n"
                    "emulators: [ /opt/qemu, /usr/bin/qemu ]\n");
 
@@ -159,10 +162,16 @@ test_every_key(void **state)
     assert_string_equal(config_network(config, "up")->direct, "eth0");
     assert_int_equal(config_network(config, "up")->mode, MACVTAP_PRIVATE);
     assert_null(config_network(config, "default"));
-    assert_string_equal(config_pool_path(config, "fast"), "/ssd");
+    assert_string_equal(config_pool(config, "fast")->path, "/ssd");
+    assert_null(config_pool(config, "san")->path);
+    assert_string_equal(config_pool(config, "san")->host, "h");
+    assert_int_equal(config_pool(config, "san")->port, 1);
+    assert_string_equal(config->secrets, "/conf/keys");
+    assert_string_equal(config->tls_spice, "/s");
+    assert_string_equal(config->tls_storage, "/etc/pki/qemu");
     assert_string_equal(config_helper_path(config, "swtpm"), "/conf/bin/swtpm");
     assert_null(config_helper_path(config, "passt"));
-    assert_string_equal(config_pool_path(config, "rel"), "/conf/images");
+    assert_string_equal(config_pool(config, "rel")->path, "/conf/images");
     assert_true(config_allows_emulator(config, "/opt/qemu"));
     assert_false(config_allows_emulator(config, "/usr/bin/qemu-system-x86_64"));
 }
@@ -236,7 +245,7 @@ test_unknown_keys(void **state)
     assert_refused("domain: /x\n",
                    "f.yaml:1:1: error: unknown key 'domain'; here may stand domains, state, run, "
                    "log, settle-time, resync, workers, policy, overrides, host, guards, networks, "
-                   "pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
+                   "pools, secrets, tls, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
     assert_refused("host: { memory: 1 }\n",
                    "f.yaml:1:9: error: unknown key 'memory'; here may stand memory-budget, "
                    "memory-reserve, qemu-overhead, cgroup [unknown-key]\n");
@@ -246,7 +255,8 @@ test_unknown_keys(void **state)
     assert_refused("host/memory-budget: 1GiB\n",
                    "f.yaml:1:1: error: unknown key 'host/memory-budget'; here may stand domains, "
                    "state, run, log, settle-time, resync, workers, policy, overrides, host, "
-                   "guards, networks, pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
+                   "guards, networks, pools, secrets, tls, helpers, emulators, "
+                   "allow-qemu-namespace [unknown-key]\n");
     assert_refused("policy:\n  memory-step: 8\n",
                    "f.yaml:2:3: error: unknown key 'memory-step'; here may stand run-strategy, "
                    "restart-required, prune, shutdown-timeout, memory [unknown-key]\n");
@@ -313,6 +323,14 @@ test_bad_values(void **state)
           "1:14: error: this override has no 'match' [missing-key]" },
         { "overrides: [ x ]\n",
           "1:14: error: 'an override' must be a mapping, not a single value [bad-type]" },
+        { "pools: { a: { type: nfs, host: h, target: t } }\n",
+          "1:21: error: 'type': 'nfs' is not iscsi [bad-value]" },
+        { "pools: { a: { type: iscsi, host: h } }\n",
+          "1:10: error: pool 'a' needs type, host and target [missing-key]" },
+        { "pools: { a: { type: iscsi, host: h, target: t, lun: 1 } }\n",
+          "1:48: error: unknown key 'lun'; here may stand type, host, port, target [unknown-key]" },
+        { "pools: { a: { type: iscsi, host: h, target: t, port: 0 } }\n",
+          "1:54: error: 'port': '0' is no TCP port [bad-value]" },
         { "networks: { a: br0 }\n",
           "1:16: error: 'a' must be a mapping, not a single value [bad-type]" },
         { "networks: { a: {} }\n",
@@ -355,7 +373,7 @@ test_all_mistakes_in_order(void **state)
                    "f.yaml:2:10: error: 'workers': 'none' is not a whole number [bad-value]\n"
                    "f.yaml:3:1: error: unknown key 'foo'; here may stand domains, state, run, "
                    "log, settle-time, resync, workers, policy, overrides, host, guards, networks, "
-                   "pools, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
+                   "pools, secrets, tls, helpers, emulators, allow-qemu-namespace [unknown-key]\n");
 }
 
 static void
