@@ -79,6 +79,13 @@ report(const Validation *validation, Severity severity, const char *field, const
         diagnostics_add(validation->diagnostics, severity, at, code, "%s", text);
 }
 
+ChangeClass
+device_change_class(const DeviceKind *kind, gconstpointer before, gconstpointer after,
+                    const Field *field)
+{
+    return kind->change_class ? kind->change_class(before, after, field) : field->change;
+}
+
 bool
 device_plugs(gconstpointer device)
 {

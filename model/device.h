@@ -115,6 +115,10 @@ struct DeviceKind {
      * this kind; device_plugs() where there are no exceptions. */
     bool (*is_pluggable)(gconstpointer device);
     bool (*is_unpluggable)(gconstpointer device); /* NULL = what can be plugged in comes out */
+    /* What changing @field, a row of the schema, or anything below it takes between @before and
+     * @after, where that depends on more than the row: @field->change leaves it as the rows say.
+     * NULL = always as the rows say. */
+    ChangeClass (*change_class)(gconstpointer before, gconstpointer after, const Field *field);
     /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in
      * table order. 0 = not on PCI. */
     guint pci_rank;
@@ -128,6 +132,10 @@ struct DeviceKind {
 };
 
 bool device_plugs(gconstpointer device); /* true */
+
+/* The above, with the row's own answer where the kind has none. */
+ChangeClass device_change_class(const DeviceKind *kind, gconstpointer before, gconstpointer after,
+                                const Field *field);
 
 extern const DeviceKind *const device_kinds[]; /* ended by NULL; in element order */
 

@@ -87,6 +87,9 @@ compare_domains(Diff *diff)
 
         change->at = position_of(diff, change->path);
         classify_total(diff, change);
+        /* Items are devices, and those of the domain's own lists are none. */
+        change->from_item = change->to_item = NULL;
+        change->item_schema = NULL;
     }
 }
 
@@ -120,6 +123,34 @@ is_asked_for(const DeviceInfo *device, const char *below)
     return !device->is_address_assigned || !is_address_change(below);
 }
 
+/* The row of the kind's own schema that @below ("/source/@file") is in. */
+static const Field *
+outer_row(const DeviceKind *kind, const char *below)
+{
+    const Field *found = NULL;
+
+    for (const Field *field = kind->schema->fields; field->path; field++) {
+        size_t length = strlen(field->path);
+
+        if (strncmp(below + 1, field->path, length) != 0 || !strchr("/[", below[1 + length]))
+            continue;
+        if (!found || length > strlen(found->path))
+            found = field;
+    }
+    return found;
+}
+
+static void
+classify_field(const DeviceKind *kind, const char *below, Change *change)
+{
+    const Field *row = outer_row(kind, below);
+    ChangeClass class_ =
+        row ? device_change_class(kind, change->from_item, change->to_item, row) : CHANGE_RESTART;
+
+    if (row && class_ != row->change)
+        change->class_ = class_;
+}
+
 static void
 compare_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer before,
                gconstpointer after)
@@ -140,6 +171,7 @@ compare_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer be
         change->from_item = before;
         change->to_item = after;
         change->item_schema = kind->schema;
+        classify_field(kind, below, change);
         g_ptr_array_add(diff->changes, change);
     }
 }
@@ -250,17 +282,30 @@ is_of_file_only(const Field *field)
 }
 
 static bool
+is_class_live(ChangeClass class_)
+{
+    return class_ == CHANGE_NONE || class_ == CHANGE_LIVE;
+}
+
+static bool
 is_live(const Field *field)
 {
-    return field->change == CHANGE_NONE || field->change == CHANGE_LIVE;
+    return is_class_live(field->change);
+}
+
+/* An id is what QEMU knows the device by, and stays. */
+static bool
+is_taken(const Field *field)
+{
+    return field->type != TYPE_NONE && !g_str_equal(field->path, ALIAS_PATH);
 }
 
 static void
 take_fields(const Schema *schema, gpointer to, gconstpointer from,
-            bool (*is_taken)(const Field *field))
+            bool (*is_wanted)(const Field *field))
 {
     for (const Field *field = schema->fields; field->path; field++)
-        if (is_taken(field) && field->type != TYPE_NONE && !g_str_equal(field->path, ALIAS_PATH))
+        if (is_wanted(field) && is_taken(field))
             field_assign(field, to, from);
 }
 
@@ -309,7 +354,8 @@ domain_take_live_device(const Domain *applied, const DeviceKind *kind, gconstpoi
     const DeviceKind *found;
     gpointer device = domain_find_device(domain, ((const DeviceInfo *) before)->alias, &found);
 
-    if (device && found == kind)
-        take_fields(kind->schema, device, after, is_live);
+    for (const Field *field = kind->schema->fields; device && found == kind && field->path; field++)
+        if (is_taken(field) && is_class_live(device_change_class(kind, before, after, field)))
+            field_assign(field, device, after);
     return domain;
 }
