@@ -65,8 +65,21 @@ balloon_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GE
     return prepare_size(monitor, domain, error);
 }
 
+/* prepare() says a period that there is; one that was taken out of the file is said here. */
+static bool
+balloon_update(const DeviceContext *context, Monitor *monitor, gconstpointer before,
+               gconstpointer after, GError **error)
+{
+    const Balloon *was = before, *is = after;
+    const char *id = domain_balloon_id(context->at.domain);
+
+    return !id || !was->stats_period.is_set || is->stats_period.is_set ||
+           verb_poll_statistics(monitor, id, 0, error);
+}
+
 const DeviceSpelling balloon_spelling = {
     .kind = &balloon_kind,
     .properties = balloon_properties,
     .prepare = balloon_prepare,
+    .update = balloon_update,
 };

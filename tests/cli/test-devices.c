@@ -25,7 +25,8 @@ static char *identity;
 #define ALWAYS                                                                                     \
     PORT("1")                                                                                      \
     PORT("2")                                                                                      \
-    PORT("3") PORT("4") PORT("5") PORT("6") PORT("7")                                              \
+    PORT("3")                                                                                      \
+    PORT("4") PORT("5") PORT("6") PORT("7")                                                        \
         PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "             \
                   "model='virtio-scsi'/>"
 #define TABLET "<input type='tablet' bus='usb'/>"
@@ -163,6 +164,32 @@ test_devices_leave(void **state)
     assert_int_equal(count("query-chardev", NULL, NULL), 3); /* the monitors */
 }
 
+static gint64
+statistics_period(void)
+{
+    Json *arguments = json_new_object();
+    g_autoptr(Json) answer = NULL;
+
+    json_set_string(arguments, "path", "/machine/peripheral/balloon0");
+    json_set_string(arguments, "property", "guest-stats-polling-interval");
+    answer = qemu_ask(scratch, "a", "qom-get", arguments);
+    return json_int(answer, -1);
+}
+
+static void
+test_statistics_period(void **state)
+{
+    edit("<memballoon model='virtio'><stats period='7'/></memballoon>");
+    assert_settled();
+    assert_int_equal(statistics_period(), 7);
+    edit("<memballoon model='virtio'><stats period='3'/></memballoon>");
+    assert_settled();
+    assert_int_equal(statistics_period(), 3);
+    edit("<memballoon model='virtio'/>");
+    assert_settled();
+    assert_int_equal(statistics_period(), 0);
+}
+
 /* Taken away behind virtkeep's back: put back, and noted. */
 static void
 test_drift(void **state)
@@ -238,8 +265,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_devices_come),  cmocka_unit_test(test_ids_stay),
-        cmocka_unit_test(test_devices_leave), cmocka_unit_test(test_drift),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_changed_back),
+        cmocka_unit_test(test_devices_leave), cmocka_unit_test(test_statistics_period),
+        cmocka_unit_test(test_drift),         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_changed_back),
     };
 
     return cmocka_run_group_tests_name("cli-devices", tests, begin, end);

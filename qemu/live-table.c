@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What is done for each change of a running domain, as a table.
+ *
+ * It does nothing: the commands are in the update functions of the kinds (DeviceSpelling.update),
+ * domain-live and hot-plug. That a field is live at all is said by its row of the schema and by
+ * nothing else; here stands what the row can't know, since model/ has no QEMU: the means, the
+ * guest's part, the test. The page made of both (docs/live-changes.md) fails its test when a live
+ * field has no row here, a row no live field, or a test is named that is not there, so the table
+ * can't tell of more or less than there is.
+ */
+#include "qemu/live-table.h"
+
+#define GUEST_NOTHING "nothing"
+#define GUEST_LETS_GO "lets it go (PCI), within its own time; a reset does too"
+
+#define COMES_AND_GOES "tests/cli/test-devices.c test_devices_come"
+
+/* clang-format off */
+const LiveFact live_facts[] = {
+    /* devices that come and go */
+    { "devices/disk", "blockdev-add, device_add; device_del, blockdev-del", GUEST_LETS_GO,
+      COMES_AND_GOES },
+    { "devices/controller", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/interface", "netdev_add, device_add; device_del, netdev_del", GUEST_LETS_GO,
+      COMES_AND_GOES },
+    { "devices/hostdev", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/channel", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, NULL },
+    { "devices/input", "device_add; device_del", GUEST_LETS_GO "; USB: nothing", COMES_AND_GOES },
+    { "devices/rng", "object-add, device_add; device_del, object-del", GUEST_LETS_GO,
+      COMES_AND_GOES },
+    { "devices/memory", "object-add, device_add; a DIMM leaves by device_del, object-del",
+      "takes and gives the blocks; a DIMM is let go by ACPI; a virtio-mem device stays until the "
+      "next start", NULL },
+    { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/crypto", "object-add, device_add; device_del, object-del", GUEST_LETS_GO, NULL },
+    { "devices/filesystem", "chardev-add, device_add; device_del, chardev-remove", GUEST_LETS_GO, NULL },
+    { "devices/redirdev", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, NULL },
+
+    /* fields of devices */
+    { "devices/memory/target/requested", "qom-set requested-size, in steps",
+      "plugs and unplugs blocks; a move that stands still is Stalled",
+      "tests/guest/test-apply.c test_memory_follows_edits" },
+    { "devices/memballoon/stats/@period", "qom-set guest-stats-polling-interval", GUEST_NOTHING,
+      "tests/cli/test-devices.c test_statistics_period" },
+
+    /* what virtkeep itself goes by */
+    { "metadata/vk:policy/*", "none: virtkeep goes by it from the next pass", GUEST_NOTHING,
+      "tests/controller/test-config.c test_policy_precedence" },
+
+    { NULL, NULL, NULL, NULL },
+};
+/* clang-format on */
+
+const LiveFact *
+live_fact_find(const char *path)
+{
+    for (const LiveFact *fact = live_facts; fact->path; fact++)
+        if (g_pattern_match_simple(fact->path, path))
+            return fact;
+    return NULL;
+}
