@@ -54,7 +54,6 @@ static const Field head_fields[] = {
     FIELD_END,
 };
 
-#define NO_LEASES "virtkeep has no lock manager"
 static const char *const lock_failure_names[] = { NULL,    "poweroff", "restart",
                                                   "pause", "ignore",   NULL };
 
@@ -65,8 +64,10 @@ static const Field lease_fields[] = {
     FIELD_UINT(Lease, offset, .path = "target/@offset", .doc = "Where in it."),
     FIELD_END,
 };
-static const Schema lease_schema = { .element = "lease", .size = sizeof(Lease),
-                                     .fields = lease_fields, .doc = "A lease of a lock manager." };
+static const Schema lease_schema = { .element = "lease",
+                                     .size = sizeof(Lease),
+                                     .fields = lease_fields,
+                                     .doc = "A lease of a lock manager." };
 
 static const Field lifecycle_fields[] = {
     FIELD_ENUM(Domain, on_poweroff, lifecycle_names, .path = "on_poweroff", .change = CHANGE_NONE,
@@ -77,9 +78,11 @@ static const Field lifecycle_fields[] = {
                .doc =
                    "What a crash of the guest does: `destroy` (default), `restart` or `preserve`."),
     FIELD_ENUM(Domain, on_lockfailure, lock_failure_names, .path = "on_lockfailure",
-               .no_effect = NO_LEASES, .doc = "What losing a lease does."),
-    FIELD_LIST(Domain, leases, &lease_schema, .path = "devices/lease", .no_effect = NO_LEASES,
-               .doc = "A lease of a lock manager."),
+               .no_effect = "no guest with leases is started", .doc = "What losing a lease does."),
+    FIELD_LIST(Domain, leases, &lease_schema, .path = "devices/lease",
+               .doc =
+                   "A lease of a lock manager. virtkeep has none, and starts no guest that was to "
+                   "hold one."),
     FIELD_YES_NO(Domain, suspend_to_mem, .path = "pm/suspend-to-mem/@enabled",
                  .doc = "Whether the guest can sleep."),
     FIELD_YES_NO(Domain, suspend_to_disk, .path = "pm/suspend-to-disk/@enabled",

@@ -75,8 +75,8 @@ void
 need_add_pci(const DeviceContext *context, GPtrArray *needs, const char *field, guint domain,
              guint bus, guint slot, guint function)
 {
-    g_autofree char *path = g_strdup_printf("/sys/bus/pci/devices/%04x:%02x:%02x.%x", domain, bus,
-                                            slot, function);
+    g_autofree char *path =
+        g_strdup_printf("/sys/bus/pci/devices/%04x:%02x:%02x.%x", domain, bus, slot, function);
 
     need_add(context, needs, HOST_ENTRY, field, path);
     need_add(context, needs, HOST_CHARACTER, field, "/dev/vfio/vfio");
@@ -163,8 +163,8 @@ add_host_nodes(const DeviceContext *context, GPtrArray *needs, const char *field
     g_autoptr(GArray) members = mask ? cpuset_members(mask) : NULL;
 
     for (guint i = 0; members && i < members->len; i++) {
-        g_autofree char *path = g_strdup_printf("/sys/devices/system/node/node%u",
-                                                g_array_index(members, guint, i));
+        g_autofree char *path =
+            g_strdup_printf("/sys/devices/system/node/node%u", g_array_index(members, guint, i));
 
         need_add(context, needs, HOST_ENTRY, field, path);
     }
@@ -175,8 +175,7 @@ check_huge_page(const DeviceContext *context, const char *field, guint64 size)
 {
     if (!size)
         validation_error(&context->at, field, "no-huge-pages", "this host has no huge pages");
-    else if (size != context->facts->page_size &&
-             !host_facts_huge_page_mount(context->facts, size))
+    else if (size != context->facts->page_size && !host_facts_huge_page_mount(context->facts, size))
         validation_error(&context->at, field, "no-huge-pages",
                          "no huge pages of %" G_GUINT64_FORMAT " KiB are mounted on this host",
                          size >> 10);
@@ -191,7 +190,8 @@ add_memory(const DeviceContext *context, GPtrArray *needs)
     for (guint i = 0; i < list_length(domain->memory_nodes); i++) {
         g_autofree char *field = g_strdup_printf("numatune/memnode[%u]/@nodeset", i);
 
-        add_host_nodes(context, needs, field, list_at(domain->memory_nodes, i, MemoryNode)->nodeset);
+        add_host_nodes(context, needs, field,
+                       list_at(domain->memory_nodes, i, MemoryNode)->nodeset);
     }
     if (!domain->has_huge_pages || domain->memory_source == MEMORY_SOURCE_MEMFD)
         return;
@@ -216,6 +216,10 @@ add_own(const DeviceContext *context, GPtrArray *needs)
     }
     if (security && (security->type == LAUNCH_SEV || security->type == LAUNCH_SEV_SNP))
         need_add(context, needs, HOST_CHARACTER, "launchSecurity", "/dev/sev");
+    /* It says that this guest must not run twice. Nobody here would see to that. */
+    if (list_length(domain->leases))
+        validation_error(&context->at, "devices/lease[0]", "not-launchable",
+                         "virtkeep has no lock manager to take the lease from");
     add_firmware(context, needs);
     add_memory(context, needs);
 }
