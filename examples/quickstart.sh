@@ -155,8 +155,6 @@ run: $work/run
 log: $work/log
 policy:
   shutdown-timeout: 20s
-host:
-  memory-reserve: 256MiB
 END
 
 echo "== A file with 512 MiB to boot with and $first MiB of 1024 MiB of virtio-mem requested"
