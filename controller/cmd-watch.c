@@ -435,7 +435,9 @@ add_timers_and_signals(Watch *watch)
 static bool
 close_interrupted(Watch *watch, GError **error)
 {
-    return journal_close_interrupted(watch->setup->store, NULL, host_owner_is_alive,
+    ActionOwner heir = host_owner(watch->setup->host);
+
+    return journal_close_interrupted(watch->setup->store, NULL, &heir, host_owner_is_alive,
                                      watch->setup->host, g_get_real_time(), NULL, error);
 }
 

@@ -116,8 +116,9 @@ const ConfigKey config_keys[] = {
       .min = 1,
       .max = MAX_RESTARTS_LIMIT,
       .fallback = "1",
-      .doc = "How many guests are restarted at the same time.",
-      .no_effect = "restarts are not counted yet; `workers` bounds them" },
+      .doc = "How many guests are restarted for their files' sake (`restart-required: restart`) at "
+             "the same time, by all virtkeeps that share the state file. The others wait, reason "
+             "`RestartWaiting`; a restart that fails keeps its place until the guest is up again." },
     { .path = "networks",
       .type = KEY_NETWORKS,
       KEY(networks),

@@ -399,10 +399,10 @@ effect_end_lost(const Subject *subject, const Site *site)
 
     for (guint i = 0; rows && i < rows->len; i++) {
         const ActionRecord *row = rows->pdata[i];
-        bool is_move = is_of_kind(row, PLAN_ACTION_SET_MEMORY);
+        bool is_move = is_of_kind(row, PLAN_ACTION_SET_MEMORY) ||
+                       is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE);
         bool is_pending =
-            (is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose) ||
-            (is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE) && subject->process);
+            is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose;
 
         if (is_move && !subject->process)
             effect_end(site, row->id, ACTION_SUPERSEDED, "its QEMU ended");

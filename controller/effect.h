@@ -27,7 +27,7 @@ void effect_end(const Site *site, gint64 id, ActionOutcome outcome, const char *
 void effect_end_shutdown(const Subject *subject, const Site *site, ActionOutcome outcome,
                          const char *failure);
 /* Ends the rows that nothing would end any more: of effects whose outcome could not be written (the
- * caller holds the domain's lock, so no effect is under way), and of moves whose QEMU is gone. */
+ * caller holds the domain's lock, so no effect is under way), and of moves and removals whose QEMU is gone. */
 void effect_end_lost(const Subject *subject, const Site *site);
 /* A QEMU that is gone: closes open actions, notes how it ended, clears the run directory. Called by
  * a pass that holds the lock when the state knows a process that is not there. */

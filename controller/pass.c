@@ -17,6 +17,7 @@
 #include "controller/links.h"
 #include "controller/lock.h"
 #include "controller/memory-move.h"
+#include "controller/restarts.h"
 #include "reconcile/backoff.h"
 #include "reconcile/diff.h"
 
@@ -27,6 +28,9 @@
 #define SHUTDOWN_POLL_US (250 * 1000)
 /* The same of one that was asked to let a device go. */
 #define UNPLUG_POLL_US (1 * G_USEC_PER_SEC)
+/* The same of one whose restart has to wait for others'; the longer it waits, the seldomer. */
+#define RESTART_POLL_US (500 * 1000)
+#define RESTART_POLL_MOST_US (15 * G_USEC_PER_SEC)
 
 static void
 pass_memory_free(gpointer data)
@@ -259,13 +263,25 @@ say(PassResult *result, SyncState sync, const char *word, const char *reason)
     result->reason = g_strdup(reason);
 }
 
+static gint64
+restart_poll(const Subject *subject)
+{
+    const DomainRecord *row = subject->row;
+    bool is_waiting = row && !g_strcmp0(row->reason, "RestartWaiting");
+
+    return CLAMP(is_waiting ? (subject->input.now - row->since_us) / 8 : 0, RESTART_POLL_US,
+                 RESTART_POLL_MOST_US);
+}
+
 static void
 say_plan(PassResult *result, const Subject *subject, const DomainPlan *plan)
 {
     say(result, plan->sync, plan->reason_word, plan->reason);
     result->is_converged = plan->verdict == PLAN_NONE;
     result->requeue_after = PASS_NEVER;
-    if (plan->verdict == PLAN_BLOCKED) {
+    if (plan->is_restart_waiting) {
+        result->requeue_after = restart_poll(subject);
+    } else if (plan->verdict == PLAN_BLOCKED) {
         /* A file that is bad waits for its edit; what hangs is looked at again. */
         result->is_failed = plan->sync == SYNC_FAILED;
     } else if (plan->next_unplug != G_MAXINT64) {
@@ -400,6 +416,17 @@ look_at_devices(Subject *subject, const Site *site, const DomainPlan *plan, GErr
     return true;
 }
 
+/* A restart needs a place among those at the same time; without one, what can be done live is. */
+static DomainPlan *
+plan_first(Subject *subject, const Site *site, GError **error)
+{
+    g_autoptr(DomainPlan) plan = plan_now(subject);
+
+    if (!restarts_claim(subject, site, plan, error))
+        return NULL;
+    return subject->restart_held ? plan_now(subject) : g_steal_pointer(&plan);
+}
+
 static bool
 reconcile(Subject *subject, const Site *site, PassResult *result, GError **error)
 {
@@ -411,7 +438,9 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     if (!settle_process(subject, site, error) || !record_desired(subject, site, error) ||
         !settle_devices(subject, site, error))
         return false;
-    first = plan_now(subject);
+    first = plan_first(subject, site, error);
+    if (!first)
+        return false;
     result->verdict = first->verdict;
     if (!drop_stale_shutdown(subject, site, first, error) ||
         !device_effect_forget(subject, site, first, error) ||
@@ -424,6 +453,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
         return false;
     left = plan_now(subject);
     say_plan(result, subject, left);
+    if (!restarts_settle(subject, site, left, error))
+        return false;
     if (!is_steppable(subject, left)) {
         say_refusals(result, refusals);
         return true;
@@ -452,8 +483,10 @@ run_locked(const Site *site, const char *name, PassResult *result)
     g_autoptr(GError) error = NULL;
     g_autoptr(Subject) subject = NULL;
 
-    if (!journal_close_interrupted(site->store, name, host_owner_is_alive, (gpointer) site->host,
-                                   g_get_real_time(), NULL, &error) ||
+    ActionOwner heir = host_owner(site->host);
+
+    if (!journal_close_interrupted(site->store, name, &heir, host_owner_is_alive,
+                                   (gpointer) site->host, g_get_real_time(), NULL, &error) ||
         !(subject = subject_gather(site, name, MONITOR_TIMEOUT_US, &error)))
         return say_failure(result, error);
     effect_end_lost(subject, site);

@@ -23,6 +23,7 @@
 #include "controller/companions.h"
 #include "controller/host-check.h"
 #include "controller/links.h"
+#include "controller/restarts.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
 #include "qemu/launch.h"
@@ -510,7 +511,7 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     else
         adopt(subject, site, monitor_timeout);
     load_applied(subject, site);
-    if (!subject_load_unplugs(subject, site, error))
+    if (!subject_load_unplugs(subject, site, error) || !restarts_load(subject, site, error))
         return NULL;
     resolve_desired(subject, site);
     find_policy(subject, site);
@@ -532,6 +533,7 @@ subject_free(Subject *subject)
         return;
     g_free(subject->name);
     g_free(subject->run_directory);
+    g_free(subject->restart_held);
     g_clear_pointer(&subject->row, domain_record_free);
     spec_free(subject->spec);
     monitor_free(subject->monitor);

@@ -60,6 +60,8 @@ typedef struct Subject {
     GPtrArray *companions;    /* CompanionRecord, looked at; NULL: it could not be told */
     char *companion_failure;  /* which of them have ended; NULL */
     char *missing;            /* what a start needs and this host has not; NULL */
+    bool has_restart;         /* a place among the restarts at the same time is this domain's */
+    char *restart_held;       /* who has all of the places; NULL */
     Policy policy;
     PlanInput input; /* borrows all the above */
 } Subject;

@@ -9,7 +9,8 @@
  *     guest powered off, crashed? ─> reap, then by run-strategy, on_poweroff and on_crash
  *     halted? ────────────> stop
  *     differs? ───────────> live changes: update;  identity: blocked;
- *                           restart: report (RestartRequired), or restart
+ *                           restart: report (RestartRequired), or restart; or, while others do,
+ *                           live changes (RestartWaiting)
  *
  * Nothing is decided from what was done before: only from what is there now, so that a pass after
  * a crash decides like any other. A shutdown under way is the one thing that is remembered, since
@@ -296,11 +297,26 @@ plan_unplugs(DomainPlan *plan, const PlanInput *input)
     return true;
 }
 
+/* Progressing for as long as the others are: `apply` waits for its turn, and ends when it does not
+ * come. */
+static void
+wait_for_restart(DomainPlan *plan, const PlanInput *input)
+{
+    g_autofree char *fields =
+        input->companion_failure ? g_strdup(input->companion_failure) : restart_fields(plan);
+
+    plan->is_restart_waiting = true;
+    conclude(plan, PLAN_BLOCKED, input->is_restart_stuck ? SYNC_RESTART_REQUIRED : SYNC_PROGRESSING,
+             "RestartWaiting", "is restarted after %s (guards.max-restarts): %s",
+             input->restart_held, fields);
+}
+
 static void
 plan_differences(DomainPlan *plan, const PlanInput *input)
 {
     const Change *identity = first_change(plan, CHANGE_IDENTITY);
     g_autofree char *fields = NULL;
+    bool is_restarting;
     guint n_moves;
 
     if (identity)
@@ -312,7 +328,8 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
     if (plan->is_restart_required && input->policy.restart_required == RESTART_RESTART &&
         input->missing) /* no guest is stopped that could not be started again */
         return conclude(plan, PLAN_BLOCKED, SYNC_RESTART_REQUIRED, "Missing", "%s", input->missing);
-    if (plan->is_restart_required && input->policy.restart_required == RESTART_RESTART) {
+    is_restarting = plan->is_restart_required && input->policy.restart_required == RESTART_RESTART;
+    if (is_restarting && !input->restart_held) {
         fields =
             input->companion_failure ? g_strdup(input->companion_failure) : restart_fields(plan);
         plan_stop(plan, input, PLAN_RESTART, true, fields);
@@ -328,6 +345,8 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
     if (n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "MemoryMoving",
                         "%u memory device%s to move", n_moves, n_moves == 1 ? "" : "s");
+    if (is_restarting)
+        return wait_for_restart(plan, input);
     if (input->companion_failure)
         return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "CompanionEnded",
                         "%s; its guest gets it back with the next start of its QEMU",

@@ -66,6 +66,7 @@ typedef struct DomainPlan {
     char *reason_word;  /* CamelCase, stable: "Synced", "RestartRequired", "GuestShutDown", … */
     char *reason;       /* one sentence */
     bool is_restart_required;
+    bool is_restart_waiting; /* it would be restarted now, were it not for others */
     gint64
         next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
     char *desired_digest, *observed_digest; /* set by plan_add() */
@@ -107,6 +108,9 @@ typedef struct PlanInput {
 
     const char *missing;           /* what a start needs and the host has not; NULL */
     const char *companion_failure; /* which helper processes of the QEMU have ended; NULL */
+
+    const char *restart_held; /* whose restarts leave no place for one of this domain; NULL */
+    bool is_restart_stuck;    /* and all of these failed */
 
     bool is_orphaned;       /* managed, and its file is gone for good */
     const char *prune_held; /* why it is not pruned although policy says so; NULL */

@@ -5,7 +5,8 @@
  *     journal_begin ──> open ──journal_end──────────────> done | failed | superseded | timeout
  *        (FULL)          │ ^
  *                        │ └─journal_adopt (a new owner goes on with it)
- *                        └──journal_close_interrupted──> interrupted  (its owner is dead)
+ *                        └──journal_close_interrupted──> interrupted  (its owner is dead, and
+ *                                                         nothing goes on without it)
  *
  * The intent is on disk before the effect, so that after a kill -9 at any instant the rows that
  * are still open name everything that may have happened half. What did happen is not read from
@@ -186,6 +187,34 @@ journal_open_rows(Store *store, const char *domain, GError **error)
                          &key, domain ? 1 : 0, error);
 }
 
+/* What goes on without its controller: a removal that the guest was asked for, a shutdown. */
+#define IS_WAITED_FOR                                                                              \
+    "(kind = 'remove-device' AND EXISTS (SELECT 1 FROM t_unplug AS u"                              \
+    "   WHERE u.domain = t_action.domain AND u.device = t_action.detail ->> '$.device')"           \
+    " OR kind = 'shutdown' AND EXISTS (SELECT 1 FROM t_domain AS d"                                \
+    "   WHERE d.name = t_action.domain AND coalesce(d.shutdown_deadline, 0) > 0))"
+
+static gboolean
+inherit(Store *store, const ActionRecord *row, const ActionOwner *heir, gboolean *ret_is_inherited,
+        GError **error)
+{
+    SqliteValue values[] = {
+        SQLITE_VALUE_OF_INT(heir->pid),      SQLITE_VALUE_OF_INT(heir->start_time),
+        SQLITE_VALUE_OF_TEXT(heir->boot_id), SQLITE_VALUE_OF_INT(row->id),
+        SQLITE_VALUE_OF_INT(row->owner_pid), SQLITE_VALUE_OF_INT(row->owner_start_time),
+    };
+    Sqlite *db = store_sqlite(store);
+    if (!sqlite_write(db, SQLITE_DURABLE,
+                      "UPDATE t_action"
+                      " SET owner_pid = ?1, owner_start_time = ?2, owner_boot_id = ?3"
+                      " WHERE id = ?4 AND outcome IS NULL AND owner_pid = ?5"
+                      "   AND owner_start_time = ?6 AND " IS_WAITED_FOR,
+                      values, G_N_ELEMENTS(values), error))
+        return FALSE;
+    *ret_is_inherited = sqlite_n_changed(db) > 0;
+    return TRUE;
+}
+
 static gboolean
 close_interrupted(Store *store, const ActionRecord *row, gint64 now_us, guint *n_closed,
                   GError **error)
@@ -209,8 +238,9 @@ close_interrupted(Store *store, const ActionRecord *row, gint64 now_us, guint *n
 }
 
 gboolean
-journal_close_interrupted(Store *store, const char *domain, ActionOwnerIsAlive is_alive,
-                          gpointer user_data, gint64 now_us, guint *ret_n_closed, GError **error)
+journal_close_interrupted(Store *store, const char *domain, const ActionOwner *heir,
+                          ActionOwnerIsAlive is_alive, gpointer user_data, gint64 now_us,
+                          guint *ret_n_closed, GError **error)
 {
     g_autoptr(GPtrArray) rows = journal_open_rows(store, domain, error);
     if (!rows)
@@ -219,8 +249,11 @@ journal_close_interrupted(Store *store, const char *domain, ActionOwnerIsAlive i
     for (guint i = 0; i < rows->len; i++) {
         const ActionRecord *row = rows->pdata[i];
         ActionOwner owner = { row->owner_pid, row->owner_start_time, row->owner_boot_id };
-        if (!is_alive(&owner, user_data) &&
-            !close_interrupted(store, row, now_us, &n_closed, error))
+        gboolean is_inherited = FALSE;
+        if (is_alive(&owner, user_data))
+            continue;
+        if (!inherit(store, row, heir, &is_inherited, error) ||
+            (!is_inherited && !close_interrupted(store, row, now_us, &n_closed, error)))
             return FALSE;
     }
     if (ret_n_closed)

@@ -165,12 +165,24 @@ static const char version_3[] =
     "  domain, device, " RFC3339("asked_at") " AS asked_at,"
     "  " RFC3339("last_asked_at") " AS last_asked_at, n_asked, refusal"
     " FROM t_unplug;";
+
+/* Restarts that take turns. */
+static const char version_4[] =
+    "CREATE TABLE t_restart("
+    "  domain TEXT PRIMARY KEY NOT NULL REFERENCES t_domain(name) ON DELETE CASCADE,"
+    "  since INTEGER NOT NULL,"
+    "  owner_pid INTEGER NOT NULL, owner_start_time INTEGER NOT NULL, owner_boot_id TEXT"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE VIEW restarts AS SELECT"
+    "  domain, " RFC3339("since") " AS since, owner_pid AS pid FROM t_restart;";
 /* clang-format on */
 
 const char *const state_migrations[] = {
     version_1,
     version_2,
     version_3,
+    version_4,
 };
 const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
 

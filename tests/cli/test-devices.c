@@ -26,7 +26,8 @@ static char *identity;
     PORT("1")                                                                                      \
     PORT("2")                                                                                      \
     PORT("3")                                                                                      \
-    PORT("4") PORT("5") PORT("6") PORT("7")                                                        \
+    PORT("4")                                                                                      \
+    PORT("5") PORT("6") PORT("7")                                                                  \
         PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "             \
                   "model='virtio-scsi'/>"
 #define TABLET "<input type='tablet' bus='usb'/>"
@@ -160,6 +161,12 @@ test_devices_leave(void **state)
     assert_settled();
     assert_true(count_backends() < n_before);
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM removals"), 0);
+    /* Whoever asked has long ended; that it was waited for is what history tells. */
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions"
+                                       " WHERE kind = 'remove-device' AND outcome <> 'done'"),
+                     0);
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions WHERE kind = 'remove-device'"),
+                     6);
     assert_int_equal(count("query-named-block-nodes", NULL, NULL), 0);
     assert_int_equal(count("query-chardev", NULL, NULL), 3); /* the monitors */
 }

@@ -60,7 +60,8 @@ a_killed_controllers_intent_is_found(void **state)
     assert_int_equal(open->len, 1);
     assert_int_equal(((ActionRecord *) open->pdata[0])->owner_pid, pid);
     guint n_closed = 0;
-    assert_ok(journal_close_interrupted(store, "a", is_alive, NULL, NOON + 1, &n_closed, &error));
+    const ActionOwner heir = { getpid(), 1, NULL };
+    assert_ok(journal_close_interrupted(store, "a", &heir, is_alive, NULL, NOON + 1, &n_closed, &error));
     assert_int_equal(n_closed, 1);
     g_autoptr(GPtrArray) actions = store_action_list(store, NULL, &error);
     assert_int_equal(actions->len, 1);

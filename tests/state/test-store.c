@@ -386,7 +386,7 @@ journals_actions(void **state)
     guint n_asked = 0, n_closed = 99;
     assert_ok(journal_put_detail(store, first, "{\"to\":2}", &error));
     assert_ok(
-        journal_close_interrupted(store, "a", is_pid_100, &n_asked, NOON + 9, &n_closed, &error));
+        journal_close_interrupted(store, "a", &alive, is_pid_100, &n_asked, NOON + 9, &n_closed, &error));
     assert_int_equal(n_asked, 2);
     assert_int_equal(n_closed, 1);
     /* The first outcome stays. */
@@ -395,7 +395,7 @@ journals_actions(void **state)
     /* Taken over in time: not interrupted. */
     assert_ok(journal_adopt(store, third, &alive, &error));
     assert_ok(
-        journal_close_interrupted(store, NULL, is_pid_100, &n_asked, NOON + 12, &n_closed, &error));
+        journal_close_interrupted(store, NULL, &alive, is_pid_100, &n_asked, NOON + 12, &n_closed, &error));
     assert_int_equal(n_closed, 0);
     assert_ok(journal_end(store, third, ACTION_SUPERSEDED, NULL, NOON + 13, &error));
 

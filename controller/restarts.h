@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "controller/subject.h"
+
+/*
+ * guards.max-restarts: how many guests are restarted for their files' sake at the same time, by
+ * all controllers that share the state file.
+ */
+
+/* Finds out who has the places; fills in subject->restarts and the input's restart_held. Changes
+ * nothing. */
+bool restarts_load(Subject *subject, const Site *site, GError **error);
+/* Before a plan that restarts is carried out: takes a place, or fills in restart_held, after which
+ * the plan has to be made anew. */
+bool restarts_claim(Subject *subject, const Site *site, const DomainPlan *plan, GError **error);
+/* At the end of a pass: gives the place back unless @left, what remains to be done, is still the
+ * restart. */
+bool restarts_settle(const Subject *subject, const Site *site, const DomainPlan *left,
+                     GError **error);
