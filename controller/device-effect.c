@@ -17,6 +17,7 @@
 #include "controller/command-facts.h"
 #include "controller/companions.h"
 #include "controller/links.h"
+#include "controller/tuning.h"
 #include "qemu/device.h"
 #include "qemu/domain-live.h"
 #include "qemu/hot-plug.h"
@@ -205,15 +206,30 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
     return take_applied(subject, site, applied, error) ? EFFECT_DONE : EFFECT_FAILED;
 }
 
+/* Somebody else changed it; it is put back. */
+static void
+note_drift(const Subject *subject, const Site *site, const char *drift)
+{
+    EventRecord event = { .domain = subject->name,
+                          .kind = (char *) "drift",
+                          .detail = (char *) drift,
+                          .at_us = g_get_real_time() };
+
+    (void) store_event_add(site->store, &event, NULL);
+}
+
 static EffectOutcome
 run_set_domain(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
-    if (!domain_live_update(subject->monitor, subject->applied, subject->desired, error))
+    g_autoptr(Domain) next = domain_take_live_fields(subject->applied, subject->desired);
+
+    if (action->drift)
+        note_drift(subject, site, action->drift);
+    if (!domain_live_update(subject->monitor, subject->applied, next, error) ||
+        !tuning_update(subject->applied, next, site->config, subject->monitor,
+                       process_record(subject->process)->pid, error))
         return EFFECT_FAILED;
-    return take_applied(subject, site, domain_take_live_fields(subject->applied, subject->desired),
-                        error)
-               ? EFFECT_DONE
-               : EFFECT_FAILED;
+    return take_applied(subject, site, g_steal_pointer(&next), error) ? EFFECT_DONE : EFFECT_FAILED;
 }
 
 /* ---- the journal ---- */

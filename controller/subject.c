@@ -190,12 +190,26 @@ find_actual(Subject *subject)
     subject->input.applied = subject->actual ? subject->actual : subject->applied;
 }
 
+static void
+find_drift(Subject *subject)
+{
+    RunState state = subject->observed->run_state;
+
+    g_clear_pointer(&subject->drift, g_free);
+    if (subject->process && subject->monitor && subject->applied &&
+        (state == RUN_STATE_RUNNING || state == RUN_STATE_PAUSED))
+        subject->drift =
+            tuning_drift(subject->applied, subject->monitor, process_record(subject->process)->pid);
+    subject->input.drift = subject->drift;
+}
+
 void
 subject_observe(Subject *subject, const Site *site)
 {
     subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
                                                    : look(subject));
     find_actual(subject);
+    find_drift(subject);
 }
 
 /* What the state keeps of the process, as a record. NULL when it knows none. */
@@ -553,6 +567,7 @@ subject_free(Subject *subject)
     g_free(subject->invalid);
     g_clear_pointer(&subject->companions, g_ptr_array_unref);
     g_free(subject->companion_failure);
+    g_free(subject->drift);
     g_free(subject->missing);
     g_free(subject);
 }

@@ -6,6 +6,8 @@
  *     held child    tuning_prepare   memory from the nodes that the file names
  *                   tuning_confine   a cgroup with the limits in it; then exec
  *     paused        tuning_settle    CPUs plugged; threads into their groups, pinned, scheduled
+ *     edited        tuning_update    what differs of limits; threads placed anew
+ *     looked at     tuning_drift     what somebody else has placed otherwise since
  *     ended         tuning_release   the cgroup removed
  *
  * A domain that declares nothing passes all of them without touching anything: neither cgroups nor
@@ -252,21 +254,49 @@ check_placement(const Domain *domain, const GArray *threads, GError **error)
     return !drift;
 }
 
-bool
-tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
-              GError **error)
+/* @before: the domain as it has been until now; NULL: it is new. */
+static bool
+place_threads(const Domain *before, const Domain *domain, const Config *config, Monitor *monitor,
+              pid_t pid, GError **error)
 {
     g_autoptr(GPtrArray) writes = cgroup_limits(domain);
     g_autoptr(GArray) threads = NULL;
 
-    if (!vcpus_plug(monitor, domain, error))
-        return false;
-    if (!writes->len && !placement_is_declared(domain))
+    if (!writes->len && !placement_is_declared(domain) &&
+        !(before && placement_is_declared(before)))
         return true;
     threads = threads_query(monitor, pid, error);
     return threads &&
            (!writes->len || cgroup_attach_threads(config->cgroup, domain->name, threads, error)) &&
-           placement_apply(domain, threads, error) && check_placement(domain, threads, error);
+           placement_apply(before, domain, threads, error) &&
+           check_placement(domain, threads, error);
+}
+
+bool
+tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
+              GError **error)
+{
+    return vcpus_plug(monitor, domain, error) &&
+           place_threads(NULL, domain, config, monitor, pid, error);
+}
+
+bool
+tuning_update(const Domain *before, const Domain *after, const Config *config, Monitor *monitor,
+              pid_t pid, GError **error)
+{
+    g_autoptr(GPtrArray) writes = cgroup_limits_changed(before, after);
+
+    return (!writes->len || cgroup_change(config->cgroup, after->name, pid, writes, error)) &&
+           place_threads(before, after, config, monitor, pid, error);
+}
+
+char *
+tuning_drift(const Domain *domain, Monitor *monitor, pid_t pid)
+{
+    g_autoptr(GArray) threads =
+        placement_is_declared(domain) ? threads_query(monitor, pid, NULL) : NULL;
+
+    return threads ? placement_drift(domain, threads) : NULL;
 }
 
 void

@@ -23,5 +23,12 @@ bool tuning_confine(const Domain *domain, const Config *config, pid_t pid, GErro
 /* QEMU answers, its guest has not run: plugs virtual CPUs, places threads. Harmless to do twice. */
 bool tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
                    GError **error);
+/* The guest runs: limits and placement of @before become those of @after. New threads are placed
+ * too. Harmless to do twice. */
+bool tuning_update(const Domain *before, const Domain *after, const Config *config,
+                   Monitor *monitor, pid_t pid, GError **error);
+/* The first of QEMU's threads that is placed otherwise than @domain says, as words; NULL: none is.
+ * Looks only. Caller frees. */
+char *tuning_drift(const Domain *domain, Monitor *monitor, pid_t pid);
 /* After QEMU has ended: its cgroup goes. One that can't be removed is removed by the next start. */
 void tuning_release(const char *name, const Config *config);

@@ -53,43 +53,73 @@ static const Schema memory_node_schema = { .element = "memnode",
                                            .doc = "Placement of one guest NUMA node's memory." };
 
 static const Field vcpu_fields[] = {
-    FIELD_UINT(Vcpu, id, .path = "@id", .is_required = true, .max = 4095, .doc = "Number."),
-    FIELD_YES_NO(Vcpu, enabled, .path = "@enabled", .is_required = true,
+    FIELD_UINT(Vcpu, id, .path = "@id", .change = CHANGE_LIVE, .is_required = true, .max = 4095,
+               .doc = "Number."),
+    FIELD_YES_NO(Vcpu, enabled, .path = "@enabled", .change = CHANGE_LIVE, .is_required = true,
                  .doc = "Whether it is there at start."),
-    FIELD_YES_NO(Vcpu, hotpluggable, .path = "@hotpluggable",
+    FIELD_YES_NO(Vcpu, hotpluggable, .path = "@hotpluggable", .change = CHANGE_LIVE,
                  .doc = "Whether it can be taken out again."),
-    FIELD_UINT(Vcpu, order, .path = "@order", .min = 1, .doc = "When it is plugged."),
+    FIELD_UINT(Vcpu, order, .path = "@order", .change = CHANGE_LIVE, .min = 1,
+               .doc = "When it is plugged."),
     FIELD_END,
 };
-static const Schema vcpu_schema = {
-    .element = "vcpu", .size = sizeof(Vcpu), .fields = vcpu_fields, .doc = "One virtual CPU."
-};
+
+static char *
+number_text(const OptUint *number)
+{
+    return g_strdup_printf("%" G_GUINT64_FORMAT, number->value);
+}
+
+static char *
+vcpu_key(gconstpointer item)
+{
+    return number_text(&((const Vcpu *) item)->id);
+}
+
+static const Schema vcpu_schema = { .element = "vcpu",
+                                    .size = sizeof(Vcpu),
+                                    .fields = vcpu_fields,
+                                    .key = vcpu_key,
+                                    .doc = "One virtual CPU." };
+
+static char *
+pin_key(gconstpointer item)
+{
+    return number_text(&((const ThreadPin *) item)->thread);
+}
 
 static const Field vcpu_pin_fields[] = {
-    FIELD_UINT(ThreadPin, thread, .path = "@vcpu", .is_required = true, .doc = "Virtual CPU."),
-    FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .is_required = true, .doc = "Host CPUs."),
+    FIELD_UINT(ThreadPin, thread, .path = "@vcpu", .change = CHANGE_LIVE, .is_required = true,
+               .doc = "Virtual CPU."),
+    FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .change = CHANGE_LIVE, .is_required = true,
+                 .doc = "Host CPUs."),
     FIELD_END,
 };
 static const Schema vcpu_pin_schema = { .element = "vcpupin",
                                         .size = sizeof(ThreadPin),
                                         .fields = vcpu_pin_fields,
+                                        .key = pin_key,
                                         .doc = "Where a virtual CPU runs." };
 static const Field iothread_pin_fields[] = {
-    FIELD_UINT(ThreadPin, thread, .path = "@iothread", .is_required = true, .doc = "I/O thread."),
-    FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .is_required = true, .doc = "Host CPUs."),
+    FIELD_UINT(ThreadPin, thread, .path = "@iothread", .change = CHANGE_LIVE, .is_required = true,
+               .doc = "I/O thread."),
+    FIELD_CPUSET(ThreadPin, cpus, .path = "@cpuset", .change = CHANGE_LIVE, .is_required = true,
+                 .doc = "Host CPUs."),
     FIELD_END,
 };
 static const Schema iothread_pin_schema = { .element = "iothreadpin",
                                             .size = sizeof(ThreadPin),
                                             .fields = iothread_pin_fields,
+                                            .key = pin_key,
                                             .doc = "Where an I/O thread runs." };
 
 #define SCHEDULING_FIELDS(set)                                                                     \
-    FIELD_CPUSET(ThreadScheduling, threads, .path = "@" set, .is_required = true,                  \
-                 .doc = "Which threads."),                                                         \
+    FIELD_CPUSET(ThreadScheduling, threads, .path = "@" set, .change = CHANGE_LIVE,                \
+                 .is_required = true, .doc = "Which threads."),                                    \
         FIELD_ENUM(ThreadScheduling, scheduler, scheduler_names, .path = "@scheduler",             \
-                   .is_required = true, .doc = "Scheduler."),                                      \
-        FIELD_INT(ThreadScheduling, priority, .path = "@priority", .doc = "Of fifo and rr.")
+                   .change = CHANGE_LIVE, .is_required = true, .doc = "Scheduler."),               \
+        FIELD_INT(ThreadScheduling, priority, .path = "@priority", .change = CHANGE_LIVE,          \
+                  .doc = "Of fifo and rr.")
 static const Field vcpu_scheduling_fields[] = { SCHEDULING_FIELDS("vcpus"), FIELD_END };
 static const Schema vcpu_scheduling_schema = { .element = "vcpusched",
                                                .size = sizeof(ThreadScheduling),
@@ -136,8 +166,8 @@ static const Schema cache_tune_schema = { .element = "cachetune",
                                           .doc = "Caches of virtual CPUs (resctrl)." };
 static const Field memory_bandwidth_fields[] = {
     FIELD_UINT(MemoryBandwidth, id, .path = "@id", .is_required = true, .doc = "Host node."),
-    FIELD_UINT(MemoryBandwidth, bandwidth, .path = "@bandwidth", .is_required = true,
-               .max = 100, .doc = "Per cent."),
+    FIELD_UINT(MemoryBandwidth, bandwidth, .path = "@bandwidth", .is_required = true, .max = 100,
+               .doc = "Per cent."),
     FIELD_END,
 };
 static const Schema memory_bandwidth_schema = { .element = "node",
@@ -156,10 +186,12 @@ static const Schema memory_tune_schema = { .element = "memorytune",
                                            .doc = "Memory bandwidth of virtual CPUs (resctrl)." };
 
 #define PERIOD(member, name)                                                                       \
-    FIELD_UINT(CpuTune, member, .path = name, .min = 1000, .max = 1000000, .doc = "Period, us.")
-#define QUOTA(member, name) FIELD_INT(CpuTune, member, .path = name, .doc = "Time a period, us.")
+    FIELD_UINT(CpuTune, member, .path = name, .change = CHANGE_LIVE, .min = 1000, .max = 1000000,  \
+               .doc = "Period, us.")
+#define QUOTA(member, name)                                                                        \
+    FIELD_INT(CpuTune, member, .path = name, .change = CHANGE_LIVE, .doc = "Time a period, us.")
 static const Field cpu_tune_fields[] = {
-    FIELD_UINT(CpuTune, shares, .path = "shares",
+    FIELD_UINT(CpuTune, shares, .path = "shares", .change = CHANGE_LIVE,
                .doc = "Weight beside others, 1024 being theirs who say nothing (`cpu.weight`)."),
     PERIOD(period, "period"),
     QUOTA(quota, "quota"),
@@ -169,18 +201,20 @@ static const Field cpu_tune_fields[] = {
     QUOTA(emulator_quota, "emulator_quota"),
     PERIOD(iothread_period, "iothread_period"),
     QUOTA(iothread_quota, "iothread_quota"),
-    FIELD_LIST(CpuTune, vcpu_pins, &vcpu_pin_schema, .path = "vcpupin", .doc = "Where CPUs run."),
-    FIELD_CPUSET(CpuTune, emulator_cpus, .path = "emulatorpin/@cpuset",
+    FIELD_LIST(CpuTune, vcpu_pins, &vcpu_pin_schema, .path = "vcpupin", .change = CHANGE_LIVE,
+               .doc = "Where CPUs run."),
+    FIELD_CPUSET(CpuTune, emulator_cpus, .path = "emulatorpin/@cpuset", .change = CHANGE_LIVE,
                  .doc = "Where the rest of QEMU runs."),
     FIELD_LIST(CpuTune, iothread_pins, &iothread_pin_schema, .path = "iothreadpin",
-               .doc = "Where I/O threads run."),
+               .change = CHANGE_LIVE, .doc = "Where I/O threads run."),
     FIELD_LIST(CpuTune, vcpu_schedulings, &vcpu_scheduling_schema, .path = "vcpusched",
-               .doc = "How CPUs are scheduled."),
+               .change = CHANGE_LIVE, .doc = "How CPUs are scheduled."),
     FIELD_LIST(CpuTune, iothread_schedulings, &iothread_scheduling_schema, .path = "iothreadsched",
-               .doc = "How I/O threads are scheduled."),
+               .change = CHANGE_LIVE, .doc = "How I/O threads are scheduled."),
     FIELD_ENUM(CpuTune, emulator_scheduler, scheduler_names, .path = "emulatorsched/@scheduler",
-               .doc = "How the rest of QEMU is scheduled."),
-    FIELD_INT(CpuTune, emulator_priority, .path = "emulatorsched/@priority", .doc = "Priority."),
+               .change = CHANGE_LIVE, .doc = "How the rest of QEMU is scheduled."),
+    FIELD_INT(CpuTune, emulator_priority, .path = "emulatorsched/@priority", .change = CHANGE_LIVE,
+              .doc = "Priority."),
     FIELD_LIST(CpuTune, cache_tunes, &cache_tune_schema, .path = "cachetune",
                .no_effect = NO_RESCTRL, .doc = "Caches."),
     FIELD_LIST(CpuTune, memory_tunes, &memory_tune_schema, .path = "memorytune",
@@ -193,11 +227,11 @@ static const Schema cpu_tune_schema = { .element = "cputune",
                                         .doc = "What the host's CPUs give." };
 
 static const Field memory_limit_fields[] = {
-    FIELD_SIZE(MemoryLimits, hard, .path = "hard_limit",
+    FIELD_SIZE(MemoryLimits, hard, .path = "hard_limit", .change = CHANGE_LIVE,
                .doc = "What QEMU may have in all; beyond it the kernel kills it (`memory.max`)."),
-    FIELD_SIZE(MemoryLimits, soft, .path = "soft_limit",
+    FIELD_SIZE(MemoryLimits, soft, .path = "soft_limit", .change = CHANGE_LIVE,
                .doc = "Beyond it the kernel takes pages back (`memory.high`)."),
-    FIELD_SIZE(MemoryLimits, swap_hard, .path = "swap_hard_limit",
+    FIELD_SIZE(MemoryLimits, swap_hard, .path = "swap_hard_limit", .change = CHANGE_LIVE,
                .doc = "Memory and swap together; needs a `hard_limit` (`memory.swap.max`)."),
     FIELD_REFUSED("QEMU's memory has no guaranteed minimum", .path = "min_guarantee",
                   .doc = "At least."),
@@ -209,24 +243,36 @@ static const Schema memory_limit_schema = { .element = "memtune",
                                             .doc = "What the host's memory gives." };
 
 static const Field block_tune_device_fields[] = {
-    FIELD_STRING(BlockTuneDevice, device, .path = "path", .is_required = true,
-                 .doc = "The host's block device."),
-    FIELD_UINT(BlockTuneDevice, weight, .path = "weight", .doc = "Weight."),
-    FIELD_UINT(BlockTuneDevice, read_bytes, .path = "read_bytes_sec", .doc = "Bytes a second."),
-    FIELD_UINT(BlockTuneDevice, write_bytes, .path = "write_bytes_sec", .doc = "Bytes a second."),
-    FIELD_UINT(BlockTuneDevice, read_iops, .path = "read_iops_sec", .doc = "Requests a second."),
-    FIELD_UINT(BlockTuneDevice, write_iops, .path = "write_iops_sec", .doc = "Requests a second."),
+    FIELD_STRING(BlockTuneDevice, device, .path = "path", .change = CHANGE_LIVE,
+                 .is_required = true, .doc = "The host's block device."),
+    FIELD_UINT(BlockTuneDevice, weight, .path = "weight", .change = CHANGE_LIVE, .doc = "Weight."),
+    FIELD_UINT(BlockTuneDevice, read_bytes, .path = "read_bytes_sec", .change = CHANGE_LIVE,
+               .doc = "Bytes a second."),
+    FIELD_UINT(BlockTuneDevice, write_bytes, .path = "write_bytes_sec", .change = CHANGE_LIVE,
+               .doc = "Bytes a second."),
+    FIELD_UINT(BlockTuneDevice, read_iops, .path = "read_iops_sec", .change = CHANGE_LIVE,
+               .doc = "Requests a second."),
+    FIELD_UINT(BlockTuneDevice, write_iops, .path = "write_iops_sec", .change = CHANGE_LIVE,
+               .doc = "Requests a second."),
     FIELD_END,
 };
+
+static char *
+block_tune_device_key(gconstpointer item)
+{
+    return g_strdup(((const BlockTuneDevice *) item)->device);
+}
+
 static const Schema block_tune_device_schema = { .element = "device",
                                                  .size = sizeof(BlockTuneDevice),
                                                  .fields = block_tune_device_fields,
+                                                 .key = block_tune_device_key,
                                                  .doc = "Limits on one device." };
 static const Field block_tune_fields[] = {
-    FIELD_UINT(BlockTune, weight, .path = "weight",
+    FIELD_UINT(BlockTune, weight, .path = "weight", .change = CHANGE_LIVE,
                .doc = "Weight beside others, 500 being theirs who say nothing (`io.weight`)."),
     FIELD_LIST(BlockTune, devices, &block_tune_device_schema, .path = "device",
-               .doc = "Limits by device."),
+               .change = CHANGE_LIVE, .doc = "Limits by device."),
     FIELD_END,
 };
 static const Schema block_tune_schema = { .element = "blkiotune",
@@ -235,20 +281,20 @@ static const Schema block_tune_schema = { .element = "blkiotune",
                                           .doc = "What the host's disks give." };
 
 static const Field tuning_fields[] = {
-    FIELD_STRUCT(Domain, block_tune, &block_tune_schema, .path = "blkiotune",
+    FIELD_STRUCT(Domain, block_tune, &block_tune_schema, .path = "blkiotune", .change = CHANGE_LIVE,
                  .doc = "What the host's disks give."),
     FIELD_STRUCT(Domain, memory_limits, &memory_limit_schema, .path = "memtune",
-                 .doc = "What the host's memory gives."),
+                 .change = CHANGE_LIVE, .doc = "What the host's memory gives."),
     FIELD_UINT(Domain, vcpus, .path = "vcpu", .min = 1, .max = 4096, .doc = "Virtual CPUs."),
     FIELD_ENUM(Domain, vcpu_placement, placement_names, .path = "vcpu/@placement",
                .doc = "`static`; `auto` needs numad and gives no placement."),
-    FIELD_CPUSET(Domain, vcpu_cpuset, .path = "vcpu/@cpuset",
+    FIELD_CPUSET(Domain, vcpu_cpuset, .path = "vcpu/@cpuset", .change = CHANGE_LIVE,
                  .doc = "Host CPUs for every thread that has no pin of its own."),
-    FIELD_UINT(Domain, vcpus_current, .path = "vcpu/@current", .min = 1,
+    FIELD_UINT(Domain, vcpus_current, .path = "vcpu/@current", .change = CHANGE_LIVE, .min = 1,
                .doc = "How many of them are there at start."),
-    FIELD_LIST(Domain, vcpu_list, &vcpu_schema, .path = "vcpus/vcpu",
+    FIELD_LIST(Domain, vcpu_list, &vcpu_schema, .path = "vcpus/vcpu", .change = CHANGE_LIVE,
                .doc = "Which of them are there at start."),
-    FIELD_STRUCT(Domain, cpu_tune, &cpu_tune_schema, .path = "cputune",
+    FIELD_STRUCT(Domain, cpu_tune, &cpu_tune_schema, .path = "cputune", .change = CHANGE_LIVE,
                  .doc = "What the host's CPUs give."),
     FIELD_ENUM(Domain, numa_mode, numa_mode_names, .path = "numatune/memory/@mode",
                .doc = "How the host's NUMA nodes are used; `strict` by default."),

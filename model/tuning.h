@@ -39,6 +39,8 @@ typedef struct CpuTune {
     GPtrArray *memory_tunes; /* MemoryTune */
 } CpuTune;
 
+/* A limit of that size is none: VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, in KiB there. */
+#define MEMORY_UNLIMITED (G_GUINT64_CONSTANT(9007199254740991) * 1024)
 typedef struct MemoryLimits { OptUint hard, soft, swap_hard; } MemoryLimits;
 
 typedef struct BlockTuneDevice {

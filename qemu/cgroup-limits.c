@@ -17,16 +17,19 @@
  *     weight                io.weight         x 100 / 500
  *     device                io.weight, io.max with the device's number
  *     numatune restrictive  cpuset.mems       the other modes are memory policies (placement.c)
+ *
+ * While a guest runs its limits change by what differs. A limit that is taken away is written as
+ * the kernel's own value, since the cgroup stays.
  */
 #include "qemu/cgroup-limits.h"
+
+#include <string.h>
 
 #include "model/iothread.h"
 #include "model/tuning.h"
 #include "qemu/threads.h"
 
 #define PERIOD_US 100000u /* the kernel's own */
-/* VIR_DOMAIN_MEMORY_PARAM_UNLIMITED, in KiB there. */
-#define UNLIMITED (G_GUINT64_CONSTANT(9007199254740991) * 1024)
 #define MIN_WEIGHT 1u
 #define MAX_WEIGHT 10000u
 
@@ -96,7 +99,7 @@ cpu_max(const OptInt *quota, const OptUint *period)
 static char *
 bytes(const OptUint *limit)
 {
-    return limit->is_set && limit->value < UNLIMITED ? number(limit->value) : NULL;
+    return limit->is_set && limit->value < MEMORY_UNLIMITED ? number(limit->value) : NULL;
 }
 
 static char *
@@ -130,7 +133,7 @@ swap_limit(const Domain *domain)
 {
     const MemoryLimits *limits = domain->memory_limits;
 
-    if (!limits || !limits->swap_hard.is_set || limits->swap_hard.value >= UNLIMITED)
+    if (!limits || !limits->swap_hard.is_set || limits->swap_hard.value >= MEMORY_UNLIMITED)
         return NULL;
     return number(limits->swap_hard.value - MIN(limits->hard.value, limits->swap_hard.value));
 }
@@ -227,5 +230,75 @@ cgroup_limits(const Domain *domain)
             add_device(list_at(domain->block_tune->devices, i, BlockTuneDevice), i, writes);
     if (domain->cpu_tune)
         add_threads(domain, writes);
+    return writes;
+}
+
+/* ---- what differs ---- */
+
+/* The part of a file that a write is about: one of the limits of a device has a key of its own. */
+static gsize
+key_length(const CgroupWrite *write)
+{
+    const char *end = strchr(write->value, '=');
+
+    return end ? (gsize) (end - write->value) : 0;
+}
+
+static bool
+is_about_the_same(const CgroupWrite *a, const CgroupWrite *b)
+{
+    gsize length = key_length(a);
+
+    return !g_strcmp0(a->group, b->group) && !g_strcmp0(a->file, b->file) &&
+           !g_strcmp0(a->device, b->device) && length == key_length(b) &&
+           !strncmp(a->value, b->value, length);
+}
+
+static const CgroupWrite *
+find_write(const GPtrArray *writes, const CgroupWrite *write)
+{
+    for (guint i = 0; i < writes->len; i++)
+        if (is_about_the_same(writes->pdata[i], write))
+            return writes->pdata[i];
+    return NULL;
+}
+
+/* What the kernel has where nobody said anything (admin-guide/cgroup-v2). */
+static char *
+unlimited(const CgroupWrite *write)
+{
+    if (key_length(write))
+        return g_strdup_printf("%.*s=max", (int) key_length(write), write->value);
+    if (write->device)
+        return g_strdup("default");
+    if (g_str_has_suffix(write->file, ".weight"))
+        return g_strdup("100");
+    return g_strdup(g_str_has_prefix(write->file, "cpuset.") ? "" : "max");
+}
+
+GPtrArray *
+cgroup_limits_changed(const Domain *before, const Domain *after)
+{
+    g_autoptr(GPtrArray) old = cgroup_limits(before), all = cgroup_limits(after);
+    GPtrArray *writes = g_ptr_array_new_with_free_func(write_free);
+
+    for (guint i = 0; i < old->len; i++) {
+        const CgroupWrite *was = old->pdata[i];
+        CgroupWrite *write = find_write(all, was)
+                                 ? NULL
+                                 : add(writes, was->group, was->file, unlimited(was), was->path);
+
+        if (write)
+            write->device = g_strdup(was->device);
+    }
+    for (guint i = 0; i < all->len; i++) {
+        const CgroupWrite *is = all->pdata[i], *was = find_write(old, is);
+        CgroupWrite *write = was && !g_strcmp0(was->value, is->value)
+                                 ? NULL
+                                 : add(writes, is->group, is->file, g_strdup(is->value), is->path);
+
+        if (write)
+            write->device = g_strdup(is->device);
+    }
     return writes;
 }

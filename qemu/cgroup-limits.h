@@ -20,3 +20,6 @@ typedef struct CgroupWrite {
  * What means "no limit" (a negative quota, a limit of libvirt's largest number) is none. Caller
  * unrefs. */
 GPtrArray *cgroup_limits(const Domain *domain);
+/* What is to be written so that a cgroup with the limits of @before has those of @after: what
+ * differs, and the kernel's own value where there is no limit any more. Caller unrefs. */
+GPtrArray *cgroup_limits_changed(const Domain *before, const Domain *after);

@@ -225,6 +225,32 @@ cgroup_attach(const char *parent, const char *name, pid_t pid, GError **error)
     return write_file(path, "cgroup.procs", text, error);
 }
 
+/* All threads of a process that is put in leave the groups they are in: once is enough. */
+static bool
+has_process(const char *directory, pid_t pid)
+{
+    g_autofree char *processes = read_file(directory, "cgroup.procs");
+    g_auto(GStrv) list = g_strsplit(processes ? processes : "", "\n", -1);
+    g_autofree char *text = g_strdup_printf("%d", (int) pid);
+
+    return g_strv_contains((const char *const *) list, text);
+}
+
+bool
+cgroup_change(const char *parent, const char *name, pid_t pid, const GPtrArray *writes,
+              GError **error)
+{
+    g_autofree char *path = domain_path(parent, name);
+
+    for (guint i = 0; i < writes->len; i++)
+        if (!give_controller(parent, ((const CgroupWrite *) writes->pdata[i])->controller, error))
+            return false;
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR) && !make_directory(path, error))
+        return false;
+    return write_limits(parent, path, writes, error) &&
+           (has_process(path, pid) || cgroup_attach(parent, name, pid, error));
+}
+
 bool
 cgroup_attach_threads(const char *parent, const char *name, const GArray *threads, GError **error)
 {

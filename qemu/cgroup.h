@@ -21,6 +21,10 @@ char *cgroup_refusal(const char *parent, const char *controller);
 char *cgroup_controllers(const char *parent);
 /* Makes it anew, with every limit written; what a former QEMU left of it is removed. */
 bool cgroup_create(const char *parent, const char *name, const GPtrArray *writes, GError **error);
+/* Changes the limits of a domain that runs as process @pid. Where it had no cgroup it gets one; what
+ * it has of memory until then is not counted. Harmless to do twice. */
+bool cgroup_change(const char *parent, const char *name, pid_t pid, const GPtrArray *writes,
+                   GError **error);
 /* Puts a process into it, with all its threads. */
 bool cgroup_attach(const char *parent, const char *name, pid_t pid, GError **error);
 /* Puts QEMU's threads (QemuThread of qemu/threads.h) into the groups that there are for them. True

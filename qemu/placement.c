@@ -186,6 +186,16 @@ set_scheduling(const QemuThread *thread, const ThreadPlacement *placement, GErro
            refuse(thread, placement->scheduler_path, what, error);
 }
 
+/* Back to what every thread has. */
+static bool
+leave_scheduling(const QemuThread *thread, const ThreadPlacement *was, GError **error)
+{
+    struct sched_param param = { 0 };
+
+    return sched_setscheduler(thread->id, SCHED_OTHER, &param) == 0 ||
+           refuse(thread, was->scheduler_path, "scheduler other", error);
+}
+
 /* Workers of the emulator come and go. */
 static bool
 is_gone(const QemuThread *thread)
@@ -193,22 +203,32 @@ is_gone(const QemuThread *thread)
     return thread->role == THREAD_EMULATOR && sched_getscheduler(thread->id) < 0 && errno == ESRCH;
 }
 
-bool
-placement_apply(const Domain *domain, const GArray *threads, GError **error)
+static bool
+place(const Domain *before, const Domain *domain, const QemuThread *thread, GError **error)
 {
-    if (!placement_is_declared(domain))
+    ThreadPlacement was = { 0 }, placement;
+    bool is_set;
+
+    if (before)
+        placement_find(before, thread->role, thread->number, &was);
+    placement_find(domain, thread->role, thread->number, &placement);
+    is_set = set_affinity(thread, &placement, error) && set_scheduling(thread, &placement, error) &&
+             (placement.scheduler || !was.scheduler || leave_scheduling(thread, &was, error));
+    placement_clear(&was);
+    placement_clear(&placement);
+    return is_set;
+}
+
+bool
+placement_apply(const Domain *before, const Domain *domain, const GArray *threads, GError **error)
+{
+    if (!placement_is_declared(domain) && !(before && placement_is_declared(before)))
         return true;
     for (guint i = 0; i < threads->len; i++) {
         const QemuThread *thread = &g_array_index(threads, QemuThread, i);
         g_autoptr(GError) problem = NULL;
-        ThreadPlacement placement;
-        bool is_set;
 
-        placement_find(domain, thread->role, thread->number, &placement);
-        is_set = set_affinity(thread, &placement, &problem) &&
-                 set_scheduling(thread, &placement, &problem);
-        placement_clear(&placement);
-        if (is_set || is_gone(thread))
+        if (place(before, domain, thread, &problem) || is_gone(thread))
             continue;
         g_propagate_error(error, g_steal_pointer(&problem));
         return false;

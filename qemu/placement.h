@@ -24,8 +24,10 @@ void placement_find(const Domain *domain, ThreadRole role, guint64 number, Threa
 void placement_clear(ThreadPlacement *placement);
 
 /* Sets affinity and scheduling of @threads (QemuThread) as the domain says; nothing where it says
- * nothing. The error names thread, path and CPU set. Harmless to do twice. */
-bool placement_apply(const Domain *domain, const GArray *threads, GError **error);
+ * nothing. @before: what it said until now, and no longer need be so; NULL: nothing. The error
+ * names thread, path and CPU set. Harmless to do twice. */
+bool placement_apply(const Domain *before, const Domain *domain, const GArray *threads,
+                     GError **error);
 /* The first of @threads that the kernel has placed otherwise than the domain says, as words; NULL
  * when all are as they should be. Caller frees. */
 char *placement_drift(const Domain *domain, const GArray *threads);

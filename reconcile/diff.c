@@ -15,6 +15,7 @@
 
 #include "model/chardev.h"
 #include "model/memory.h"
+#include "model/tuning.h"
 #include "reconcile/actual.h"
 #include "reconcile/device-match.h"
 #include "reconcile/hot-plug.h"
@@ -22,6 +23,7 @@
 
 #define ALIAS_PATH "alias/@name"
 #define ADDRESS_PATH "address"
+#define MEMORY_LIMITS "memtune"
 
 typedef struct Diff {
     const Domain *applied, *desired;
@@ -47,6 +49,17 @@ without_devices(const Domain *domain)
     for (guint k = 0; device_kinds[k]; k++)
         G_STRUCT_MEMBER(GPtrArray *, &bare, device_kinds[k]->list_offset) = NULL;
     return bare;
+}
+
+/* The kernel counts memory where it was first used, so a limit that comes later would not hold for
+ * what QEMU has already. Where there was one, another one is as good. */
+static bool
+is_memory_counted(const Domain *applied)
+{
+    const MemoryLimits *limits = applied->memory_limits;
+
+    return limits && ((limits->hard.is_set && limits->hard.value < MEMORY_UNLIMITED) ||
+                      (limits->soft.is_set && limits->soft.value < MEMORY_UNLIMITED));
 }
 
 /* What the balloon is to leave of the boot memory; <currentMemory> at or above it asks for nothing
@@ -87,6 +100,8 @@ compare_domains(Diff *diff)
 
         change->at = position_of(diff, change->path);
         classify_total(diff, change);
+        if (g_str_has_prefix(change->path, MEMORY_LIMITS) && !is_memory_counted(diff->applied))
+            change->class_ = CHANGE_RESTART;
         /* Items are devices, and those of the domain's own lists are none. */
         change->from_item = change->to_item = NULL;
         change->item_schema = NULL;
@@ -335,13 +350,22 @@ domain_apply_live(const Domain *applied, const Domain *desired)
     return domain;
 }
 
+static bool
+is_taken_live(const Domain *applied, const Field *field)
+{
+    return field->type != TYPE_NONE && is_live(field) &&
+           (!g_str_equal(field->path, MEMORY_LIMITS) || is_memory_counted(applied));
+}
+
 Domain *
 domain_take_live_fields(const Domain *applied, const Domain *desired)
 {
     Domain *domain = domain_copy(applied);
     OptUint memory = domain->memory;
 
-    take_fields(&domain_schema, domain, desired, is_live);
+    for (const Field *field = domain_schema.fields; field->path; field++)
+        if (is_taken_live(applied, field))
+            field_assign(field, domain, desired);
     domain->memory = memory; /* a sum, of what did not change */
     return domain;
 }

@@ -311,6 +311,16 @@ wait_for_restart(DomainPlan *plan, const PlanInput *input)
              input->restart_held, fields);
 }
 
+/* What is not as the file says though the file did not change. */
+static const char *
+first_drift(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->actions->len; i++)
+        if (((const PlanAction *) plan->actions->pdata[i])->drift)
+            return ((const PlanAction *) plan->actions->pdata[i])->drift;
+    return NULL;
+}
+
 static void
 plan_differences(DomainPlan *plan, const PlanInput *input)
 {
@@ -339,9 +349,13 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
     plan_memory(plan, input);
     n_moves = plan->actions->len;
     plan_live(plan, input);
-    if (plan->actions->len > n_moves)
-        return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Changing", "%u change%s to make",
-                        plan->actions->len, plan->actions->len == 1 ? "" : "s");
+    if (plan->actions->len > n_moves) {
+        const char *drift = first_drift(plan);
+
+        return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Changing", "%u change%s to make%s%s",
+                        plan->actions->len, plan->actions->len == 1 ? "" : "s",
+                        drift ? "; to be put back: " : "", drift ? drift : "");
+    }
     if (n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "MemoryMoving",
                         "%u memory device%s to move", n_moves, n_moves == 1 ? "" : "s");

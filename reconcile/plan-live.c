@@ -157,6 +157,19 @@ tell_all(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, bool is_
     }
 }
 
+/* The action of that kind, which there may be already, for what differs by itself. */
+static PlanAction *
+put_back(DomainPlan *plan, PlanActionKind kind, const char *device)
+{
+    for (guint i = 0; i < plan->actions->len; i++) {
+        PlanAction *action = plan->actions->pdata[i];
+
+        if (action->kind == kind && !g_strcmp0(action->device, device))
+            return action;
+    }
+    return plan_add_action(plan, kind);
+}
+
 void
 plan_live(DomainPlan *plan, const PlanInput *input)
 {
@@ -168,6 +181,8 @@ plan_live(DomainPlan *plan, const PlanInput *input)
     tell_all(plan, input, PLAN_ACTION_SET_DEVICE, true);
     tell_all(plan, input, PLAN_ACTION_SET_DEVICE, false);
     tell_all(plan, input, PLAN_ACTION_SET_DOMAIN, false);
+    if (input->drift)
+        put_back(plan, PLAN_ACTION_SET_DOMAIN, NULL)->drift = g_strdup(input->drift);
 }
 
 gint64

@@ -72,6 +72,7 @@ plan_action_free(gpointer data)
     PlanAction *action = data;
 
     g_free(action->device);
+    g_free(action->drift);
     g_array_unref(action->because);
     g_free(action);
 }

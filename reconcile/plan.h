@@ -37,6 +37,7 @@ typedef struct PlanAction {
     char *device;                  /* id, where the action is about one: "virtiomem0"; else NULL */
     const DeviceKind *device_kind; /* of the three about devices */
     gconstpointer before, after; /* the device as applied and as desired; borrowed from PlanInput */
+    char *drift;                 /* what differs though no file changed, as words; or NULL */
     guint64 from, to;            /* set-memory: bytes */
     guint steps;                 /* set-memory: how many writes of requested-size are expected */
     const char
@@ -107,6 +108,7 @@ typedef struct PlanInput {
     Policy policy;
 
     const char *missing;           /* what a start needs and the host has not; NULL */
+    const char *drift;             /* what of the host's CPUs somebody gave otherwise; NULL */
     const char *companion_failure; /* which helper processes of the QEMU have ended; NULL */
 
     const char *restart_held; /* whose restarts leave no place for one of this domain; NULL */

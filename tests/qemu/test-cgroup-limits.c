@@ -14,12 +14,10 @@
 
 #include "tests/qemu/tuned-domain.h"
 
-/* "GROUP/FILE=VALUE …" of the domain with @more; a device's path is before the value. */
+/* "GROUP/FILE=VALUE …"; a device's path is before the value. */
 static char *
-limits_text(const char *more)
+writes_text(const GPtrArray *writes)
 {
-    g_autoptr(Spec) spec = tuned_spec(more);
-    g_autoptr(GPtrArray) writes = cgroup_limits(spec->domain);
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (guint i = 0; i < writes->len; i++) {
@@ -32,6 +30,16 @@ limits_text(const char *more)
                                write->value);
     }
     return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+/* Of the domain with @more. */
+static char *
+limits_text(const char *more)
+{
+    g_autoptr(Spec) spec = tuned_spec(more);
+    g_autoptr(GPtrArray) writes = cgroup_limits(spec->domain);
+
+    return writes_text(writes);
 }
 
 static const struct {
@@ -78,6 +86,36 @@ test_rows(void **state)
     }
 }
 
+static const struct {
+    const char *before, *after, *writes;
+} changes[] = {
+    { "<cputune><shares>512</shares></cputune>", "<cputune><shares>512</shares></cputune>", "" },
+    { "<cputune><shares>512</shares></cputune>", "", "cpu.weight=100" },
+    { "", "<cputune><shares>512</shares></cputune>", "cpu.weight=50" },
+    { "<memtune><hard_limit unit='KiB'>8</hard_limit></memtune>",
+      "<memtune><hard_limit unit='KiB'>4</hard_limit></memtune>", "memory.max=4096" },
+    { "<blkiotune><device><path>/dev/sda</path><weight>100</weight>"
+      "<read_bytes_sec>1</read_bytes_sec><read_iops_sec>3</read_iops_sec></device></blkiotune>",
+      "<blkiotune><device><path>/dev/sdb</path><read_iops_sec>3</read_iops_sec></device>"
+      "<device><path>/dev/sda</path><read_bytes_sec>2</read_bytes_sec></device></blkiotune>",
+      "io.weight=/dev/sda default; io.max=/dev/sda riops=max; io.max=/dev/sdb riops=3; "
+      "io.max=/dev/sda rbps=2" },
+};
+
+/* What is gone is written as the kernel's own, one key of a device at a time. */
+static void
+test_changes(void **state)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(changes); i++) {
+        g_autoptr(Spec) before = tuned_spec(changes[i].before),
+                        after = tuned_spec(changes[i].after);
+        g_autoptr(GPtrArray) writes = cgroup_limits_changed(before->domain, after->domain);
+        g_autofree char *text = writes_text(writes);
+
+        assert_string_equal(text, changes[i].writes);
+    }
+}
+
 /* Messages lead to the line that asks. */
 static void
 test_paths(void **state)
@@ -105,6 +143,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_changes),
         cmocka_unit_test(test_paths),
     };
 

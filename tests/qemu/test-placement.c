@@ -132,7 +132,7 @@ test_pins(void **state)
     if (has_several_cpus())
         assert_non_null(before);
     for (guint twice = 0; twice < 2; twice++)
-        if (!placement_apply(spec->domain, machine.threads, &error))
+        if (!placement_apply(NULL, spec->domain, machine.threads, &error))
             fail_msg("%s", error->message);
     after = placement_drift(spec->domain, machine.threads);
     assert_null(after);
@@ -155,7 +155,7 @@ test_default_set(void **state)
     g_autoptr(GError) error = NULL;
     Machine machine = start("4");
 
-    assert_true(placement_apply(spec->domain, machine.threads, &error));
+    assert_true(placement_apply(NULL, spec->domain, machine.threads, &error));
     for (guint i = 0; i < machine.threads->len; i++)
         assert_true(is_pinned(g_array_index(machine.threads, QemuThread, i).id, last_cpu()));
     stop(&machine);
@@ -179,7 +179,7 @@ test_schedulers(void **state)
     }
     assert_int_equal(sched_setscheduler(0, SCHED_OTHER, &usual), 0);
     machine = start("4");
-    if (!placement_apply(spec->domain, machine.threads, &error))
+    if (!placement_apply(NULL, spec->domain, machine.threads, &error))
         fail_msg("%s", error->message);
     assert_int_equal(sched_getscheduler(find(&machine, THREAD_VCPU, 1)->id), SCHED_BATCH);
     assert_int_equal(sched_getscheduler(find(&machine, THREAD_VCPU, 2)->id), SCHED_FIFO);
@@ -206,7 +206,7 @@ test_refusal(void **state)
     g_autoptr(GError) error = NULL;
     Machine machine = start("4");
 
-    assert_false(placement_apply(spec->domain, machine.threads, &error));
+    assert_false(placement_apply(NULL, spec->domain, machine.threads, &error));
     assert_true(g_str_has_prefix(error->message, "cputune/vcpupin[0]: vcpu3: CPUs 1000: "));
     stop(&machine);
 }
