@@ -14,6 +14,7 @@
 #define GUEST_NOTHING "nothing"
 #define GUEST_LETS_GO "lets it go (PCI), within its own time; a reset does too"
 
+#define CPUS(test) "tests/cli/test-live-cpus.c test_" #test
 #define COMES_AND_GOES "tests/cli/test-devices.c test_devices_come"
 
 /* clang-format off */
@@ -45,6 +46,22 @@ const LiveFact live_facts[] = {
       "tests/guest/test-apply.c test_memory_follows_edits" },
     { "devices/memballoon/stats/@period", "qom-set guest-stats-polling-interval", GUEST_NOTHING,
       "tests/cli/test-devices.c test_statistics_period" },
+
+    /* what the host gives */
+    { "vcpu/@cpuset", "sched_setaffinity of each thread without a pin", GUEST_NOTHING, CPUS(pins) },
+    { "cputune/*pin*", "sched_setaffinity of the threads", GUEST_NOTHING, CPUS(pins) },
+    { "cputune/*sched*", "sched_setscheduler of the threads", GUEST_NOTHING, CPUS(schedulers) },
+    { "cputune", "what its elements say", GUEST_NOTHING, CPUS(pins) },
+    { "cputune/shares", "cpu.weight of the cgroup", GUEST_NOTHING, CPUS(cpu_limits) },
+    { "cputune/global_*", "cpu.max of the cgroup", GUEST_NOTHING, CPUS(cpu_limits) },
+    { "cputune/*period", "cpu.max of the threads' cgroups", GUEST_NOTHING, CPUS(thread_limits) },
+    { "cputune/*quota", "cpu.max of the threads' cgroups", GUEST_NOTHING, CPUS(thread_limits) },
+    { "memtune*", "memory.max, memory.high, memory.swap.max, where memory was limited before",
+      GUEST_NOTHING, CPUS(memory_limits) },
+    { "blkiotune/weight", "io.weight of the cgroup", GUEST_NOTHING, CPUS(block_weight) },
+    { "blkiotune", "io.weight of the cgroup", GUEST_NOTHING, CPUS(block_weight) },
+    { "blkiotune/device*", "io.weight, io.max of the cgroup", GUEST_NOTHING,
+      "tests/qemu/test-cgroup-limits.c test_changes" },
 
     /* what virtkeep itself goes by */
     { "metadata/vk:policy/*", "none: virtkeep goes by it from the next pass", GUEST_NOTHING,
