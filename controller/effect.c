@@ -237,6 +237,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
     g_autofree char *token = process_token_new();
     g_autoptr(Domain) placed = NULL;
+    g_autoptr(GPtrArray) ports = NULL; /* held until QEMU has them */
     g_auto(GStrv) argv = NULL, environment = NULL;
     g_autoptr(Launch) launch = NULL;
     g_autoptr(Links) links = NULL;
@@ -252,7 +253,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         !nvram_provide(subject->desired, error))
         return false;
     pin_machine(subject);
-    placed = graphics_ports_choose(subject->desired);
+    placed = graphics_ports_choose(subject->desired, site->config->tls_spice, &ports);
     links = links_make(site, subject, placed, error);
     argv = links ? build_argv(subject, site, placed, links, &environment, error) : NULL;
     if (!argv)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Ports of displays. QEMU's SPICE server takes the port it is given or fails, so one must be chosen
- * before the start: by binding to it and letting go. Another program may take it in between; QEMU
- * then says so and dies, and the next attempt chooses anew. What was chosen is this run's only: it
- * is in no document that is compared, or a free port would be a difference.
+ * before the start, and kept until QEMU has it, or two guests that start at once would choose the
+ * same. It is bound by us alone and from then on to be shared: QEMU binds with SO_REUSEADDR, which
+ * may share what nobody listens on, and whoever chooses a port binds without, and may not. So it
+ * holds between processes, and goes with ours. Another program may still take it; QEMU then says so
+ * and dies, and the next attempt chooses anew. What was chosen is this run's only: it is in no
+ * document that is compared, or a free port would be a difference.
  */
 #include "controller/graphics-ports.h"
 
-#include <gio/gio.h>
+#include <sys/socket.h>
 
 #include "model/graphics.h"
 
@@ -27,7 +30,7 @@ listen_address(const Graphics *graphics)
 }
 
 static bool
-is_free(const char *host, guint16 port)
+hold(GPtrArray *held, const char *host, guint16 port)
 {
     g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string(host, port);
     g_autoptr(GSocket) socket = NULL;
@@ -36,36 +39,57 @@ is_free(const char *host, guint16 port)
         return true; /* a host name: left to QEMU */
     socket = g_socket_new(g_socket_address_get_family(address), G_SOCKET_TYPE_STREAM,
                           G_SOCKET_PROTOCOL_TCP, NULL);
-    return socket && g_socket_bind(socket, address, TRUE, NULL);
+    if (!socket || !g_socket_bind(socket, address, FALSE, NULL) ||
+        !g_socket_set_option(socket, SOL_SOCKET, SO_REUSEADDR, 1, NULL))
+        return false;
+    g_ptr_array_add(held, g_steal_pointer(&socket));
+    return true;
 }
 
 static void
-choose(OptInt *port, const char *host, guint *next)
+choose(OptInt *port, const char *host, guint next, GPtrArray *held)
 {
-    if (port->is_set && port->value > 0)
-        return;
-    while (*next < LAST_PORT && !is_free(host, *next))
-        (*next)++;
-    *port = (OptInt){ .value = (*next)++, .is_set = true };
+    while (next < LAST_PORT && !hold(held, host, next))
+        next++;
+    *port = (OptInt){ .value = next, .is_set = true };
+}
+
+/* With autoport, TLS is a matter of the host: whether it has certificates for it. */
+static bool
+wants_tls(const Graphics *graphics, const char *certificates)
+{
+    return graphics_needs_tls(graphics) ||
+           (graphics->tls_port.value && g_file_test(certificates, G_FILE_TEST_IS_DIR));
+}
+
+/* From here on nothing of it is open, and the command line says these ports. */
+static void
+settle(Graphics *graphics, const char *certificates, GPtrArray *held)
+{
+    const char *host = listen_address(graphics);
+    bool is_auto = graphics->auto_port == TRISTATE_ON, has_tls = wants_tls(graphics, certificates);
+
+    if (is_auto || !graphics->port.is_set || graphics->port.value < 0)
+        choose(&graphics->port, host, FIRST_PORT, held);
+    if (!has_tls)
+        graphics->tls_port = (OptInt){ 0 };
+    else if (is_auto || graphics->tls_port.value < 0)
+        choose(&graphics->tls_port, host, MAX(FIRST_PORT, graphics->port.value + 1), held);
+    graphics->auto_port = TRISTATE_OFF;
 }
 
 Domain *
-graphics_ports_choose(const Domain *domain)
+graphics_ports_choose(const Domain *domain, const char *certificates, GPtrArray **ret_held)
 {
+    g_autoptr(GPtrArray) held = g_ptr_array_new_with_free_func(g_object_unref);
     Domain *copy = domain_copy(domain);
-    guint next = FIRST_PORT;
 
     for (guint i = 0; i < list_length(copy->graphics); i++) {
         Graphics *graphics = copy->graphics->pdata[i];
-        const char *host = listen_address(graphics);
 
-        if (graphics->type != GRAPHICS_SPICE)
-            continue;
-        /* Without autoport, a port that is not given is a display without that port. */
-        if (graphics->auto_port == TRISTATE_ON || graphics->port.value == -1)
-            choose(&graphics->port, host, &next);
-        if (graphics->tls_port.is_set && graphics->tls_port.value == -1)
-            choose(&graphics->tls_port, host, &next);
+        if (graphics->type == GRAPHICS_SPICE)
+            settle(graphics, certificates, held);
     }
+    *ret_held = g_steal_pointer(&held);
     return copy;
 }

@@ -96,7 +96,8 @@ static const Field graphics_fields[] = {
                .doc = "`vnc`, `spice`, `sdl`, `egl-headless` or `dbus`; `rdp` is not started."),
     FIELD_INT(Graphics, port, .path = "@port", SERVED, .doc = "TCP port, -1 to choose one."),
     FIELD_INT(Graphics, tls_port, .path = "@tlsPort", SPICE, .min = (guint64) -1, .max = 65535,
-              .doc = "TLS port, -1 to choose one."),
+              .doc = "TLS port, -1 to choose one; with autoport, there is one where the host has "
+                     "certificates for it or a channel must be `secure`."),
     FIELD_INT(Graphics, websocket, .path = "@websocket", VNC,
               .doc = "WebSocket port, -1 to choose one."),
     FIELD_YES_NO(Graphics, auto_port, .path = "@autoport", SERVED, .doc = "Choose the ports."),
@@ -169,6 +170,25 @@ static const Schema graphics_schema = {
     .fields = graphics_fields,
     .doc = "A display that people connect to.",
 };
+
+static bool
+has_secure_channel(const Graphics *graphics)
+{
+    bool is_secure = graphics->default_mode == CHANNEL_SECURE;
+
+    for (guint i = 0; i < list_length(graphics->channels); i++)
+        is_secure |= list_at(graphics->channels, i, SpiceChannel)->mode == CHANNEL_SECURE;
+    return is_secure;
+}
+
+bool
+graphics_needs_tls(const Graphics *graphics)
+{
+    if (graphics->type != GRAPHICS_SPICE)
+        return false;
+    return graphics->auto_port == TRISTATE_ON ? has_secure_channel(graphics)
+                                              : graphics->tls_port.value != 0;
+}
 
 GDateTime *
 graphics_password_end(const Graphics *graphics)
@@ -269,6 +289,10 @@ graphics_validate(const Validation *v, gconstpointer item)
     if (graphics->password && graphics->type == GRAPHICS_VNC && strlen(graphics->password) > 8)
         validation_error(v, "@passwd", "graphics-password",
                          "a VNC password has at most 8 characters");
+    if (has_secure_channel(graphics) && graphics->auto_port != TRISTATE_ON &&
+        !graphics->tls_port.value)
+        validation_error(v, NULL, "graphics-tls",
+                         "a secure channel needs a tlsPort, or autoport='yes'");
     validate_listens(v, graphics);
     for (guint i = 0; i < list_length(graphics->listens); i++) {
         const GraphicsListen *listen = list_at(graphics->listens, i, GraphicsListen);

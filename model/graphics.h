@@ -55,5 +55,7 @@ extern const char *const image_compression_names[], *const jpeg_compression_name
 typedef enum { SHARE_ALLOW_EXCLUSIVE = 1, SHARE_FORCE_SHARED, SHARE_IGNORE } SharePolicy;
 typedef enum { MOUSE_SERVER = 1, MOUSE_CLIENT } MouseMode;
 extern const char *const spice_channel_names[], *const connected_names[];
+/* Whether SPICE must have a TLS port. With autoport a given one is as little meant as the port is. */
+bool graphics_needs_tls(const Graphics *graphics);
 /* When the password ends to hold, which must be said; NULL = no time. Caller frees. */
 GDateTime *graphics_password_end(const Graphics *graphics);

@@ -175,9 +175,11 @@ add_spice_address(const DeviceContext *context, const Graphics *graphics, GStrin
     option_text_add_uint(text, "port",
                          is_open(&graphics->port, graphics) ? FIRST_PORT : graphics->port.value);
     option_text_add(text, "addr", listen.address);
-    if (graphics->tls_port.value <= 0)
+    if (!graphics_needs_tls(graphics))
         return;
-    option_text_add_uint(text, "tls-port", graphics->tls_port.value);
+    option_text_add_uint(text, "tls-port",
+                         is_open(&graphics->tls_port, graphics) ? FIRST_PORT + 1
+                                                                : graphics->tls_port.value);
     option_text_add(text, "x509-dir", host_facts_spice_tls(context->facts));
 }
 
@@ -330,7 +332,7 @@ graphics_needs(const DeviceContext *context, gconstpointer device, GPtrArray *ne
     const Graphics *graphics = device;
     g_autofree char *network = network_address(context, graphics);
 
-    if (graphics->type == GRAPHICS_SPICE && graphics->tls_port.value)
+    if (graphics_needs_tls(graphics))
         need_add(context, needs, HOST_DIRECTORY, "@tlsPort", host_facts_spice_tls(context->facts));
     need_add(context, needs, HOST_CHARACTER, "gl/@rendernode", graphics->render_node);
 }

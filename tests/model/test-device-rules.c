@@ -114,6 +114,10 @@ static const Rule rules[] = {
     { "input-address", "",
       "<input type='keyboard' bus='ps2'><address type='usb' bus='0' port='1'/><"
       "/input>" },
+    { "graphics-tls", "", "<graphics type='spice' port='5900' defaultMode='secure'/>" },
+    { "graphics-tls", "",
+      "<graphics type='spice' port='5900'><channel name='main' mode='secure'/></graphics>" },
+    { NULL, "", "<graphics type='spice' autoport='yes' defaultMode='secure'/>" },
     { "graphics-listen", "",
       "<graphics type='vnc' listen='1.2.3.4'><listen type='address' address='1."
       "2.3.5'/></graphics>" },
