@@ -3,7 +3,8 @@
  * A user's mistakes are not errors of the program: they are collected, never logged, and shown
  * together, so that one run of `virtkeep validate` is enough to mend a file. The collection is
  * bounded: a file of ten thousand mistakes is garbage and the first two hundred say so. So are
- * texts, which repeat what stands in the file.
+ * texts, which repeat what stands in the file. What was said of a place is not said again: a third
+ * controller of one index is a duplicate once, not of each of the others.
  *
  * Codes are string literals and stay borrowed; texts are owned.
  */
@@ -67,6 +68,20 @@ bounded(char *text)
     return cut;
 }
 
+static bool
+is_said(const Diagnostics *diagnostics, const Diagnostic *diagnostic)
+{
+    for (guint i = 0; i < diagnostics->items->len; i++) {
+        const Diagnostic *other = diagnostics->items->pdata[i];
+
+        if (other->at.line == diagnostic->at.line && other->at.column == diagnostic->at.column &&
+            other->severity == diagnostic->severity && g_str_equal(other->code, diagnostic->code) &&
+            g_str_equal(other->text, diagnostic->text))
+            return true;
+    }
+    return false;
+}
+
 void
 diagnostics_add(Diagnostics *diagnostics, Severity severity, Position at, const char *code,
                 const char *format, ...)
@@ -87,7 +102,10 @@ diagnostics_add(Diagnostics *diagnostics, Severity severity, Position at, const 
     va_start(args, format);
     diagnostic->text = bounded(g_strdup_vprintf(format, args));
     va_end(args);
-    g_ptr_array_add(diagnostics->items, diagnostic);
+    if (is_said(diagnostics, diagnostic))
+        diagnostic_free(diagnostic);
+    else
+        g_ptr_array_add(diagnostics->items, diagnostic);
 }
 
 bool

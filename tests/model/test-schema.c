@@ -409,6 +409,27 @@ garbage_ends_early(void **state)
     g_string_free(text, TRUE);
 }
 
+static void
+said_once(void **state)
+{
+    g_autoptr(Diagnostics) diagnostics = diagnostics_new("f");
+    const struct {
+        Severity severity;
+        Position at;
+        const char *code, *text;
+    } rows[] = {
+        { SEVERITY_ERROR, { 1, 2 }, "c", "t" },   { SEVERITY_ERROR, { 1, 3 }, "c", "t" },
+        { SEVERITY_WARNING, { 1, 2 }, "c", "t" }, { SEVERITY_ERROR, { 1, 2 }, "d", "t" },
+        { SEVERITY_ERROR, { 1, 2 }, "c", "u" },
+    };
+
+    for (guint twice = 0; twice < 2; twice++)
+        for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+            diagnostics_add(diagnostics, rows[i].severity, rows[i].at, rows[i].code, "%s",
+                            rows[i].text);
+    assert_int_equal(diagnostics->items->len, G_N_ELEMENTS(rows));
+}
+
 /* ---- positions ---- */
 
 static void
@@ -644,6 +665,7 @@ main(void)
         cmocka_unit_test(copies_are_deep),
         cmocka_unit_test(mistakes_are_reported_where_they_stand),
         cmocka_unit_test(garbage_ends_early),
+        cmocka_unit_test(said_once),
         cmocka_unit_test(positions_are_known),
         cmocka_unit_test(unknown_positions_are_zero),
         cmocka_unit_test(changes_are_found),
