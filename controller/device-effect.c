@@ -45,9 +45,19 @@ take_applied(Subject *subject, const Site *site, Domain *applied, GError **error
     return effect_note_applied(subject, site, applied, error);
 }
 
+static void
+use_links(CommandFacts *facts, const Links *links)
+{
+    if (!links)
+        return;
+    facts->host.links = (const HostLink *) (const void *) links->links->data;
+    facts->host.n_links = links->links->len;
+}
+
+/* @links: NULL where only the ids matter. */
 static DeviceTrees *
 build_trees(Subject *subject, const Site *site, const Domain *domain, const DeviceKind *kind,
-            gconstpointer device, GError **error)
+            gconstpointer device, const Links *links, GError **error)
 {
     g_autoptr(CommandFacts) facts = NULL;
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->name);
@@ -57,6 +67,7 @@ build_trees(Subject *subject, const Site *site, const Domain *domain, const Devi
     if (!subject_probe(subject, site, error))
         return NULL;
     facts = command_facts_new(site, domain, subject->emulator, subject->run_directory);
+    use_links(facts, links);
     trees = device_trees_build(domain, kind, device, path, subject->capabilities, &facts->host,
                                NULL, diagnostics);
     if (!trees) {
@@ -70,11 +81,31 @@ build_trees(Subject *subject, const Site *site, const Domain *domain, const Devi
 
 /* ---- adding ---- */
 
+/* What an earlier attempt left is removed first: it may have the link that is made next. */
+static bool
+plug(Subject *subject, const Site *site, const DeviceKind *kind, gconstpointer device,
+     GError **error)
+{
+    g_autoptr(DeviceTrees) former =
+        build_trees(subject, site, subject->desired, kind, device, NULL, error);
+    g_autoptr(DeviceTrees) trees = NULL;
+    g_autoptr(Links) links = NULL;
+
+    if (!former || !hot_plug_sweep(subject->monitor, former, error))
+        return false;
+    links = links_plug(site, subject, kind, device, error);
+    trees = links ? build_trees(subject, site, subject->desired, kind, device, links, error) : NULL;
+    if (trees && companions_plug(subject, site, kind, device, error) &&
+        hot_plug_add(subject->monitor, trees, error))
+        return true;
+    (void) links_unplug(site, subject, kind, device, NULL); /* or the next attempt */
+    return false;
+}
+
 static EffectOutcome
 run_add(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     const DeviceSpelling *spelling = device_spelling_find(action->device_kind);
-    g_autoptr(DeviceTrees) trees = NULL;
     g_autofree char *refusal = spelling && spelling->launch_refusal
                                    ? spelling->launch_refusal(subject->desired, action->after)
                                    : NULL;
@@ -84,11 +115,7 @@ run_add(Subject *subject, const Site *site, const PlanAction *action, GError **e
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, refusal);
         return EFFECT_FAILED;
     }
-    if (!links_check_plug(site, subject, action->device_kind, action->after, error))
-        return EFFECT_FAILED;
-    trees = build_trees(subject, site, subject->desired, action->device_kind, action->after, error);
-    if (!trees || !companions_plug(subject, site, action->device_kind, action->after, error) ||
-        !hot_plug_add(subject->monitor, trees, error))
+    if (!plug(subject, site, action->device_kind, action->after, error))
         return EFFECT_FAILED;
     applied = domain_copy(subject->applied);
     domain_take_device(applied, action->device_kind, action->after);
@@ -108,10 +135,11 @@ sweep_and_drop(Subject *subject, const Site *site, const DeviceKind *kind, gcons
 {
     const DeviceInfo *info = device;
     g_autoptr(DeviceTrees) trees =
-        build_trees(subject, site, subject->applied, kind, device, error);
+        build_trees(subject, site, subject->applied, kind, device, NULL, error);
     Domain *applied;
 
     if (!trees || !hot_plug_sweep(subject->monitor, trees, error) ||
+        !links_unplug(site, subject, kind, device, error) ||
         !companions_unplug(subject, site, info->alias, error))
         return false;
     applied = domain_copy(subject->applied);
@@ -183,7 +211,8 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
     const DeviceSpelling *spelling = device_spelling_find(action->device_kind);
     Domain *applied;
 
-    if (!subject_probe(subject, site, error))
+    if (!subject_probe(subject, site, error) ||
+        !links_follow(site, subject, action->device_kind, action->before, action->after, error))
         return EFFECT_FAILED;
     if (spelling->update) {
         g_autoptr(CommandFacts) facts =

@@ -23,10 +23,17 @@ Links *links_make(const Site *site, const Subject *subject, const Domain *domain
 void links_free(Links *links);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Links, links_free)
 
-/* False with @error where @device is an interface that can't be plugged into a running guest: its
- * link would have to be made, and passed to QEMU, which is done at a start only. */
-bool links_check_plug(const Site *site, const Subject *subject, const DeviceKind *kind,
-                      gconstpointer device, GError **error);
+/* For a device that is plugged into the subject's running QEMU: makes what it needs and passes it
+ * over the monitor. Its result holds nothing where no link of ours is needed. After a failure, and
+ * when the device could not be plugged after all, links_unplug() removes what was made. */
+Links *links_plug(const Site *site, const Subject *subject, const DeviceKind *kind,
+                  gconstpointer device, GError **error);
+/* Removes what a device that has left the running QEMU had. Harmless to do again. */
+bool links_unplug(const Site *site, const Subject *subject, const DeviceKind *kind,
+                  gconstpointer device, GError **error);
+/* Has the link of a changed interface follow: into another bridge, or as another port of it. */
+bool links_follow(const Site *site, const Subject *subject, const DeviceKind *kind,
+                  gconstpointer before, gconstpointer after, GError **error);
 
 /* After the subject's QEMU: removes what outlives it. Harmless to do again. */
 bool links_sweep(const Subject *subject, GError **error);

@@ -106,8 +106,9 @@ static const Field port_forward_fields[] = {
     FIELD_END,
 };
 static const Field vlan_tag_fields[] = {
-    FIELD_UINT(VlanTag, id, .path = "@id", .max = 4095, .is_required = true, .doc = "The VLAN."),
-    FIELD_ENUM(VlanTag, native_mode, native_names, .path = "@nativeMode",
+    FIELD_UINT(VlanTag, id, .path = "@id", .max = 4095, .is_required = true, .change = CHANGE_LIVE,
+               .doc = "The VLAN."),
+    FIELD_ENUM(VlanTag, native_mode, native_names, .path = "@nativeMode", .change = CHANGE_LIVE,
                .doc = "Whose traffic without tag is: `tagged` or `untagged` for the guest."),
     FIELD_END,
 };
@@ -137,9 +138,9 @@ static const Schema port_forward_schema = {
 /* How the host side is reached. */
 #define SOURCE_FIELDS                                                                              \
     FIELD_STRING(Interface, bridge, .path = "source/@bridge", FOR(WHEN_IS(INTERFACE_BRIDGE)),      \
-                 .doc = "The host's bridge."),                                                     \
+                 .change = CHANGE_LIVE, .doc = "The host's bridge."),                              \
         FIELD_STRING(Interface, network, .path = "source/@network",                                \
-                     FOR(WHEN_IS(INTERFACE_NETWORK)),                                              \
+                     FOR(WHEN_IS(INTERFACE_NETWORK)), .change = CHANGE_LIVE,                       \
                      .doc = "One of the configuration's `networks`."),                             \
         FIELD_STRING(Interface, portgroup, .path = "source/@portgroup",                            \
                      FOR(WHEN_IS(INTERFACE_NETWORK)), .doc = "Port group of the network."),        \
@@ -192,7 +193,8 @@ static const Schema port_forward_schema = {
         FIELD_REFUSED(NO_USB, .path = "source/product", .doc = "hostdev: product of one."),        \
         FIELD_REFUSED(NO_USB, .path = "source/@missing", .doc = "hostdev: what if it is away."),   \
         FIELD_REFUSED(NO_USB, .path = "source/address/@device", .doc = "hostdev: USB device."),    \
-        FIELD_NO_EFFECT("the host's device is one function", .path = "source/address/@multifunction", \
+        FIELD_NO_EFFECT("the host's device is one function",                                       \
+                        .path = "source/address/@multifunction",                                   \
                         .doc = "hostdev: not read of a host's address."),                          \
         FIELD_LIST(Interface, host_ips, &ip_schema, .path = "source/ip", FOR(ETHERNET),            \
                    .doc = "An address of the tap on the host."),                                   \
@@ -249,7 +251,7 @@ static const Field interface_fields[] = {
     FIELD_STRING(
         Interface, model, .path = "model/@type",
         .doc = "Network card: `virtio`, `e1000e`, `e1000`, `rtl8139`, …; `rtl8139` by default."),
-    FIELD_ENUM(Interface, link, link_names, .path = "link/@state",
+    FIELD_ENUM(Interface, link, link_names, .path = "link/@state", .change = CHANGE_LIVE,
                .doc = "Whether the cable is in."),
     FIELD_UINT(Interface, mtu, .path = "mtu/@size", .min = 68, .max = 65535, .doc = "MTU."),
     DRIVER_FIELDS,
@@ -272,12 +274,12 @@ static const Field interface_fields[] = {
     FIELD_STRING(Interface, teaming_persistent, .path = "teaming/@persistent",
                  .doc = "transient: alias of the persistent one."),
     FIELD_RAW(Interface, bandwidth, .path = "bandwidth", .doc = "Limits of its traffic."),
-    FIELD_YES_NO(Interface, vlan_trunk, .path = "vlan/@trunk",
+    FIELD_YES_NO(Interface, vlan_trunk, .path = "vlan/@trunk", .change = CHANGE_LIVE,
                  .doc = "Whether the guest sees the tags; with several it does."),
-    FIELD_LIST(Interface, vlan_tags, &vlan_tag_schema, .path = "vlan/tag",
+    FIELD_LIST(Interface, vlan_tags, &vlan_tag_schema, .path = "vlan/tag", .change = CHANGE_LIVE,
                .doc = "bridge: a VLAN of its port; the bridge filters VLANs."),
     FIELD_RAW(Interface, virtual_port, .path = "virtualport", .doc = "Port of a virtual switch."),
-    FIELD_YES_NO(Interface, is_isolated, .path = "port/@isolated",
+    FIELD_YES_NO(Interface, is_isolated, .path = "port/@isolated", .change = CHANGE_LIVE,
                  .doc = "Kept apart from other isolated ports of its bridge."),
     FIELD_REFUSED("virtkeep has no network filters", .path = "filterref",
                   .doc = "A filter of libvirt's."),
@@ -556,6 +558,23 @@ interface_pci_rank(gconstpointer item)
     return ((const Interface *) item)->type == INTERFACE_HOSTDEV ? 7 : 3;
 }
 
+/* The cable of a host's own card is not ours, and what is no bridge's port can't become another's.
+ */
+static ChangeClass
+interface_change_class(gconstpointer before, gconstpointer after, const Field *field)
+{
+    const Interface *a = before, *b = after;
+    bool is_port =
+        a->type == b->type && (a->type == INTERFACE_BRIDGE || a->type == INTERFACE_NETWORK);
+    bool is_card = a->type == b->type && a->type != INTERFACE_HOSTDEV;
+
+    if (field->change != CHANGE_LIVE || field->offset == offsetof(Interface, info.boot_order))
+        return field->change;
+    if (field->offset == offsetof(Interface, link))
+        return is_card ? CHANGE_LIVE : CHANGE_RESTART;
+    return is_port ? CHANGE_LIVE : CHANGE_RESTART;
+}
+
 const DeviceKind interface_kind = {
     .name = "interface",
     .list_offset = offsetof(Domain, interfaces),
@@ -563,6 +582,7 @@ const DeviceKind interface_kind = {
     .validate = interface_validate,
     .fill_defaults = interface_fill_defaults,
     .is_pluggable = device_plugs,
+    .change_class = interface_change_class,
     .bus = interface_bus,
     .pci_rank = 3,
     .device_pci_rank = interface_pci_rank,

@@ -87,17 +87,6 @@ attachment_of(const Interface *interface, const HostFacts *facts)
     return attachment;
 }
 
-bool
-attachment_needs_no_link(const Attachment *attachment, const Interface *interface)
-{
-    if (attachment->kind == ATTACHMENT_NONE || attachment->kind == ATTACHMENT_HELPER)
-        return true;
-    return attachment->kind == ATTACHMENT_TAP && attachment->bridge &&
-           !attachment->is_bridge_made && !attachment->target && attachment->n_queues == 1 &&
-           interface->is_isolated != TRISTATE_ON && !list_length(interface->vlan_tags) &&
-           !interface->mtu.is_set && !interface->backend_tap && !interface->backend_vhost;
-}
-
 /* ---- what can't be set up ---- */
 
 static bool

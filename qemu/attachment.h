@@ -32,9 +32,6 @@ typedef struct Attachment {
 
 /* Borrows from @interface and @facts. */
 Attachment attachment_of(const Interface *interface, const HostFacts *facts);
-/* Whether QEMU and its bridge helper can open it by themselves, as they must where the guest runs
- * already. */
-bool attachment_needs_no_link(const Attachment *attachment, const Interface *interface);
 /* The network that the interface names; NULL when it names none or there is no such. */
 const HostNetwork *attachment_network(const Interface *interface, const HostFacts *facts);
 /* Refuses what no start on any host could set up (not-launchable), and what only a start with more

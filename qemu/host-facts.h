@@ -29,6 +29,8 @@ typedef struct HostNetwork {
  * where it has them. */
 typedef struct HostLink {
     const char *alias; /* the interface's */
+    const char
+        *prefix; /* "P" where they were passed as "P10", "P11", …; NULL: numbers of QEMU's own */
     guint first, n_queues;
     bool has_vhost;
 } HostLink;
@@ -49,7 +51,8 @@ typedef struct HostFacts {
     const char *memory_directory;
     /* Where sockets go that the domain names no path for: RUN/NAME. */
     const char *socket_directory;
-    /* What host-model means here (qemu/host-model.h), for a domain that asks for it; NULL = not known. */
+    /* What host-model means here (qemu/host-model.h), for a domain that asks for it; NULL = not
+     * known. */
     const Json *host_model;
     const char *spice_tls_directory; /* certificates for SPICE (x509-dir); NULL = none */
     const char *bridge_helper;    /* qemu-bridge-helper's path; NULL = leave it to QEMU's default */
@@ -85,7 +88,7 @@ typedef struct HostFacts {
     /* Whether <qemu:commandline> and its like take effect: arbitrary code. */
     gboolean is_qemu_namespace_allowed;
     const Sysinfo *sysinfo; /* the host's own SMBIOS strings; NULL: it tells none */
-    gint64 now; /* wall clock, us; for <clock offset='variable'> */
+    gint64 now;             /* wall clock, us; for <clock offset='variable'> */
 } HostFacts;
 
 /* Facts of no particular host, for showing a command line where it will not run: 4 KiB pages,

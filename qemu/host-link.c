@@ -360,6 +360,104 @@ host_link_open(const Interface *interface, const HostFacts *facts, const char *o
     return is_open;
 }
 
+/* ---- of one interface ---- */
+
+static bool
+is_its_macvtap(const Link *link, const Interface *interface, int parent)
+{
+    return !g_strcmp0(link->kind, "macvtap") &&
+           (!g_ascii_strcasecmp(link->mac, interface->mac ? interface->mac : "") ||
+            (parent && link->parent == parent));
+}
+
+bool
+host_link_remove(const Interface *interface, const HostFacts *facts, const char *owner,
+                 GError **error)
+{
+    Attachment attachment = attachment_of(interface, facts);
+    bool is_alone = attachment.kind == ATTACHMENT_MACVTAP && attachment.parent &&
+                    attachment.mode == MACVTAP_PASSTHROUGH; /* on its parent, whose MAC it has */
+    g_autoptr(Link) parent = is_alone ? link_find(attachment.parent, NULL) : NULL;
+    g_autofree char *mark = owner_mark(owner), *prefix = draft_prefix(owner);
+    g_autoptr(GPtrArray) links = link_list(error);
+
+    for (guint i = 0; links && i < links->len; i++) {
+        const Link *link = links->pdata[i];
+        bool is_left = link->alias ? g_str_equal(link->alias, mark) &&
+                                         is_its_macvtap(link, interface, parent ? parent->index : 0)
+                                   : g_str_has_prefix(link->name, prefix);
+
+        if (is_left && !link_delete(link->index, error))
+            return false;
+    }
+    return links != NULL;
+}
+
+guint
+host_link_free_place(const char *owner)
+{
+    g_autofree char *prefix = draft_prefix(owner);
+
+    for (guint place = 0;; place++) {
+        g_autofree char *name = g_strdup_printf("%s%u", prefix, place);
+        g_autoptr(Link) link = link_find(name, NULL);
+
+        if (!link)
+            return place;
+    }
+}
+
+/* What the descriptor is of: "iff:\tvnet0" (Linux, Documentation/networking/tuntap.rst has no word
+ * of it; drivers/net/tun.c shows it since 3.18). NULL: of no tap. */
+static char *
+tap_of_descriptor(pid_t pid, const char *fd)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fdinfo/%s", (int) pid, fd);
+    g_autofree char *text = NULL;
+    const char *line;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL) || !(line = strstr(text, "\niff:\t")))
+        return NULL;
+    line += strlen("\niff:\t");
+    return g_strndup(line, strcspn(line, "\n"));
+}
+
+/* The tap that QEMU has for @interface: told by its name, or else by its MAC address. */
+static Link *
+find_tap(const Interface *interface, const Attachment *attachment, pid_t pid, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fdinfo", (int) pid);
+    g_autoptr(GDir) descriptors = g_dir_open(path, 0, error);
+    const char *fd;
+    char mac[18];
+
+    host_mac(interface->mac, mac);
+    while (descriptors && (fd = g_dir_read_name(descriptors))) {
+        g_autofree char *name = tap_of_descriptor(pid, fd);
+        g_autoptr(Link) link = name ? link_find(name, NULL) : NULL;
+
+        if (link &&
+            (!g_strcmp0(link->name, attachment->target) || !g_ascii_strcasecmp(link->mac, mac)))
+            return g_steal_pointer(&link);
+    }
+    if (descriptors)
+        g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                            "its QEMU has no tap with this interface's address");
+    return NULL;
+}
+
+/* Out of the bridge and in again: what a port had of the former one is gone with it. */
+bool
+host_link_move(const Interface *interface, const HostFacts *facts, const char *owner, pid_t pid,
+               GError **error)
+{
+    Attachment attachment = attachment_of(interface, facts);
+    g_autoptr(Link) tap = find_tap(interface, &attachment, pid, error);
+
+    return tap && link_change(tap->index, &(LinkChange){ .is_alone = true }, error) &&
+           join_bridge(tap->index, interface, &attachment, owner, error);
+}
+
 /* ---- sweeping ---- */
 
 static bool

@@ -30,6 +30,17 @@ void host_link_check(const Validation *at, const Interface *interface, const Hos
 bool host_link_open(const Interface *interface, const HostFacts *facts, const char *owner,
                     guint place, GArray *fds, HostLink *ret_link, GError **error);
 
+/* For an interface of a QEMU that runs: removes what outlives its netdev, which is gone, and what
+ * an earlier attempt to make it left. */
+bool host_link_remove(const Interface *interface, const HostFacts *facts, const char *owner,
+                      GError **error);
+/* A number for host_link_open() that no link of @owner has. */
+guint host_link_free_place(const char *owner);
+/* Makes the tap of @interface, which the QEMU @pid has, the port that the interface says now: of
+ * which bridge, with which VLANs, isolated or not. */
+bool host_link_move(const Interface *interface, const HostFacts *facts, const char *owner,
+                    pid_t pid, GError **error);
+
 /* Removes what @owner, whose QEMU the caller knows to be gone, left behind, and bridges that were
  * made for nobody else's ports. */
 bool host_links_sweep(const char *owner, GError **error);

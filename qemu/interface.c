@@ -24,14 +24,14 @@
 #define PASST_RECONNECT 5       /* s */
 #define SHOWN_FD 3              /* the first placeholder */
 
-/* "3", or "3:4:5" as fds. */
+/* "3", or "3:4:5" as fds; by name where they were passed so. */
 static void
-add_fds(Json *tree, const char *one, const char *several, guint first, guint n)
+add_fds(Json *tree, const char *one, const char *several, const char *prefix, guint first, guint n)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
     for (guint i = 0; i < n; i++)
-        g_string_append_printf(text, "%s%u", i ? ":" : "", first + i);
+        g_string_append_printf(text, "%s%s%u", i ? ":" : "", prefix ? prefix : "", first + i);
     json_set_string(tree, n > 1 ? several : one, text->str);
 }
 
@@ -90,10 +90,11 @@ add_tap(const DeviceContext *context, const Interface *interface, const Attachme
     if (!link)
         add_unopened(context, interface, attachment, tree);
     else
-        add_fds(tree, "fd", "fds", link->first, link->n_queues);
+        add_fds(tree, "fd", "fds", link->prefix, link->first, link->n_queues);
     if (link && link->has_vhost) {
         json_set_bool(tree, "vhost", true);
-        add_fds(tree, "vhostfd", "vhostfds", link->first + link->n_queues, link->n_queues);
+        add_fds(tree, "vhostfd", "vhostfds", link->prefix, link->first + link->n_queues,
+                link->n_queues);
     }
     device_tree_add_uint(tree, "sndbuf", &interface->sndbuf);
 }
@@ -322,6 +323,17 @@ interface_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+/* prepare() takes it down. */
+static bool
+interface_update(const DeviceContext *context, Monitor *monitor, gconstpointer before,
+                 gconstpointer after, GError **error)
+{
+    const Interface *interface = after;
+
+    return interface->link == ((const Interface *) before)->link || interface->link == LINK_DOWN ||
+           verb_set_link(monitor, interface->info.alias, true, error);
+}
+
 static bool
 interface_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
 {
@@ -336,5 +348,6 @@ const DeviceSpelling interface_spelling = {
     .backends = interface_backends,
     .properties = interface_properties,
     .prepare = interface_prepare,
+    .update = interface_update,
     .companions = passt_companions,
 };

@@ -168,7 +168,7 @@ link_change(int index, const LinkChange *change, GError **error)
         put_mac(message, change->mac);
     if (change->mtu)
         netlink_put_u32(message, IFLA_MTU, change->mtu);
-    if (change->master)
+    if (change->master || change->is_alone)
         netlink_put_u32(message, IFLA_MASTER, (guint32) change->master);
     return tell(message, "setting up the link", error);
 }

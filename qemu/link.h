@@ -38,7 +38,8 @@ typedef struct LinkChange {
     const char *name, *alias, *mac;
     int master;
     guint mtu;
-    bool is_up; /* set it up */
+    bool is_up;    /* set it up */
+    bool is_alone; /* take it out of its bridge */
 } LinkChange;
 bool link_change(int index, const LinkChange *change, GError **error);
 

@@ -188,6 +188,42 @@ monitor_run(Monitor *monitor, const char *command, Json *arguments, GError **err
     return reply != NULL;
 }
 
+/* Descriptors. */
+
+static Json *
+fd_name(const char *name)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "fdname", name);
+    return arguments;
+}
+
+bool
+monitor_pass_fd(Monitor *monitor, const char *name, int fd, GError **error)
+{
+    g_autoptr(Json) reply = NULL;
+
+    if (!monitor->qmp)
+        return monitor_run(monitor, "getfd", fd_name(name), error);
+    reply = qmp_execute_with_fd(monitor->qmp, "getfd", fd_name(name), fd, QMP_DEFAULT_TIMEOUT_US,
+                                error);
+    return reply != NULL;
+}
+
+/* QEMU 7.2 has no class for a name that it does not know. */
+bool
+monitor_close_fd(Monitor *monitor, const char *name, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    if (monitor_run(monitor, "closefd", fd_name(name), &problem) ||
+        g_error_matches(problem, QMP_ERROR, QMP_ERROR_GENERIC))
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
 /* Verbs. */
 
 bool

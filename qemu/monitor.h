@@ -33,6 +33,11 @@ Json *monitor_recording(const Monitor *monitor); /* a copy; NULL if not asked to
 Json *monitor_query(Monitor *monitor, const char *command, const Json *arguments, GError **error);
 /* The same for a command whose answer says nothing; takes @arguments. */
 bool monitor_run(Monitor *monitor, const char *command, Json *arguments, GError **error);
+/* Gives QEMU a copy of @fd, which later commands call @name (no digit in front); one that it has
+ * under this name is closed. Error: QMP_ERROR_COMMAND_NOT_FOUND for a recording. */
+bool monitor_pass_fd(Monitor *monitor, const char *name, int fd, GError **error);
+/* Has QEMU close what it was passed and no command has taken. Success when there is none. */
+bool monitor_close_fd(Monitor *monitor, const char *name, GError **error);
 
 /* Verbs. `{}` means that QEMU took the command, not that the thing happened. */
 bool monitor_cont(Monitor *monitor, GError **error);

@@ -235,15 +235,38 @@ wait_message(Qmp *qmp, gint64 deadline, GError **error)
     }
 }
 
+/* As much as there is room for; @fd, unless it is -1, goes with the first byte. */
+static ssize_t
+send_some(int to, const char *bytes, gsize n, int fd)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof fd)];
+    } control = { .space = { 0 } };
+    struct iovec part = { (char *) bytes, n };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+    if (fd >= 0) {
+        control.header = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd),
+                                           .cmsg_level = SOL_SOCKET,
+                                           .cmsg_type = SCM_RIGHTS };
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control.space;
+    }
+    return sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 static bool
-send_line(Qmp *qmp, const char *line, gint64 deadline, GError **error)
+send_line(Qmp *qmp, const char *line, int fd, gint64 deadline, GError **error)
 {
     gsize left = strlen(line);
 
     while (left > 0) {
-        ssize_t n = send(qmp->fd, line, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send_some(qmp->fd, line, left, fd);
 
         if (n >= 0) {
+            fd = -1;
             line += n;
             left -= (gsize) n;
         } else if (errno == EAGAIN) {
@@ -286,6 +309,13 @@ wait_reply(Qmp *qmp, guint64 id, gint64 deadline, GError **error)
 Json *
 qmp_execute(Qmp *qmp, const char *command, Json *arguments, gint64 timeout_us, GError **error)
 {
+    return qmp_execute_with_fd(qmp, command, arguments, -1, timeout_us, error);
+}
+
+Json *
+qmp_execute_with_fd(Qmp *qmp, const char *command, Json *arguments, int fd, gint64 timeout_us,
+                    GError **error)
+{
     g_autoptr(Json) message = json_new_object();
     g_autofree char *text = NULL;
     g_autofree char *line = NULL;
@@ -298,7 +328,7 @@ qmp_execute(Qmp *qmp, const char *command, Json *arguments, gint64 timeout_us, G
     json_set_uint(message, "id", ++qmp->last_id);
     text = json_format(message, false);
     line = g_strconcat(text, "\n", NULL);
-    if (check_usable(qmp, error) && send_line(qmp, line, deadline, error))
+    if (check_usable(qmp, error) && send_line(qmp, line, fd, deadline, error))
         reply = wait_reply(qmp, qmp->last_id, deadline, error);
     if (!reply)
         g_prefix_error(error, "%s: ", command);

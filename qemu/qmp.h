@@ -52,6 +52,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Qmp, qmp_free)
  */
 Json *qmp_execute(Qmp *qmp, const char *command, Json *arguments, gint64 timeout_us,
                   GError **error);
+/* The same with a descriptor passed along: QEMU gets a copy of @fd (borrowed; -1 = none), which
+ * commands like getfd take. */
+Json *qmp_execute_with_fd(Qmp *qmp, const char *command, Json *arguments, int fd, gint64 timeout_us,
+                          GError **error);
 
 /* For an event connection in a main loop: the descriptor to poll for input (owned by @qmp), and
  * the reader to call when it is ready. qmp_read_events() never blocks; it queues what came and

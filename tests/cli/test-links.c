@@ -232,25 +232,6 @@ test_failed_start(void **state)
     assert_names("");
 }
 
-/* ---- a running guest ---- */
-
-/* What can't be plugged is said; it is not plugged as something else. */
-static void
-test_plug(void **state)
-{
-    g_autoptr(CommandResult) result = NULL;
-
-    write_domain(NULL, "<controller type='pci' model='pcie-root-port'/>");
-    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
-    write_domain(NULL, "<controller type='pci' model='pcie-root-port'/>"
-                       "<interface type='ethernet'><target dev='mine'/><model type='virtio'/>"
-                       "</interface>");
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "5s");
-    assert_int_not_equal(result->status, 0);
-    assert_names("");
-    end_qemu();
-}
-
 /* ---- vhost ---- */
 
 static void
@@ -303,7 +284,6 @@ main(void)
         cmocka_unit_test_teardown(test_made_bridge, forget),
         cmocka_unit_test_teardown(test_macvtap, forget),
         cmocka_unit_test_teardown(test_failed_start, forget),
-        cmocka_unit_test_teardown(test_plug, forget),
         cmocka_unit_test_teardown(test_vhost, forget),
     };
     const char *reason;

@@ -6,7 +6,6 @@
 #include "qemu/host-link.h"
 
 #include <fcntl.h>
-#include <linux/if_bridge.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -297,95 +296,20 @@ test_foreign_bridge(void **state)
     assert_true(link_delete(bridge->index, NULL));
 }
 
-/* What a port has beside its link. */
-typedef struct Port {
-    int index;
-    bool is_isolated;
-    GString *vlans; /* "42 pvid untagged, 43" */
-} Port;
-
-static void
-read_vlans(Port *port, const struct rtattr *spec)
-{
-    const struct rtattr *vlan = RTA_DATA(spec);
-    int left = RTA_PAYLOAD(spec);
-
-    for (; RTA_OK(vlan, left); vlan = RTA_NEXT(vlan, left)) {
-        const struct bridge_vlan_info *info = RTA_DATA(vlan);
-
-        if (vlan->rta_type == IFLA_BRIDGE_VLAN_INFO)
-            g_string_append_printf(port->vlans, "%s%u%s%s", port->vlans->len ? ", " : "", info->vid,
-                                   info->flags & BRIDGE_VLAN_INFO_PVID ? " pvid" : "",
-                                   info->flags & BRIDGE_VLAN_INFO_UNTAGGED ? " untagged" : "");
-    }
-}
-
-static void
-read_port(const struct nlmsghdr *message, gpointer data)
-{
-    const struct ifinfomsg *header = NLMSG_DATA(message);
-    gsize size = IFLA_PAYLOAD(message);
-    const struct rtattr *info = netlink_find(IFLA_RTA(header), size, IFLA_PROTINFO);
-    const struct rtattr *spec = netlink_find(IFLA_RTA(header), size, IFLA_AF_SPEC);
-    const struct rtattr *isolated;
-    Port *port = data;
-
-    if (header->ifi_index != port->index)
-        return;
-    isolated = info ? netlink_find(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_BRPORT_ISOLATED) : NULL;
-    port->is_isolated = port->is_isolated || (isolated && *(const guint8 *) RTA_DATA(isolated));
-    if (spec)
-        read_vlans(port, spec);
-}
-
-static Port
-look_at_port(int index)
-{
-    struct ifinfomsg header = { .ifi_family = AF_BRIDGE };
-    Port port = { .index = index, .vlans = g_string_new(NULL) };
-    g_autoptr(GByteArray) message =
-        netlink_message_new(RTM_GETLINK, NLM_F_DUMP, &header, sizeof header);
-
-    netlink_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
-    assert_true(netlink_call(message, read_port, &port, NULL));
-    return port;
-}
-
-static bool
-filter_vlans(int bridge)
-{
-    struct ifinfomsg header = { .ifi_index = bridge };
-    g_autoptr(GByteArray) message = netlink_message_new(RTM_NEWLINK, 0, &header, sizeof header);
-    gsize info = netlink_nest(message, IFLA_LINKINFO), data;
-    g_autoptr(Link) link = NULL;
-    guint8 on = 1;
-
-    netlink_put_string(message, IFLA_INFO_KIND, "bridge");
-    data = netlink_nest(message, IFLA_INFO_DATA);
-    netlink_put(message, IFLA_BR_VLAN_FILTERING, &on, sizeof on);
-    netlink_nest_end(message, data);
-    netlink_nest_end(message, info);
-    if (!netlink_call(message, NULL, NULL, NULL))
-        return false;
-    link = network_link("vbr0");
-    assert_true(link->has_vlan_filtering);
-    return true;
-}
-
 static void
 test_isolated(void **state)
 {
     Interface interface = bridged("port");
     g_autoptr(Link) link = NULL;
     Opened opened;
-    Port port;
+    NetworkPort port;
 
     if (!has_bridges())
         skip();
     interface.is_isolated = TRISTATE_ON;
     opened = must_open(owner, &interface);
     link = network_link("port");
-    port = look_at_port(link->index);
+    port = network_port(link->index);
     assert_true(port.is_isolated);
     g_string_free(port.vlans, TRUE);
     close_opened(&opened);
@@ -414,7 +338,7 @@ test_vlans(void **state)
         skip();
     assert_true(network_add("vbr0", "bridge"));
     bridge = network_link("vbr0");
-    if (!filter_vlans(bridge->index)) {
+    if (!network_filter_vlans(bridge->index)) {
         print_message("this kernel's bridges don't filter VLANs\n");
         assert_true(link_delete(bridge->index, NULL));
         skip();
@@ -424,14 +348,14 @@ test_vlans(void **state)
         g_autoptr(GPtrArray) tags = g_ptr_array_new();
         g_autoptr(Link) link = NULL;
         Opened opened;
-        Port port;
+        NetworkPort port;
 
         for (guint t = 0; t < cases[i].n; t++)
             g_ptr_array_add(tags, &cases[i].tags[t]);
         interface.vlan_tags = tags;
         opened = must_open(owner, &interface);
         link = network_link("port");
-        port = look_at_port(link->index);
+        port = network_port(link->index);
         assert_false(port.is_isolated);
         assert_string_equal(port.vlans->str, cases[i].expected);
         g_string_free(port.vlans, TRUE);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_bridge.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -125,4 +126,67 @@ network_names(void)
     g_ptr_array_sort(names, compare_names);
     g_ptr_array_add(names, NULL);
     return g_strjoinv(" ", (char **) names->pdata);
+}
+
+static void
+read_vlans(NetworkPort *port, const struct rtattr *spec)
+{
+    const struct rtattr *vlan = RTA_DATA(spec);
+    int left = RTA_PAYLOAD(spec);
+
+    for (; RTA_OK(vlan, left); vlan = RTA_NEXT(vlan, left)) {
+        const struct bridge_vlan_info *info = RTA_DATA(vlan);
+
+        if (vlan->rta_type == IFLA_BRIDGE_VLAN_INFO)
+            g_string_append_printf(port->vlans, "%s%u%s%s", port->vlans->len ? ", " : "", info->vid,
+                                   info->flags & BRIDGE_VLAN_INFO_PVID ? " pvid" : "",
+                                   info->flags & BRIDGE_VLAN_INFO_UNTAGGED ? " untagged" : "");
+    }
+}
+
+static void
+read_port(const struct nlmsghdr *message, gpointer data)
+{
+    const struct ifinfomsg *header = NLMSG_DATA(message);
+    gsize size = IFLA_PAYLOAD(message);
+    const struct rtattr *info = netlink_find(IFLA_RTA(header), size, IFLA_PROTINFO);
+    const struct rtattr *spec = netlink_find(IFLA_RTA(header), size, IFLA_AF_SPEC);
+    const struct rtattr *isolated;
+    NetworkPort *port = data;
+
+    if (header->ifi_index != port->index)
+        return;
+    isolated = info ? netlink_find(RTA_DATA(info), RTA_PAYLOAD(info), IFLA_BRPORT_ISOLATED) : NULL;
+    port->is_isolated = port->is_isolated || (isolated && *(const guint8 *) RTA_DATA(isolated));
+    if (spec)
+        read_vlans(port, spec);
+}
+
+NetworkPort
+network_port(int index)
+{
+    struct ifinfomsg header = { .ifi_family = AF_BRIDGE };
+    NetworkPort port = { .index = index, .vlans = g_string_new(NULL) };
+    g_autoptr(GByteArray) message =
+        netlink_message_new(RTM_GETLINK, NLM_F_DUMP, &header, sizeof header);
+
+    netlink_put_u32(message, IFLA_EXT_MASK, RTEXT_FILTER_BRVLAN);
+    assert_true(netlink_call(message, read_port, &port, NULL));
+    return port;
+}
+
+bool
+network_filter_vlans(int bridge)
+{
+    struct ifinfomsg header = { .ifi_index = bridge };
+    g_autoptr(GByteArray) message = netlink_message_new(RTM_NEWLINK, 0, &header, sizeof header);
+    gsize info = netlink_nest(message, IFLA_LINKINFO), data;
+    guint8 on = 1;
+
+    netlink_put_string(message, IFLA_INFO_KIND, "bridge");
+    data = netlink_nest(message, IFLA_INFO_DATA);
+    netlink_put(message, IFLA_BR_VLAN_FILTERING, &on, sizeof on);
+    netlink_nest_end(message, data);
+    netlink_nest_end(message, info);
+    return netlink_call(message, NULL, NULL, NULL);
 }

@@ -28,3 +28,13 @@ bool network_add_down(const char *name);
 Link *network_link(const char *name);
 /* Names of all links but `lo` and ends of veths, sorted, in one line. Caller frees. */
 char *network_names(void);
+
+/* What a port of a bridge has beside its link. */
+typedef struct NetworkPort {
+    int index;
+    bool is_isolated;
+    GString *vlans; /* "42 pvid untagged, 43"; the caller's */
+} NetworkPort;
+NetworkPort network_port(int index);
+/* Has a bridge filter VLANs; false where this kernel's can't. */
+bool network_filter_vlans(int bridge);
