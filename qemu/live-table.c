@@ -15,6 +15,7 @@
 #define GUEST_LETS_GO "lets it go (PCI), within its own time; a reset does too"
 
 #define CPUS(test) "tests/cli/test-live-cpus.c test_" #test
+#define LINKS(test) "tests/cli/test-live-links.c test_" #test
 #define COMES_AND_GOES "tests/cli/test-devices.c test_devices_come"
 
 /* clang-format off */
@@ -23,8 +24,9 @@ const LiveFact live_facts[] = {
     { "devices/disk", "blockdev-add, device_add; device_del, blockdev-del", GUEST_LETS_GO,
       COMES_AND_GOES },
     { "devices/controller", "device_add; device_del", GUEST_LETS_GO, NULL },
-    { "devices/interface", "netdev_add, device_add; device_del, netdev_del", GUEST_LETS_GO,
-      COMES_AND_GOES },
+    { "devices/interface",
+      "its link made, getfd, netdev_add, device_add; device_del, netdev_del, the link removed",
+      GUEST_LETS_GO, LINKS(tap) },
     { "devices/hostdev", "device_add; device_del", GUEST_LETS_GO, NULL },
     { "devices/channel", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, NULL },
     { "devices/input", "device_add; device_del", GUEST_LETS_GO "; USB: nothing", COMES_AND_GOES },
@@ -46,6 +48,14 @@ const LiveFact live_facts[] = {
       "tests/guest/test-apply.c test_memory_follows_edits" },
     { "devices/memballoon/stats/@period", "qom-set guest-stats-polling-interval", GUEST_NOTHING,
       "tests/cli/test-devices.c test_statistics_period" },
+    { "devices/interface/link/@state", "set_link", "sees its carrier", LINKS(cable) },
+    { "devices/interface/source/@bridge", "netlink: the tap is moved to it", GUEST_NOTHING,
+      LINKS(bridge) },
+    { "devices/interface/source/@network", "netlink: the tap is moved to its bridge",
+      GUEST_NOTHING, LINKS(network) },
+    { "devices/interface/vlan*", "netlink: the port's VLANs", GUEST_NOTHING, LINKS(vlans) },
+    { "devices/interface/port/@isolated", "netlink: the port is isolated or not", GUEST_NOTHING,
+      LINKS(bridge) },
 
     /* what the host gives */
     { "vcpu/@cpuset", "sched_setaffinity of each thread without a pin", GUEST_NOTHING, CPUS(pins) },

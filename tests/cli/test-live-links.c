@@ -33,6 +33,10 @@ static const char *bridges = ""; /* names of those that are there */
     "<interface type='bridge'><mac address='52:54:00:00:00:07'/><source bridge='" bridge           \
     "'/><model type='virtio'/>" more "</interface>"
 
+#define NETWORKED(network)                                                                         \
+    "<interface type='network'><mac address='52:54:00:00:00:07'/><source network='" network        \
+    "'/><model type='virtio'/></interface>"
+
 static void
 edit(const char *interfaces)
 {
@@ -244,6 +248,31 @@ test_vlans(void **state)
     assert_vlans("1 pvid untagged");
 }
 
+/* Names of the configuration, looked up when it moves; one that is no bridge is no place for it. */
+static void
+test_network(void **state)
+{
+    g_autoptr(CommandResult) result = NULL;
+
+    if (!has_bridges)
+        skip();
+    leave("");
+    edit(NETWORKED("seven"));
+    assert_settled();
+    assert_port_of("br7");
+    edit(NETWORKED("eight"));
+    assert_settled();
+    assert_port_of("br8");
+    edit(NETWORKED("slow"));
+    result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
+    assert_int_not_equal(result->status, 0);
+    view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
+    assert_port_of("br8");
+    leave("");
+    edit(BRIDGED("br7", ""));
+    assert_settled();
+}
+
 /* Where it can't go it stays; what is said is unsaid when the file is changed back. */
 static void
 test_move_refused(void **state)
@@ -318,6 +347,11 @@ begin(void **state)
 {
     scratch = scratch_new();
     g_free(scratch_mkdir(scratch, "domains"));
+    g_free(scratch_write(scratch, "virtkeep.yaml",
+                         "networks:\n"
+                         "  seven: { bridge: br7 }\n"
+                         "  eight: { bridge: br8 }\n"
+                         "  slow: { user: true }\n"));
     if (!network_add("up0", "veth"))
         return -1;
     has_bridges = network_add("br7", "bridge") && network_add("br8", "bridge");
@@ -345,6 +379,7 @@ main(void)
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_bridge),
         cmocka_unit_test(test_vlans),
+        cmocka_unit_test(test_network),
         cmocka_unit_test(test_move_refused),
         cmocka_unit_test(test_cable),
         cmocka_unit_test(test_macvtap),
