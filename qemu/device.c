@@ -222,6 +222,7 @@ device_trees_build(const Domain *domain, const DeviceKind *kind, gconstpointer d
                 .path = (char *) path },
         .capabilities = capabilities,
         .facts = facts,
+        .is_plugged = true,
     };
 
     trees->backends = backends_new();
@@ -461,7 +462,10 @@ device_tree_add_info(const DeviceContext *context, Json *tree, const DeviceInfo 
     json_set_string(tree, "id", info->alias);
     if (info->address)
         add_address(context, tree, info->address);
-    if (device_boot_index(context->at.domain, info, &boot_index))
+    /* QEMU 7.2: "The bootindex 1 has already been used". What <os><boot> means was given away at
+     * the start, to the first disk there was then. */
+    if ((!context->is_plugged || info->boot_order.is_set) &&
+        device_boot_index(context->at.domain, info, &boot_index))
         json_set_uint(tree, "bootindex", boot_index);
     device_tree_add_uint(tree, "acpi-index", &info->acpi_index);
     if (info->rom_bar)

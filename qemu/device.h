@@ -40,6 +40,7 @@ typedef struct DeviceContext {
     Validation at; /* domain, positions, diagnostics, path */
     const Capabilities *capabilities;
     const HostFacts *facts;
+    bool is_plugged; /* the device comes to a guest that runs */
 } DeviceContext;
 
 /* One kind: the functions may be NULL where a kind has no such part. They report with refuse()

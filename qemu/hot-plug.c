@@ -18,7 +18,7 @@
 
 #include "qemu/qmp.h"
 
-#define RELEASE_US (250 * 1000)
+#define RELEASE_US (2 * G_USEC_PER_SEC) /* of a busy host; a held node is another matter */
 #define RELEASE_POLL_US 2000
 
 /* --- what is there --- */

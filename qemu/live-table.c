@@ -16,6 +16,7 @@
 
 #define CPUS(test) "tests/cli/test-live-cpus.c test_" #test
 #define LINKS(test) "tests/cli/test-live-links.c test_" #test
+#define WALK(machine) "tests/qemu/test-walk.c test_" #machine
 #define COMES_AND_GOES "tests/cli/test-devices.c test_devices_come"
 
 /* clang-format off */
@@ -23,24 +24,24 @@ const LiveFact live_facts[] = {
     /* devices that come and go */
     { "devices/disk", "blockdev-add, device_add; device_del, blockdev-del", GUEST_LETS_GO,
       COMES_AND_GOES },
-    { "devices/controller", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/controller", "device_add; device_del", GUEST_LETS_GO, WALK(q35) },
     { "devices/interface",
       "its link made, getfd, netdev_add, device_add; device_del, netdev_del, the link removed",
       GUEST_LETS_GO, LINKS(tap) },
     { "devices/hostdev", "device_add; device_del", GUEST_LETS_GO, NULL },
-    { "devices/channel", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, NULL },
+    { "devices/channel", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, WALK(q35) },
     { "devices/input", "device_add; device_del", GUEST_LETS_GO "; USB: nothing", COMES_AND_GOES },
     { "devices/rng", "object-add, device_add; device_del, object-del", GUEST_LETS_GO,
       COMES_AND_GOES },
     { "devices/memory", "object-add, device_add; a DIMM leaves by device_del, object-del",
       "takes and gives the blocks; a DIMM is let go by ACPI; a virtio-mem device stays until the "
       "next start", NULL },
-    { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, WALK(pc) },
     { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, NULL },
     { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, NULL },
-    { "devices/crypto", "object-add, device_add; device_del, object-del", GUEST_LETS_GO, NULL },
+    { "devices/crypto", "object-add, device_add; device_del, object-del", GUEST_LETS_GO, WALK(pc) },
     { "devices/filesystem", "chardev-add, device_add; device_del, chardev-remove", GUEST_LETS_GO, NULL },
-    { "devices/redirdev", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, NULL },
+    { "devices/redirdev", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, WALK(q35) },
 
     /* fields of devices */
     { "devices/memory/target/requested", "qom-set requested-size, in steps",

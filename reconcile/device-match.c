@@ -4,7 +4,8 @@
  *
  * An address is only kept, and a change only called a change, if the device in the edited file
  * is known to be the one that was there before. Ids are surest: the alias, once given, is what
- * QEMU calls the device. Then the kind's key. What has neither in the file (a second RNG, an
+ * QEMU calls the device; but a generated one passes on with time, so it does not outweigh two keys
+ * that differ. Then the kind's key. What has neither in the file (a second RNG, an
  * interface without MAC) is recognised by resemblance: all pairs are tried by rising cost, where
  * a field that the file gives and that differs costs, and one that the file leaves open costs
  * nothing. A field that can change live costs little: a virtio-mem device whose `requested` was
@@ -48,20 +49,23 @@ key_of(const DeviceKind *kind, gconstpointer device)
 }
 
 static bool
-has_same_alias(const DeviceKind *kind, gconstpointer device, gconstpointer other)
-{
-    const DeviceInfo *a = device, *b = other;
-
-    return a->alias && b->alias && g_str_equal(a->alias, b->alias);
-}
-
-static bool
 has_same_key(const DeviceKind *kind, gconstpointer device, gconstpointer other)
 {
     g_autofree char *a = key_of(kind, device);
     g_autofree char *b = key_of(kind, other);
 
     return a && b && g_str_equal(a, b);
+}
+
+/* A generated id is free for the next device in the same edit that takes its former one away. */
+static bool
+has_same_alias(const DeviceKind *kind, gconstpointer device, gconstpointer other)
+{
+    const DeviceInfo *a = device, *b = other;
+    g_autofree char *key = key_of(kind, device), *other_key = key_of(kind, other);
+
+    return a->alias && b->alias && g_str_equal(a->alias, b->alias) &&
+           (g_str_has_prefix(a->alias, "ua-") || !key || !other_key || g_str_equal(key, other_key));
 }
 
 static void

@@ -7,7 +7,7 @@
  *     pc: bus 0, PCI bridges            q35: root ports, downstream ports, bridges below them
  *     USB, SCSI, virtio-serial: any     IDE, SATA, floppy, ISA, CCID, pcie.0: none
  *
- * A device that must sit on the root complex or shares its slot with others (functions) stays. If
+ * On pc both need ACPI to tell the guest. A device that must sit on the root complex or shares its slot with others (functions) stays. If
  * the bus is not there yet, since its controller is new too, the controller decides: a new SCSI
  * controller brings its disks with it, a new root port needs a new QEMU (no slot of pcie.0 can be
  * plugged), and so does all that would sit on it.
@@ -28,8 +28,9 @@ is_pci_bus_pluggable(const Domain *domain, const Controller *controller)
 {
     switch ((ControllerModel) controller->model) {
     case CONTROLLER_MODEL_PCI_ROOT:
-        return !domain_is_q35(domain);
+        return !domain_is_q35(domain) && domain->acpi; /* its only way to tell the guest */
     case CONTROLLER_MODEL_PCI_BRIDGE:
+        return domain_is_q35(domain) || domain->acpi;
     case CONTROLLER_MODEL_PCIE_TO_PCI_BRIDGE:
         return true;
     case CONTROLLER_MODEL_PCIE_ROOT_PORT:

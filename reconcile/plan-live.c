@@ -103,10 +103,13 @@ static bool
 is_same_place(const DeviceInfo *a, const DeviceInfo *b)
 {
     return !g_strcmp0(a->alias, b->alias) ||
+           (a->boot_order.is_set && b->boot_order.is_set &&
+            a->boot_order.value == b->boot_order.value) ||
            (a->address && b->address && schema_equal(&address_schema, a->address, b->address));
 }
 
-/* What is there must have left before another one takes its id or its place. */
+/* What is there must have left before another one takes its id, its address or its place in the
+ * boot order. */
 static bool
 is_taken(const DomainPlan *plan, PlanActionKind kind, const DeviceInfo *added)
 {

@@ -265,13 +265,13 @@ test_refusals(void **state)
                    "'rbd' has no 'encrypt.format=luks-any' [not-in-qemu]");
 }
 
-/* The same trees at boot and for hot plug. */
+/* The same trees at boot and for hot plug, but for what of the boot order is no device's own. */
 static void
 test_hot_plug_trees(void **state)
 {
     static const char xml[] =
         "<devices><disk type='file'><driver type='qcow2'/><source file='/a,b'/>"
-        "<target dev='vdb' bus='virtio'/><alias name='virtio-disk1'/>"
+        "<target dev='vdb' bus='virtio'/><boot order='1'/><alias name='virtio-disk1'/>"
         "<address type='pci' bus='11' slot='0'/></disk></devices>";
     g_autoptr(Domain) domain = domain_of("q35", xml);
     g_autoptr(Diagnostics) diagnostics = diagnostics_new("t.xml");

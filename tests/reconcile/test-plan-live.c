@@ -21,6 +21,9 @@
     "<disk type='file'><source file='/" target "'/><target dev='" target "' bus='" bus "'/>"       \
     "</disk>\n"
 #define RNG "<rng model='virtio'><backend model='builtin'/></rng>\n"
+#define NET(last, model)                                                                           \
+    "<interface type='user'><mac address='52:54:00:00:00:" last "'/><model type='" model "'/>"     \
+    "</interface>\n"
 #define TABLET "<input type='tablet' bus='usb'/>\n"
 #define SCSI "<controller type='scsi' model='virtio-scsi'/>\n"
 #define PORTS                                                                                      \
@@ -41,14 +44,16 @@ typedef struct Stage {
     DomainPlan *plan;
 } Stage;
 
+#define ACPI "<features><acpi/></features>"
+
 /* A running QEMU with @from, and a file with @to. */
 static Stage
-stage_new(const char *machine, const char *from, const char *to)
+stage_with(const char *machine, const char *features, const char *from, const char *to)
 {
     Stage stage = { 0 };
 
-    stage.from = document_parse(machine, NULL, from);
-    stage.to = document_parse(machine, NULL, to);
+    stage.from = document_parse(machine, features, from);
+    stage.to = document_parse(machine, features, to);
     stage.applied = document_resolve(stage.from, NULL);
     stage.desired = document_resolve(stage.to, stage.applied);
     stage.observed = observed_new();
@@ -63,6 +68,12 @@ stage_new(const char *machine, const char *from, const char *to)
                                .policy = { .stall_timeout = 60 * G_USEC_PER_SEC },
                                .now = NOW };
     return stage;
+}
+
+static Stage
+stage_new(const char *machine, const char *from, const char *to)
+{
+    return stage_with(machine, ACPI, from, to);
 }
 
 static void
@@ -148,6 +159,27 @@ buses_decide(void **state)
 
         assert_plan(&stage, cases[i].plan);
     }
+}
+
+/* QEMU 7.2: "Bus 'pci.0' does not support hotplugging". A root port has its own way. */
+static void
+without_acpi(void **state)
+{
+    g_auto(Stage) pc = stage_with("pc", "", "", RNG);
+    g_auto(Stage) q35 = stage_with("q35", "", PORTS, PORTS RNG);
+
+    assert_plan(&pc, ": RestartRequired");
+    assert_plan(&q35, "add-device rng0: Changing");
+}
+
+/* An interface in the place and with the id of one that goes is not that one changed. */
+static void
+another_of_the_kind(void **state)
+{
+    g_auto(Stage) stage = stage_new("pc", NET("01", "virtio") NET("02", "virtio"),
+                                    NET("02", "virtio") NET("03", "e1000"));
+
+    assert_plan(&stage, "remove-device net0: Changing");
 }
 
 /* A controller comes before what sits on it, and leaves after it. */
@@ -237,6 +269,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(buses_decide),
+        cmocka_unit_test(without_acpi),
+        cmocka_unit_test(another_of_the_kind),
         cmocka_unit_test(order),
         cmocka_unit_test(place_is_waited_for),
         cmocka_unit_test(a_guest_is_asked_again),
