@@ -336,7 +336,7 @@ note_one_gone(Subject *subject, const Site *site, const char *id, GError **error
     bool was_asked = find_unplug(subject, id) != NULL;
     gint64 row = find_row(subject, site, id);
     EventRecord event = { .domain = subject->name,
-                          .kind = (char *) "device-gone",
+                          .kind = (char *) EVENT_DEVICE_GONE,
                           .detail = (char *) id,
                           .at_us = g_get_real_time() };
 

@@ -281,6 +281,8 @@ say_plan(PassResult *result, const Subject *subject, const DomainPlan *plan)
     result->requeue_after = PASS_NEVER;
     if (plan->is_restart_waiting) {
         result->requeue_after = restart_poll(subject);
+    } else if (plan->retry_at) {
+        result->requeue_after = MAX(plan->retry_at - subject->input.now, 0);
     } else if (plan->verdict == PLAN_BLOCKED) {
         /* A file that is bad waits for its edit; what hangs is looked at again. */
         result->is_failed = plan->sync == SYNC_FAILED;
@@ -402,7 +404,8 @@ static bool
 settle_devices(Subject *subject, const Site *site, GError **error)
 {
     return !subject->monitor || subject->input.is_suspended || !subject->gone->len ||
-           device_effect_note_gone(subject, site, error);
+           (device_effect_note_gone(subject, site, error) &&
+            subject_load_undoings(subject, site, error));
 }
 
 /* What the plan had done to devices, looked at once more. */

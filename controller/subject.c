@@ -33,6 +33,7 @@
 #include "reconcile/actual.h"
 #include "reconcile/resolve.h"
 #include "state/facts.h"
+#include "state/history.h"
 
 #define PROBE_TIMEOUT_US (20 * G_USEC_PER_SEC)
 
@@ -107,6 +108,15 @@ start_wall_clock(guint64 start_ticks)
     age = (gint64) since_boot.tv_sec * G_USEC_PER_SEC + since_boot.tv_nsec / 1000 -
           (gint64) (start_ticks * G_USEC_PER_SEC / sysconf(_SC_CLK_TCK));
     return g_get_real_time() - age;
+}
+
+static void
+free_undoing(gpointer data)
+{
+    PlanUndoing *undoing = data;
+
+    g_free(undoing->what);
+    g_free(undoing);
 }
 
 static void
@@ -299,6 +309,28 @@ subject_load_unplugs(Subject *subject, const Site *site, GError **error)
     return rows != NULL;
 }
 
+bool
+subject_load_undoings(Subject *subject, const Site *site, GError **error)
+{
+    HistoryFilter filter = { .domain = subject->name,
+                             .since_us = site_now(site) - CONTEST_WINDOW_US };
+    g_autoptr(GPtrArray) events =
+        site->recording ? g_ptr_array_new() : store_event_list(site->store, &filter, error);
+
+    g_ptr_array_set_size(subject->undoings, 0);
+    for (guint i = 0; events && i < events->len; i++) {
+        const EventRecord *event = events->pdata[i];
+        PlanUndoing *undoing;
+
+        if (g_strcmp0(event->kind, EVENT_DEVICE_GONE) || !event->detail)
+            continue;
+        undoing = g_new0(PlanUndoing, 1);
+        *undoing = (PlanUndoing){ g_strdup(event->detail), event->at_us };
+        g_ptr_array_add(subject->undoings, undoing);
+    }
+    return events != NULL;
+}
+
 static Domain *
 parse_kept(const char *xml)
 {
@@ -449,6 +481,7 @@ fill_input(Subject *subject, const Site *site)
     input->companion_failure = subject->companion_failure;
     input->missing = subject->missing;
     input->unplugs = subject->unplugs;
+    input->undoings = subject->undoings;
     input->policy = subject->policy;
     input->is_named = site->is_named;
     input->is_orphaned = !subject->entry;
@@ -515,6 +548,7 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     subject->gone = g_ptr_array_new_with_free_func(g_free);
     subject->retired = g_ptr_array_new_with_free_func((GDestroyNotify) domain_free);
     subject->unplugs = g_ptr_array_new_with_free_func(free_unplug);
+    subject->undoings = g_ptr_array_new_with_free_func(free_undoing);
     subject->run_directory = site_run_directory(site, name);
     if (!store_domain_get(site->store, name, &subject->row, error))
         return NULL;
@@ -525,7 +559,8 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     else
         adopt(subject, site, monitor_timeout);
     load_applied(subject, site);
-    if (!subject_load_unplugs(subject, site, error) || !restarts_load(subject, site, error))
+    if (!subject_load_unplugs(subject, site, error) ||
+        !subject_load_undoings(subject, site, error) || !restarts_load(subject, site, error))
         return NULL;
     resolve_desired(subject, site);
     find_policy(subject, site);
@@ -561,6 +596,7 @@ subject_free(Subject *subject)
     g_clear_pointer(&subject->gone, g_ptr_array_unref);
     g_clear_pointer(&subject->retired, g_ptr_array_unref);
     g_clear_pointer(&subject->unplugs, g_ptr_array_unref);
+    g_clear_pointer(&subject->undoings, g_ptr_array_unref);
     capabilities_free(subject->capabilities);
     g_free(subject->emulator);
     g_clear_pointer(&subject->diagnostics, diagnostics_free);

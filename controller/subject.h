@@ -53,6 +53,7 @@ typedef struct Subject {
     GPtrArray *gone;    /* char*: ids of these devices */
     GPtrArray *retired; /* Domain*: former applied documents, which a plan may borrow from */
     GPtrArray *unplugs; /* PlanUnplug*: removals under way */
+    GPtrArray *undoings;        /* PlanUndoing*: what was undone of late */
     Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */
     char *emulator;
     Diagnostics *diagnostics; /* of resolving and checking against this host */
@@ -79,6 +80,8 @@ void subject_observe(Subject *subject, const Site *site);
 void subject_take_observed(Subject *subject, Observed *observed);
 /* Reads the removals under way anew. */
 bool subject_load_unplugs(Subject *subject, const Site *site, GError **error);
+/* The same of what somebody else undid, from the events. */
+bool subject_load_undoings(Subject *subject, const Site *site, GError **error);
 /* Finds the emulator and what it can do, from the state's cache or by probing it. */
 bool subject_probe(Subject *subject, const Site *site, GError **error);
 

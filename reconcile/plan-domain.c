@@ -321,6 +321,16 @@ first_drift(const DomainPlan *plan)
     return NULL;
 }
 
+static bool
+plan_contests(DomainPlan *plan, const PlanInput *input)
+{
+    g_autofree char *text = plan_contests_text(plan, input, &plan->retry_at);
+
+    if (text)
+        conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "Contended", "%s", text);
+    return text != NULL;
+}
+
 static void
 plan_differences(DomainPlan *plan, const PlanInput *input)
 {
@@ -365,7 +375,7 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
         return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "CompanionEnded",
                         "%s; its guest gets it back with the next start of its QEMU",
                         input->companion_failure);
-    if (plan_unplugs(plan, input))
+    if (plan_unplugs(plan, input) || plan_contests(plan, input))
         return;
     if (plan->is_restart_required) {
         fields = restart_fields(plan);

@@ -122,6 +122,16 @@ is_taken(const DomainPlan *plan, PlanActionKind kind, const DeviceInfo *added)
     return false;
 }
 
+/* Put back so often of late that it is left alone for now; taking away is up to the file alone. */
+static bool
+is_contested(const PlanInput *input, PlanActionKind kind, const char *id)
+{
+    Contest contest;
+
+    return kind != PLAN_ACTION_REMOVE_DEVICE &&
+           contest_find(input->undoings, id, input->now, &contest);
+}
+
 static void
 tell(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, guint index)
 {
@@ -130,7 +140,8 @@ tell(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, guint index)
     const char *id = info ? info->alias : NULL;
     PlanAction *action = find_action(plan, kind, change);
 
-    if (is_waited_for(input, kind, id) || is_taken(plan, kind, info))
+    if (is_waited_for(input, kind, id) || is_taken(plan, kind, info) ||
+        is_contested(input, kind, id))
         return;
     if (!action) {
         action = plan_add_action(plan, kind);
@@ -217,6 +228,31 @@ plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_o
                                info->alias, unplug->n_asked, unplug->n_asked == 1 ? "" : "s", since,
                                unplug->refusal ? "; " : "", unplug->refusal ? unplug->refusal : "");
         *ret_is_overdue |= age > input->policy.stall_timeout;
+    }
+    return text->len ? g_strdup(text->str) : NULL;
+}
+
+char *
+plan_contests_text(const DomainPlan *plan, const PlanInput *input, gint64 *ret_retry_at)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    *ret_retry_at = 0;
+    for (guint i = 0; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+        const DeviceInfo *info = change->to_item;
+        g_autofree char *since = NULL, *left = NULL;
+        Contest contest;
+
+        if (!info || !is_told(change) ||
+            !contest_find(input->undoings, info->alias, input->now, &contest))
+            continue;
+        since = time_text(contest.since);
+        left = duration_text(contest.until - input->now -
+                             (contest.until - input->now) % G_USEC_PER_SEC);
+        g_string_append_printf(text, "%s%s was undone %u times since %s and is put back in %s",
+                               text->len ? "; " : "", info->alias, contest.n, since, left);
+        *ret_retry_at = *ret_retry_at ? MIN(*ret_retry_at, contest.until) : contest.until;
     }
     return text->len ? g_strdup(text->str) : NULL;
 }

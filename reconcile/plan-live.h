@@ -17,3 +17,7 @@ gint64 plan_next_unplug(const PlanInput *input);
 /* What is waited for: "the guest to let go of net1 (asked 3 times in 42 s)"; NULL when nothing is.
  * *ret_is_overdue: longer than stall-timeout. Caller frees. */
 char *plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_overdue);
+
+/* What is fought over: "input2 was undone 6 times since … and is put back in 9m"; NULL when nothing
+ * is. *ret_retry_at: when the first of it is put back, wall clock us. Caller frees. */
+char *plan_contests_text(const DomainPlan *plan, const PlanInput *input, gint64 *ret_retry_at);

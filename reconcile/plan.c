@@ -9,6 +9,8 @@
  */
 #include "reconcile/plan.h"
 
+#include "reconcile/plan-basis.h"
+
 #include <gio/gio.h>
 
 #include "model/quantity.h"
@@ -95,6 +97,7 @@ domain_plan_free(DomainPlan *plan)
     g_free(plan->reason_word);
     g_free(plan->reason);
     g_free(plan->desired_digest);
+    json_free(plan->basis);
     g_free(plan->observed_digest);
     g_free(plan);
 }
@@ -170,6 +173,7 @@ plan_add(Plan *plan, DomainPlan *domain, const PlanInput *input, const char *spe
 {
     domain->desired_digest = desired_digest(input, spec_digest);
     domain->observed_digest = observed_digest(input);
+    domain->basis = plan_basis(input, domain);
     g_ptr_array_add(plan->domains, domain);
 }
 
@@ -289,6 +293,8 @@ domain_json(const DomainPlan *domain)
     json_set_string(json, "reason", domain->reason);
     json_set_string(json, "desired_digest", domain->desired_digest);
     json_set_string(json, "observed_digest", domain->observed_digest);
+    if (domain->basis)
+        json_set(json, "basis", json_copy(domain->basis));
     return json;
 }
 
@@ -348,6 +354,7 @@ domain_from_json(const Json *json)
     domain->sync = sync_state_parse(json_get_string(json, "sync"));
     domain->desired_digest = g_strdup(json_get_string(json, "desired_digest"));
     domain->observed_digest = g_strdup(json_get_string(json, "observed_digest"));
+    domain->basis = json_get(json, "basis") ? json_copy(json_get(json, "basis")) : NULL;
     domain->actions = plan_actions_new();
     domain->changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     for (guint i = 0; changes && i < json_length(changes); i++)
@@ -447,6 +454,8 @@ explain_domain(const DomainPlan *saved, const DomainPlan *now, GString *text)
                                ? "its file or policy changed"
                                : "its QEMU is not as it was");
     explain_changes(saved, now, text);
+    plan_basis_explain(saved->basis, now->basis,
+                       (const GPtrArray *const[2]){ saved->changes, now->changes }, text);
     g_string_append_c(text, '\n');
 }
 

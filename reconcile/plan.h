@@ -8,6 +8,7 @@
 #include "model/observed.h"
 #include "model/policy.h"
 #include "model/sync.h"
+#include "reconcile/contest.h"
 
 /*
  * Plan: what is to be done for a set of domains, and why. plan_domain() is pure: what the file
@@ -70,7 +71,9 @@ typedef struct DomainPlan {
     bool is_restart_waiting; /* it would be restarted now, were it not for others */
     gint64
         next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
+    gint64 retry_at; /* wall clock us: when what is fought over is put back again; 0: nothing is */
     char *desired_digest, *observed_digest; /* set by plan_add() */
+    Json *basis;                            /* what it was made from, field by field; the same */
 } DomainPlan;
 
 GPtrArray *plan_actions_new(void); /* an empty list of PlanAction* that owns them */
@@ -125,6 +128,7 @@ typedef struct PlanInput {
     const char *shutdown_purpose; /* "stop", "restart": one is under way; NULL */
     gint64 shutdown_deadline;     /* wall clock us */
     const GPtrArray *unplugs;     /* PlanUnplug*: removals under way; NULL = none */
+    const GPtrArray *undoings;    /* PlanUndoing*: what was undone of late; NULL = nothing */
     gint64 now;                   /* wall clock us */
 } PlanInput;
 

@@ -37,6 +37,9 @@ typedef struct {
     gint64 at_us;
 } SampleRecord;
 
+/* Of a device that QEMU had and has no more, though nobody asked for it here; detail is its id. */
+#define EVENT_DEVICE_GONE "device-gone"
+
 void change_record_free(ChangeRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ChangeRecord, change_record_free)
 void event_record_free(EventRecord *record);

@@ -27,7 +27,8 @@ static char *identity;
     PORT("2")                                                                                      \
     PORT("3")                                                                                      \
     PORT("4")                                                                                      \
-    PORT("5") PORT("6") PORT("7")                                                                  \
+    PORT("5")                                                                                      \
+    PORT("6") PORT("7")                                                                            \
         PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "             \
                   "model='virtio-scsi'/>"
 #define TABLET "<input type='tablet' bus='usb'/>"
@@ -252,6 +253,35 @@ test_changed_back(void **state)
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
 }
 
+/* Somebody takes it out as often as it is put back. */
+static void
+test_contended(void **state)
+{
+    g_autofree char *sdb = disk("sdb", "usb");
+
+    edit(sdb);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    g_free(identity);
+    identity = qemu_identity(scratch, "a");
+    for (guint i = 0; i < 6; i++) {
+        json_free(ask("device_del", "id", "usb-disk1"));
+        assert_within(10, !has_device("usb-disk1"));
+        g_free(virtkeep_expect(scratch, 60, i < 5 ? 0 : 3, "apply"));
+    }
+    assert_false(has_device("usb-disk1"));
+    view_wait_domain(scratch, 10, "a", "OutOfSync", "Contended");
+    assert_int_equal(view_int(scratch, "SELECT message LIKE 'usb-disk1 was undone 6 times since %%'"
+                                       " FROM domains"),
+                     1);
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'device-gone'"
+                                       " AND detail = 'usb-disk1'"),
+                     6);
+    edit(""); /* what the file does not ask for is nothing to fight over */
+    assert_settled();
+    domain_file_write(scratch, &(DomainFile){ .name = "a", .policy = "run-strategy='halted'" });
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+}
+
 static int
 begin(void **state)
 {
@@ -274,7 +304,7 @@ main(void)
         cmocka_unit_test(test_devices_come),  cmocka_unit_test(test_ids_stay),
         cmocka_unit_test(test_devices_leave), cmocka_unit_test(test_statistics_period),
         cmocka_unit_test(test_drift),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_changed_back),
+        cmocka_unit_test(test_changed_back),  cmocka_unit_test(test_contended),
     };
 
     return cmocka_run_group_tests_name("cli-devices", tests, begin, end);

@@ -63,6 +63,28 @@ test_saved_plan(void **state)
     assert_string_equal(json_get_string(json_at(json_get(json, "domains"), 0), "action"), "start");
 }
 
+/* A plan that no longer holds says of which domain which field moved. */
+static void
+test_stale_plan(void **state)
+{
+    g_autofree char *file = scratch_path(scratch, "today.plan");
+    g_autoptr(CommandResult) result = NULL;
+
+    g_free(virtkeep_expect(scratch, 10, 0, "plan", "--out", file));
+    domain_file_write(scratch, &(DomainFile){ .name = "a", .vcpus = 3 });
+    result = virtkeep_run(scratch, 10, "apply", "--plan", file);
+    assert_int_equal(result->status, 1);
+    assert_non_null(strstr(result->err, "no longer holds, nothing was done"));
+    assert_non_null(strstr(result->err, "a: its file or policy changed"));
+    assert_non_null(strstr(result->err, "; vcpu changed"));
+    assert_null(strstr(result->err, "; memory changed"));
+    domain_file_write(scratch, &(DomainFile){ .name = "a", .policy = "run-strategy='manual'" });
+    command_result_free(g_steal_pointer(&result));
+    result = virtkeep_run(scratch, 10, "apply", "--plan", file);
+    assert_non_null(strstr(result->err, "policy/run-strategy changed"));
+    domain_file_write(scratch, &(DomainFile){ .name = "a" });
+}
+
 static void
 test_saved_plan_replaces_files_only(void **state)
 {
@@ -206,10 +228,15 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_exit_code),          TEST(test_invalid_file_is_named),
-        TEST(test_saved_plan),         TEST(test_saved_plan_replaces_files_only),
-        TEST(test_bad_recordings),     TEST(test_argv_is_shell_quoted),
-        TEST(test_argv_needs_nothing), TEST(test_argv_executes_no_foreign_emulator),
+        TEST(test_exit_code),
+        TEST(test_invalid_file_is_named),
+        TEST(test_saved_plan),
+        TEST(test_stale_plan),
+        TEST(test_saved_plan_replaces_files_only),
+        TEST(test_bad_recordings),
+        TEST(test_argv_is_shell_quoted),
+        TEST(test_argv_needs_nothing),
+        TEST(test_argv_executes_no_foreign_emulator),
         TEST(test_argv_refuses),
     };
 

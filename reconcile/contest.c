@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A tug of war is nobody's wish: a device that somebody takes out by the debug monitor as often as
+ * it is put back disturbs the guest each time. So putting back is bounded: not by growing pauses,
+ * which would need a memory of their own, but by how often it was undone of late. Events tell
+ * that, whichever controller saw them, and time alone ends it.
+ *
+ *     undone   x  x  x  x  x  x                    x
+ *     put back  x  x  x  x  x  ·····(window)·····>  x  ·····
+ */
+#include "reconcile/contest.h"
+
+static gint
+compare_newest_first(gconstpointer a, gconstpointer b)
+{
+    gint64 x = *(const gint64 *) a, y = *(const gint64 *) b;
+
+    return x > y ? -1 : x < y;
+}
+
+bool
+contest_find(const GPtrArray *undoings, const char *what, gint64 now, Contest *ret_contest)
+{
+    g_autoptr(GArray) times = g_array_new(FALSE, FALSE, sizeof(gint64));
+
+    for (guint i = 0; what && undoings && i < undoings->len; i++) {
+        const PlanUndoing *undoing = undoings->pdata[i];
+
+        if (g_str_equal(undoing->what, what) && undoing->at > now - CONTEST_WINDOW_US)
+            g_array_append_val(times, undoing->at);
+    }
+    if (times->len <= CONTEST_MOST)
+        return false;
+    g_array_sort(times, compare_newest_first);
+    *ret_contest = (Contest){
+        .n = times->len,
+        .since = g_array_index(times, gint64, times->len - 1),
+        /* Once only CONTEST_MOST are left in the window. */
+        .until = g_array_index(times, gint64, CONTEST_MOST) + CONTEST_WINDOW_US,
+    };
+    return true;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* When putting back is left alone, and for how long. */
+#include "reconcile/contest.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define NOW ((gint64) 100000 * G_USEC_PER_SEC)
+
+static GPtrArray *
+undoings_new(const char *what, guint n, gint64 first, gint64 step)
+{
+    GPtrArray *undoings = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < n; i++) {
+        PlanUndoing *undoing = g_new0(PlanUndoing, 1);
+
+        *undoing = (PlanUndoing){ (char *) what, first + i * step };
+        g_ptr_array_add(undoings, undoing);
+    }
+    return undoings;
+}
+
+static void
+few_are_put_back(void **state)
+{
+    g_autoptr(GPtrArray) five = undoings_new("rng0", CONTEST_MOST, NOW - 60 * G_USEC_PER_SEC, 1000);
+    Contest contest;
+
+    assert_false(contest_find(NULL, "rng0", NOW, &contest));
+    assert_false(contest_find(five, "rng0", NOW, &contest));
+    assert_false(contest_find(five, NULL, NOW, &contest));
+}
+
+static void
+many_are_not(void **state)
+{
+    gint64 first = NOW - 60 * G_USEC_PER_SEC;
+    g_autoptr(GPtrArray) many = undoings_new("rng0", 8, first, G_USEC_PER_SEC);
+    Contest contest;
+
+    assert_false(contest_find(many, "rng1", NOW, &contest));
+    assert_true(contest_find(many, "rng0", NOW, &contest));
+    assert_int_equal(contest.n, 8);
+    assert_int_equal(contest.since, first);
+    /* Of eight, three must have left the window. */
+    assert_int_equal(contest.until, first + 2 * G_USEC_PER_SEC + CONTEST_WINDOW_US);
+    assert_true(contest_find(many, "rng0", contest.until - 1, &contest));
+    assert_int_equal(contest.n, 6);
+    assert_false(contest_find(many, "rng0", contest.until, &contest));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_are_put_back),
+        cmocka_unit_test(many_are_not),
+    };
+
+    return cmocka_run_group_tests_name("contest", tests, NULL, NULL);
+}
