@@ -326,6 +326,7 @@ static void
 serial_validate(const Validation *v, gconstpointer item)
 {
     const Chardev *serial = item;
+    int type = serial->target_type ? serial->target_type : CHARDEV_TARGET_ISA_SERIAL;
 
     validate_backend(v, serial);
     validate_no_agent(v, serial);
@@ -335,11 +336,14 @@ serial_validate(const Validation *v, gconstpointer item)
             v, "target/@type", "bad-value",
             "a serial port's target can't be '%s': isa-serial, usb-serial or pci-serial",
             target_names[serial->target_type]);
-    if (serial->target_model && serial->target_type &&
-        serial->target_type < (int) G_N_ELEMENTS(serial_target_names) - 1 &&
-        g_strcmp0(serial->target_model, serial_target_names[serial->target_type]))
+    if (serial->target_model && type < (int) G_N_ELEMENTS(serial_target_names) - 1 &&
+        g_strcmp0(serial->target_model, serial_target_names[type]))
         validation_error(v, "target/model/@name", "bad-value", "model '%s' does not fit type '%s'",
-                         serial->target_model, serial_target_names[serial->target_type]);
+                         serial->target_model, serial_target_names[type]);
+    if (serial->target_model && type == CHARDEV_TARGET_ISA_DEBUG &&
+        strcmp(serial->target_model, "isa-debugcon"))
+        validation_error(v, "target/model/@name", "bad-value",
+                         "model '%s' does not fit type 'isa-debug'", serial->target_model);
 }
 
 static void

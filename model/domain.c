@@ -21,6 +21,7 @@
 #include "model/iothread.h"
 #include "model/memory.h"
 #include "model/quantity.h"
+#include "model/redir-filter.h"
 #include "model/text.h"
 
 static const char *const type_names[] = {
@@ -89,8 +90,8 @@ static const Field lifecycle_fields[] = {
                  .doc = "Whether the guest can hibernate."),
     FIELD_REFUSED("only pSeries machines have it", .path = "devices/nvram",
                   .doc = "A pSeries NVRAM."),
-    FIELD_REFUSED("virtkeep filters no redirected USB devices", .path = "devices/redirfilter",
-                  .doc = "Which USB devices may be redirected."),
+    FIELD_LIST(Domain, redir_rules, &redir_rule_schema, .path = "devices/redirfilter/usbdev",
+               .doc = "Which USB devices may be redirected: one list of rules for all."),
     FIELD_STRING(Domain, emulator, .path = "devices/emulator",
                  .doc = "QEMU's binary: one of the configuration's `emulators`."),
     FIELD_END,
@@ -300,6 +301,7 @@ lifecycle_validate(const Validation *v)
                              lifecycle_names[rows[i].action]);
     if (domain->on_crash >= ACTION_COREDUMP_DESTROY)
         validation_warning(v, "on_crash", "no-effect", "no core dump is written yet");
+    redir_filter_validate(v);
 }
 
 static const DomainSection head_section = { head_fields, head_validate };

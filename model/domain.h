@@ -190,6 +190,7 @@ struct Domain {
     int on_poweroff, on_reboot, on_crash; /* LifecycleAction */
     int on_lockfailure;
     GPtrArray *leases;                    /* Lease */
+    GPtrArray *redir_rules;               /* RedirRule, model/redir-filter.h */
     int suspend_to_mem, suspend_to_disk;  /* yes/no */
 
     char *emulator;

@@ -69,8 +69,9 @@ static const Field hostdev_fields[] = {
                .doc = "scsi: `filtered`; kernels have no other way."),
     FIELD_ENUM(Hostdev, driver_name, driver_names, .path = "driver/@name", FOR(PCI),
                .doc = "`vfio`."),
-    FIELD_REFUSED("virtkeep binds no drivers but vfio-pci", .path = "driver/@model",
-                  .doc = "Driver of the host."),
+    FIELD_STRING(Hostdev, driver_model, .path = "driver/@model", FOR(PCI),
+                 .no_effect = "whoever binds the device to a driver of the host chooses it",
+                 .doc = "pci: the variant of the host's driver."),
     FIELD_ENUM(Hostdev, address_type, address_names, .path = "source/address/@type", FOR(PCI),
                .doc = "`pci`."),
     FIELD_HEX(Hostdev, domain, .path = "source/address/@domain", FOR(PCI), .doc = "PCI domain."),
@@ -98,6 +99,7 @@ static const Field hostdev_fields[] = {
     FIELD_FLAG(Hostdev, is_read_only, .path = "readonly", FOR(SCSI),
                .doc = "scsi: the guest can't write."),
     FIELD_FLAG(Hostdev, is_shareable, .path = "shareable", FOR(SCSI),
+               .no_effect = "QEMU takes no lock on a SCSI unit",
                .doc = "scsi: other guests have it too."),
     FIELD_HEX(Hostdev, slot, .path = "source/address/@slot", .max = 0x1f, FOR(PCI), .doc = "Slot."),
     FIELD_HEX(Hostdev, function, .path = "source/address/@function", .max = 7, FOR(PCI),
@@ -302,6 +304,11 @@ hostdev_validate(const Validation *v, gconstpointer item)
         validation_error(v, "@display", "hostdev-display", "display='on' needs <graphics>");
     if (hostdev->info.boot_order.is_set && hostdev->type == HOSTDEV_SCSI_HOST)
         validation_error(v, "boot/@order", "hostdev-boot", "no booting from vhost-scsi");
+    if (hostdev->teaming == TEAMING_PERSISTENT)
+        validation_error(v, "teaming/@type", "hostdev-teaming",
+                         "a host's device is the transient one");
+    if (hostdev->teaming && !hostdev->teaming_persistent)
+        validation_error(v, "teaming", "hostdev-teaming", "persistent='ALIAS' is missing");
     for (guint i = 0; list_at(v->domain->hostdevs, i, Hostdev) != hostdev; i++)
         if (is_same_source(list_at(v->domain->hostdevs, i, Hostdev), hostdev))
             validation_error(v, "source", "hostdev-duplicate",

@@ -29,6 +29,7 @@ typedef struct Hostdev {
     int managed;                    /* yes/no */
     int display, ramfb;             /* on/off */
     int driver_name;                /* 1: vfio */
+    char *driver_model;             /* vfio: the variant */
     int address_type;               /* 1: pci, which may be left out */
     OptUint domain, slot, function; /* pci */
     OptUint bus;                    /* pci, usb, scsi */

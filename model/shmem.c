@@ -57,6 +57,9 @@ validate_parts(const Validation *v, const Shmem *shmem)
 {
     if (shmem->has_msi && !shmem->has_server)
         validation_error(v, "msi", "shmem-server", "interrupts need a <server>");
+    if (shmem->msi_enabled == TRISTATE_OFF)
+        validation_warning(v, "msi/@enabled", "no-effect",
+                           "has no effect: QEMU's ivshmem-doorbell always has them");
     if (shmem->model == SHMEM_PLAIN && shmem->has_server)
         validation_error(v, "server", "shmem-server", "ivshmem-plain has no server");
     if (shmem->model == SHMEM_DOORBELL && !shmem->has_server)

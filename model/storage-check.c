@@ -260,6 +260,7 @@ check_strangers(const StorageCheck *check)
         { "source/host", list_length(source->hosts), 1u << DISK_NETWORK },
         { "source/@pool", source->pool, 1u << DISK_VOLUME },
         { "source/@volume", source->volume, 1u << DISK_VOLUME },
+        { "source/@mode", source->volume_mode, 1u << DISK_VOLUME },
         { "source/@type", source->access, 1u << DISK_NVME | 1u << DISK_VHOST_USER },
         { "source/@namespace", source->nvme_namespace.is_set, 1u << DISK_NVME },
         { "source/@managed", source->managed, 1u << DISK_NVME },

@@ -46,6 +46,7 @@ static const Field tpm_fields[] = {
     FIELD_ENUM(Tpm, version, version_names, .path = "backend/@version", EMULATOR,
                .doc = "emulator: `2.0` (default) or `1.2`."),
     FIELD_YES_NO(Tpm, persistent_state, .path = "backend/@persistent_state", EMULATOR,
+                 .no_effect = "virtkeep never removes a TPM's state",
                  .doc = "emulator: keep the state when the domain goes."),
     FIELD_UINT(Tpm, debug, .path = "backend/@debug", EMULATOR, .max = G_MAXUINT32,
                .doc = "emulator: swtpm's log level."),

@@ -46,6 +46,7 @@ static const Field video_fields[] = {
     FIELD_YES_NO(Video, accel2d, .path = "model/acceleration/@accel2d",
                  .refuse = "no QEMU device has it", .doc = "2D acceleration."),
     FIELD_STRING(Video, render_node, .path = "model/acceleration/@rendernode",
+                 WHEN(Video, backend, "driver/@name", WHEN_IS(VIDEO_BACKEND_VHOST_USER)),
                  .doc = "vhostuser: the host's GPU."),
     FIELD_ENUM(Video, backend, backend_names, .path = "driver/@name",
                .doc = "`qemu` (default) or `vhostuser`."),

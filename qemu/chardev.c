@@ -10,6 +10,7 @@
 #include "qemu/chardev.h"
 
 #include "model/chardev.h"
+#include "model/redir-filter.h"
 #include "qemu/device.h"
 #include "qemu/need.h"
 
@@ -295,7 +296,17 @@ serial_properties(const DeviceContext *context, gconstpointer device)
 static Json *
 parallel_properties(const DeviceContext *context, gconstpointer device)
 {
-    return port_tree(context, device, "isa-parallel");
+    const Chardev *parallel = device;
+    const GPtrArray *all = context->at.domain->parallels;
+    Json *tree = port_tree(context, parallel, "isa-parallel");
+    guint place = 0;
+
+    while (place < all->len && all->pdata[place] != device)
+        place++;
+    /* QEMU counts by itself where the ports are in order. */
+    if (parallel->target_port.is_set && parallel->target_port.value != place)
+        device_tree_add_uint(tree, "index", &parallel->target_port);
+    return tree;
 }
 
 static Json *
@@ -365,10 +376,52 @@ redirdev_backends(const DeviceContext *context, gconstpointer device, GPtrArray 
     chardev_add_backend(context, redirdev, &redirdev->info, "usbredir", backends);
 }
 
+/* One number of a rule, with the digits that it has; -1 is any. */
+static void
+add_rule_number(GString *filter, gint number, int n_digits)
+{
+    if (number < 0)
+        g_string_append(filter, "-1:");
+    else
+        g_string_append_printf(filter, "0x%0*X:", n_digits, (guint) number);
+}
+
+/* "CLASS:VENDOR:PRODUCT:VERSION:ALLOW|…" (QEMU's docs/system/devices/usb.rst: usb-redir). */
+static char *
+redir_filter(const Domain *domain)
+{
+    GString *filter = g_string_new(NULL);
+
+    for (guint i = 0; i < list_length(domain->redir_rules); i++) {
+        const RedirRule *rule = list_at(domain->redir_rules, i, RedirRule);
+        gint class_ = -1, vendor = -1, product = -1, version = -1;
+
+        redir_rule_number(rule->class_, 0xff, &class_);
+        redir_rule_number(rule->vendor, 0xffff, &vendor);
+        redir_rule_number(rule->product, 0xffff, &product);
+        redir_rule_version(rule->version, &version);
+        if (i)
+            g_string_append_c(filter, '|');
+        add_rule_number(filter, class_, 2);
+        add_rule_number(filter, vendor, 4);
+        add_rule_number(filter, product, 4);
+        add_rule_number(filter, version, 4);
+        g_string_append_c(filter, rule->allow == TRISTATE_ON ? '1' : '0');
+    }
+    return g_string_free(filter, FALSE);
+}
+
 static Json *
 redirdev_properties(const DeviceContext *context, gconstpointer device)
 {
-    return port_tree(context, device, "usb-redir");
+    Json *tree = port_tree(context, device, "usb-redir");
+
+    if (list_length(context->at.domain->redir_rules)) {
+        g_autofree char *filter = redir_filter(context->at.domain);
+
+        json_set_string(tree, "filter", filter);
+    }
+    return tree;
 }
 
 static void

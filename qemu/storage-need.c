@@ -69,7 +69,12 @@ add_nvme(const DeviceContext *context, GPtrArray *needs, const StorageNeed *stor
 {
     const StorageSource *source = storage->source;
     g_autofree char *field = below(storage, "address");
+    g_autofree char *managed = below(storage, "@managed");
 
+    if (source->managed == TRISTATE_ON)
+        validation_error(&context->at, managed, "not-launchable",
+                         "virtkeep does not take devices from the host's driver yet: do it "
+                         "yourself and say managed='no'");
     need_add_pci(context, needs, field, source->pci_domain.value, source->pci_bus.value,
                  source->pci_slot.value, source->pci_function.value);
 }
@@ -82,10 +87,15 @@ add_server(const DeviceContext *context, GPtrArray *needs, const StorageNeed *st
     g_autofree char *key = below(storage, "identity/@keyfile");
     g_autofree char *agent = below(storage, "identity/@agentsock");
     g_autofree char *tls = below(storage, "@tls");
+    g_autofree char *cookies = below(storage, "cookies");
 
     need_add(context, needs, HOST_IMAGE, config, source->config);
     need_add(context, needs, HOST_SECRET, key, source->key_file);
     need_add(context, needs, HOST_SOCKET, agent, source->agent_socket);
+    /* A command line is no place for them, and no file has them yet. */
+    if (list_length(source->cookies))
+        validation_error(&context->at, cookies, "not-launchable",
+                         "virtkeep can't hand cookies to QEMU yet");
     if (source->tls == TRISTATE_ON)
         need_add(context, needs, HOST_DIRECTORY, tls, host_facts_storage_tls(context->facts));
     for (guint i = 0; i < list_length(source->hosts); i++) {

@@ -18,6 +18,7 @@
  */
 #include "reconcile/resolve.h"
 
+#include "model/chardev.h"
 #include "model/controller.h"
 #include "reconcile/alias.h"
 #include "reconcile/chardev-port.h"
@@ -47,6 +48,20 @@ static const AddressType bus_addresses[] = {
     [BUS_DIMM] = ADDRESS_DIMM,
 };
 
+static bool
+is_guest_bus(int type)
+{
+    return type == ADDRESS_PCI || type == ADDRESS_USB || type == ADDRESS_VIRTIO_SERIAL;
+}
+
+/* Controllers of the machine's own chips have the chip's address; the first console is a serial
+ * port, and has that one's. */
+static bool
+is_placed_by_others(const DeviceKind *kind)
+{
+    return kind == &controller_kind || kind == &console_kind;
+}
+
 /* An address given in the file is of the bus the device needs. */
 static void
 check_address_types(const Resolution *resolution)
@@ -58,6 +73,10 @@ check_address_types(const Resolution *resolution)
         const Address *address = device_info(ref->device)->address;
         DeviceBus bus = device_bus(resolution->domain, ref->kind, ref->device);
 
+        if (address && bus == BUS_NONE && !is_placed_by_others(ref->kind) &&
+            is_guest_bus(address->type))
+            resolution_error(resolution, ref->device, "address/@type", "address-type",
+                             "this %s sits on no bus of the guest's", ref->kind->name);
         if (address && bus != BUS_NONE && address->type != (int) bus_addresses[bus])
             resolution_error(resolution, ref->device, "address/@type", "address-type",
                              "this %s sits on another bus than the address is of", ref->kind->name);

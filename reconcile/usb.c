@@ -96,7 +96,7 @@ is_number_up_to(const char *text, guint64 max)
 {
     guint64 number;
 
-    return g_ascii_string_to_unsigned(text, 10, 1, max, &number, NULL);
+    return max && g_ascii_string_to_unsigned(text, 10, 1, max, &number, NULL);
 }
 
 /* Whether there is a controller or hub that has @port. */

@@ -47,6 +47,16 @@ static const Rule rules[] = {
     { NULL, "", LSI SCSI(UNIT("0") "<address type='drive' unit='7'/>") },
     { "address-drive", "", LSI SCSI(UNIT("0") "<address type='drive' unit='8'/>") },
     { "address-drive", "", LSI SCSI(UNIT("0") "<address type='drive' target='1'/>") },
+    /* which USB devices may be redirected */
+    { NULL, "", "<redirfilter><usbdev class='0xff' version='1.10' allow='yes'/></redirfilter>" },
+    { "redirfilter", "", "<redirfilter><usbdev class='256' allow='yes'/></redirfilter>" },
+    { "redirfilter", "", "<redirfilter><usbdev vendor='x' allow='yes'/></redirfilter>" },
+    { "redirfilter", "", "<redirfilter><usbdev product='-2' allow='yes'/></redirfilter>" },
+    { "redirfilter", "", "<redirfilter><usbdev version='110' allow='yes'/></redirfilter>" },
+    { "missing-attribute", "", "<redirfilter><usbdev class='8'/></redirfilter>" },
+    { "hostdev-teaming", "",
+      HOSTDEV("pci", "<source><address bus='1' slot='2' function='0'/></source>"
+                     "<teaming type='persistent' persistent='ua-a'/>") },
     /* the other types have none of it */
     { "not-here", "",
       HOSTDEV("pci", "<source><address bus='1' slot='2' function='0'/></source><readonly/>") },
