@@ -51,6 +51,15 @@ wrong_with(const HostNeed *need, const char *path, const struct stat *status)
     return NULL;
 }
 
+/* A variable store is made from its template: whoever reads of the one has to know of the other. */
+static char *
+absent(const HostNeed *need, const char *path, int problem)
+{
+    if (need->otherwise)
+        return g_strdup_printf("neither %s nor %s: %s", path, need->otherwise, g_strerror(problem));
+    return g_strdup_printf("%s: %s", path, g_strerror(problem));
+}
+
 char *
 host_need_look(const HostNeed *need)
 {
@@ -62,7 +71,7 @@ host_need_look(const HostNeed *need)
         return wrong_with(need, path, &status);
     if (need->otherwise && stat(need->otherwise, &status) == 0)
         return NULL;
-    return g_strdup_printf("%s: %s", path, g_strerror(errno));
+    return absent(need, path, errno);
 }
 
 static char *
@@ -71,7 +80,7 @@ look_at_recording(const Recording *recording, const HostNeed *need)
     if (!recording_is_absent(recording, need->path) ||
         (need->otherwise && !recording_is_absent(recording, need->otherwise)))
         return NULL;
-    return g_strdup_printf("%s: %s", need->path, g_strerror(ENOENT));
+    return absent(need, need->path, ENOENT);
 }
 
 /* The emulator is looked for where the domain names one that may be executed. */

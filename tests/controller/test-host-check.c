@@ -32,7 +32,7 @@ static const struct {
     { HOST_IMAGE, "own", .is_written = true },
     { HOST_IMAGE, "absent", .wrong = "absent: No such file or directory" },
     { HOST_IMAGE, "absent", .otherwise = "own" },
-    { HOST_IMAGE, "absent", .otherwise = "gone", .wrong = "absent: No such file or directory" },
+    { HOST_IMAGE, "absent", .otherwise = "gone", .wrong = "gone: No such file or directory" },
     { HOST_IMAGE, "directory", .wrong = "directory is not a file" },
     { HOST_BLOCK, "own", .wrong = "own is not a block device" },
     { HOST_CHARACTER, "/dev/null", .is_written = true },
@@ -88,6 +88,15 @@ test_things(void **unused)
 }
 
 static void
+test_neither(void **unused)
+{
+    const HostNeed need = { HOST_IMAGE, (char *) "/no/store", (char *) "/no/template" };
+    g_autofree char *wrong = host_need_look(&need);
+
+    assert_string_equal(wrong, "neither /no/store nor /no/template: No such file or directory");
+}
+
+static void
 test_scsi_units(void **unused)
 {
     g_autoptr(Scratch) scratch = scratch_new();
@@ -115,6 +124,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_things),
+        cmocka_unit_test(test_neither),
         cmocka_unit_test(test_scsi_units),
         cmocka_unit_test(test_addresses),
     };
