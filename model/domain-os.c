@@ -37,11 +37,17 @@ static const char *const boot_names[] = {
     [BOOT_FD] = "fd", [BOOT_HD] = "hd", [BOOT_CDROM] = "cdrom", [BOOT_NETWORK] = "network", NULL,
 };
 static const char *const smbios_names[] = {
-    [SMBIOS_EMULATE] = "emulate", [SMBIOS_HOST] = "host", [SMBIOS_SYSINFO] = "sysinfo", NULL,
+    [SMBIOS_EMULATE] = "emulate",
+    [SMBIOS_HOST] = "host",
+    [SMBIOS_SYSINFO] = "sysinfo",
+    NULL,
 };
 static const char *const acpi_table_names[] = {
-    [ACPI_TABLE_SLIC] = "slic", [ACPI_TABLE_MSDM] = "msdm", [ACPI_TABLE_RAW] = "raw",
-    [ACPI_TABLE_RAWSET] = "rawset", NULL,
+    [ACPI_TABLE_SLIC] = "slic",
+    [ACPI_TABLE_MSDM] = "msdm",
+    [ACPI_TABLE_RAW] = "raw",
+    [ACPI_TABLE_RAWSET] = "rawset",
+    NULL,
 };
 
 static const Field boot_fields[] = {
@@ -49,7 +55,9 @@ static const Field boot_fields[] = {
                .doc = "`hd`, `cdrom`, `network` or `fd`."),
     FIELD_END,
 };
-static const Schema boot_schema = { .element = "boot", .size = sizeof(Boot), .fields = boot_fields,
+static const Schema boot_schema = { .element = "boot",
+                                    .size = sizeof(Boot),
+                                    .fields = boot_fields,
                                     .doc = "A device class to boot from, in order." };
 
 static const Field firmware_feature_fields[] = {
@@ -70,14 +78,17 @@ static const Field acpi_table_fields[] = {
     FIELD_PATH(AcpiTable, file, .path = ".", .is_required = true, .doc = "The file with it."),
     FIELD_END,
 };
-static const Schema acpi_table_schema = { .element = "table", .size = sizeof(AcpiTable),
-                                          .fields = acpi_table_fields, .doc = "An ACPI table." };
+static const Schema acpi_table_schema = { .element = "table",
+                                          .size = sizeof(AcpiTable),
+                                          .fields = acpi_table_fields,
+                                          .doc = "An ACPI table." };
 
 static const Field generation_fields[] = {
     FIELD_STRING(GenerationId, guid, .path = ".", .doc = "The id; made up when empty."),
     FIELD_END,
 };
-static const Schema generation_schema = { .element = "genid", .size = sizeof(GenerationId),
+static const Schema generation_schema = { .element = "genid",
+                                          .size = sizeof(GenerationId),
                                           .fields = generation_fields,
                                           .doc = "VM Generation ID." };
 
@@ -239,9 +250,8 @@ validate_nvram(const Validation *v)
         validation_error(v, "os/nvram", "missing-attribute", "a <source> needs a type");
     if (domain->nvram_type && !domain->nvram_source)
         validation_error(v, "os/nvram", "missing-element", "a type needs a <source>");
-    if (domain->nvram_type &&
-        !(WHEN_IS(domain->nvram_type) &
-          (WHEN_IS(DISK_FILE) | WHEN_IS(DISK_BLOCK) | WHEN_IS(DISK_NETWORK))))
+    if (domain->nvram_type && !(WHEN_IS(domain->nvram_type) &
+                                (WHEN_IS(DISK_FILE) | WHEN_IS(DISK_BLOCK) | WHEN_IS(DISK_NETWORK))))
         validation_error(v, "os/nvram/@type", "os-nvram", "expected 'file', 'block' or 'network'");
     if (domain->nvram_template && domain->nvram_type && domain->nvram_type != DISK_FILE &&
         domain->nvram_type != DISK_BLOCK)
@@ -276,8 +286,8 @@ validate_generation(const Validation *v)
 static bool
 is_x86_machine(const char *machine)
 {
-    static const char *const others[] = { "isapc", "microvm", "none", "x-remote", "nitro-enclave",
-                                          NULL };
+    static const char *const others[] = { "isapc",    "microvm",       "none",
+                                          "x-remote", "nitro-enclave", NULL };
 
     return g_str_has_prefix(machine, "pc") || g_str_has_prefix(machine, "q35") ||
            g_str_has_prefix(machine, "rhel") || g_str_has_prefix(machine, "xen") ||
@@ -330,6 +340,10 @@ os_validate(const Validation *v)
     if (domain->machine && !is_x86_machine(domain->machine))
         validation_error(v, "os/type/@machine", "os-machine", "'%s' is no x86 machine",
                          domain->machine);
+    else if (!g_strcmp0(domain->machine, "microvm"))
+        validation_error(v, "os/type/@machine", "not-supported",
+                         "virtkeep builds no microvm: it has no PCI bus to put devices on, and "
+                         "libvirt knows no places for its own; use 'q35'");
     if (domain->bios_use_serial == TRISTATE_ON && !has_serial(domain))
         validation_error(v, "os/bios/@useserial", "os-bios", "needs a <serial>");
     validate_acpi_tables(v);
