@@ -18,6 +18,7 @@
 
 #include "controller/commands.h"
 #include "controller/message.h"
+#include "controller/spec-check.h"
 #include "controller/site.h"
 #include "model/xml.h"
 
@@ -43,7 +44,7 @@ typedef struct Import {
     const ImportOptions *options;
     const Config *config;
     DirectoryScan *scan;
-    GHashTable *names; /* imported by this call */
+    GHashTable *sources; /* by name and by uuid: the path that this call imported it from */
     Json *outcomes;
     guint n_failed;
 } Import;
@@ -125,8 +126,9 @@ refuse(Import *import, const char *path, const char *name, const char *text)
 }
 
 static void
-note_done(Import *import, const char *path, const char *name, const char *target)
+note_done(Import *import, const char *path, const Domain *domain, const char *target)
 {
+    const char *name = domain->name;
     bool is_dry = import->options->is_dry_run;
     Json *json = json_new_object();
 
@@ -135,7 +137,9 @@ note_done(Import *import, const char *path, const char *name, const char *target
     json_set_string(json, "file", target);
     json_set_string(json, "outcome", is_dry ? "would-import" : "imported");
     json_append(import->outcomes, json);
-    g_hash_table_add(import->names, g_strdup(name));
+    g_hash_table_insert(import->sources, g_strdup(domain->name), g_strdup(path));
+    if (domain->uuid)
+        g_hash_table_insert(import->sources, g_strdup(domain->uuid), g_strdup(path));
     message_note("%s: %s as %s", name, is_dry ? "would be imported" : "imported", target);
 }
 
@@ -158,12 +162,13 @@ static bool
 check_place(Import *import, const char *path, const Domain *domain, const char *target)
 {
     const DirectoryEntry *other = find_other(import, domain, target);
+    const char *source = g_hash_table_lookup(import->sources, domain->name);
     g_autofree char *text = NULL;
 
-    if (g_hash_table_contains(import->names, domain->name))
-        return refuse(import, path, domain->name, "a domain of this name was just imported");
-    if (other) {
-        text = g_strdup_printf("%s has the same name or uuid", other->file);
+    if (!source && domain->uuid)
+        source = g_hash_table_lookup(import->sources, domain->uuid);
+    if (source || other) {
+        text = g_strdup_printf("%s has the same name or uuid", source ? source : other->file);
         return refuse(import, path, domain->name, text);
     }
     if (import->options->is_forced || !g_file_test(target, G_FILE_TEST_EXISTS))
@@ -203,6 +208,7 @@ import_text(Import *import, const char *path, const char *text, gsize length)
     g_autofree char *base = NULL, *target = NULL;
     g_autoptr(GError) error = NULL;
 
+    spec_check_places(spec);
     message_diagnostics(spec->diagnostics, terminal_has_color(2, import->invocation->global.color));
     if (!spec_is_valid(spec))
         return refuse(import, path, domain->name, "not imported");
@@ -214,7 +220,7 @@ import_text(Import *import, const char *path, const char *text, gsize length)
     if (!import->options->is_dry_run &&
         !write_file(target, text, length, mode_of_copy(path), import->options->is_forced, &error))
         return refuse(import, path, domain->name, error->message);
-    note_done(import, path, domain->name, target);
+    note_done(import, path, domain, target);
     return true;
 }
 
@@ -271,9 +277,11 @@ static int
 run_import(const Invocation *invocation)
 {
     g_autoptr(SiteSetup) setup = site_open(invocation, SITE_LOOK);
-    g_autoptr(GHashTable) names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_autoptr(GHashTable) sources = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     g_autoptr(Json) json = message_json_new();
-    Import import = { .invocation = invocation, .options = invocation->options, .names = names };
+    Import import = { .invocation = invocation,
+                      .options = invocation->options,
+                      .sources = sources };
 
     if (!setup)
         return EXIT_FAILED;

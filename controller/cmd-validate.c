@@ -19,6 +19,7 @@
 #include "controller/commands.h"
 #include "controller/directory.h"
 #include "controller/message.h"
+#include "controller/spec-check.h"
 
 typedef struct ValidateOptions {
     bool is_strict;
@@ -98,8 +99,9 @@ add_failure(ValidateRun *run, const char *path, const char *text)
 }
 
 static void
-validate_spec(ValidateRun *run, const Spec *spec)
+validate_spec(ValidateRun *run, Spec *spec)
 {
+    spec_check_places(spec);
     add_diagnostics(run, spec->diagnostics);
     add_verdict(run, spec->file, spec->domain->name, spec_is_valid(spec));
 }
@@ -158,11 +160,14 @@ validate_directory(ValidateRun *run, const char *path)
         const DirectoryEntry *entry = scan->entries->pdata[i];
         g_autoptr(Spec) spec = directory_entry_spec(entry);
 
-        if (spec)
+        if (spec) {
+            spec_check_places(spec);
             add_diagnostics(run, spec->diagnostics);
+        }
         if (entry->trouble)
             add_diagnostics(run, entry->trouble);
-        add_verdict(run, entry->file, entry->name, entry->state == ENTRY_VALID);
+        add_verdict(run, entry->file, entry->name,
+                    entry->state == ENTRY_VALID && (!spec || spec_is_valid(spec)));
     }
 }
 

@@ -105,6 +105,28 @@ test_name_in_another_file(void **state)
     assert_false(is_there("domains/a.xml"));
 }
 
+/* Two that could not both act are not both brought, also where only the first would be. */
+static void
+test_same_uuid(void **state)
+{
+    const char *const uuid = "<uuid>4dea22b3-1d52-d8f3-2516-782e98ab3fa0</uuid>";
+    g_autofree char *a = domain_file_xml(&(DomainFile){ .name = "a" });
+    g_autofree char *b = domain_file_xml(&(DomainFile){ .name = "b" });
+    g_auto(GStrv) of_a = g_strsplit(a, "</name>", 2), of_b = g_strsplit(b, "</name>", 2);
+    g_autofree char *xml_a = g_strconcat(of_a[0], "</name>", uuid, of_a[1], NULL);
+    g_autofree char *xml_b = g_strconcat(of_b[0], "</name>", uuid, of_b[1], NULL);
+    g_autofree char *path_a = scratch_write(scratch, "in/a.xml", xml_a);
+    g_autofree char *path_b = scratch_write(scratch, "in/b.xml", xml_b);
+    g_autoptr(CommandResult) dry = virtkeep_run(scratch, 10, "import", "-n", path_a, path_b);
+    g_autoptr(CommandResult) result = virtkeep_run(scratch, 10, "import", path_a, path_b);
+
+    assert_int_equal(dry->status, 1);
+    assert_non_null(strstr(dry->err, "in/a.xml has the same name or uuid"));
+    assert_int_equal(result->status, 1);
+    assert_true(is_there("domains/a.xml"));
+    assert_false(is_there("domains/b.xml"));
+}
+
 static void
 test_refuses_what_is_not_supported(void **state)
 {
@@ -167,6 +189,7 @@ main(void)
         TEST(test_dry_run),
         TEST(test_replaces_only_by_force),
         TEST(test_name_in_another_file),
+        TEST(test_same_uuid),
         TEST(test_refuses_what_is_not_supported),
         TEST(test_directory),
     };

@@ -59,6 +59,42 @@ test_good_file(void **state)
 }
 
 static void
+test_microvm(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *good = g_strdup_printf(GOOD, "a", "");
+    g_auto(GStrv) parts = g_strsplit(good, "q35", 2);
+    g_autofree char *xml = g_strjoinv("microvm", parts);
+    g_autofree char *file = scratch_write(scratch, "a.xml", xml);
+    g_autoptr(CommandResult) result = virtkeep_run(scratch, 10, "validate", file);
+
+    assert_int_equal(result->status, 1);
+    assert_contains(result->err, "a.xml:5:27: error: os/type/@machine: virtkeep builds no microvm");
+}
+
+/* What no element says by itself: two devices in one place. */
+static void
+test_places(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *file = write_domain(scratch, "domains/a.xml", "a",
+                                         "  <devices>\n"
+                                         "    <serial type='null'><target port='0'/></serial>\n"
+                                         "    <serial type='null'><target port='0'/></serial>\n"
+                                         "  </devices>\n");
+    g_autofree char *directory = scratch_path(scratch, "domains");
+    g_autofree char *place = g_strdup_printf("%s:8:33: error: ", file);
+    g_autoptr(CommandResult) alone = virtkeep_run(scratch, 10, "validate", file);
+    g_autoptr(CommandResult) all = virtkeep_run(scratch, 10, "validate", directory);
+
+    assert_int_equal(alone->status, 1);
+    assert_contains(alone->err, place);
+    assert_contains(alone->err, "[address-conflict]");
+    assert_int_equal(all->status, 1);
+    assert_string_equal(all->out, "1 file: 0 valid, 1 not\n");
+}
+
+static void
 test_mistakes_have_their_places(void **state)
 {
     g_autoptr(Scratch) scratch = scratch_new();
@@ -267,6 +303,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_file),
         cmocka_unit_test(test_mistakes_have_their_places),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_microvm),
         cmocka_unit_test(test_directory),
         cmocka_unit_test(test_what_is_not_there),
         cmocka_unit_test(test_configuration),
