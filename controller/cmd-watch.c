@@ -284,6 +284,7 @@ static const char *const kept_events[] = {
     "GUEST_CRASHLOADED",
     "BLOCK_IO_ERROR",
     "DEVICE_DELETED",
+    "DEVICE_TRAY_MOVED",
     "DEVICE_UNPLUG_GUEST_ERROR",
     "MIGRATION",
     NULL,

@@ -79,6 +79,13 @@ build_trees(Subject *subject, const Site *site, const Domain *domain, const Devi
     return trees;
 }
 
+/* What devices refer to and the domain did not have comes before them. */
+static bool
+make_domain(Subject *subject, GError **error)
+{
+    return domain_live_make(subject->monitor, subject->applied, subject->desired, error);
+}
+
 /* ---- adding ---- */
 
 /* What an earlier attempt left is removed first: it may have the link that is made next. */
@@ -115,7 +122,8 @@ run_add(Subject *subject, const Site *site, const PlanAction *action, GError **e
         g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED, refusal);
         return EFFECT_FAILED;
     }
-    if (!plug(subject, site, action->device_kind, action->after, error))
+    if (!make_domain(subject, error) ||
+        !plug(subject, site, action->device_kind, action->after, error))
         return EFFECT_FAILED;
     applied = domain_copy(subject->applied);
     domain_take_device(applied, action->device_kind, action->after);
@@ -209,9 +217,14 @@ static EffectOutcome
 run_set_device(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     const DeviceSpelling *spelling = device_spelling_find(action->device_kind);
-    Domain *applied;
+    const DeviceKind *kind = NULL;
+    /* What waits for a restart is not told, whatever else of the device changes. */
+    g_autoptr(Domain) applied = domain_take_live_device(subject->applied, action->device_kind,
+                                                        action->before, action->after);
+    gconstpointer after =
+        domain_find_device(applied, ((const DeviceInfo *) action->before)->alias, &kind);
 
-    if (!subject_probe(subject, site, error) ||
+    if (!subject_probe(subject, site, error) || !make_domain(subject, error) ||
         !links_follow(site, subject, action->device_kind, action->before, action->after, error))
         return EFFECT_FAILED;
     if (spelling->update) {
@@ -224,15 +237,13 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
                                   .capabilities = subject->capabilities,
                                   .facts = &facts->host };
 
-        if (!spelling->update(&context, subject->monitor, action->before, action->after, error))
+        if (!spelling->update(&context, subject->monitor, action->before, after, error))
             return EFFECT_FAILED;
     }
-    if (spelling->prepare &&
-        !spelling->prepare(subject->monitor, subject->desired, action->after, error))
+    if (spelling->prepare && !spelling->prepare(subject->monitor, subject->desired, after, error))
         return EFFECT_FAILED;
-    applied = domain_take_live_device(subject->applied, action->device_kind, action->before,
-                                      action->after);
-    return take_applied(subject, site, applied, error) ? EFFECT_DONE : EFFECT_FAILED;
+    return take_applied(subject, site, g_steal_pointer(&applied), error) ? EFFECT_DONE
+                                                                         : EFFECT_FAILED;
 }
 
 /* Somebody else changed it; it is put back. */

@@ -26,6 +26,7 @@
 #include "controller/restarts.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
+#include "qemu/disk-live.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 #include "qemu/probe.h"
@@ -213,11 +214,28 @@ find_drift(Subject *subject)
     subject->input.drift = subject->drift;
 }
 
+/* A disk's image can have grown. */
+static void
+measure_images(Subject *subject)
+{
+    const GPtrArray *disks = subject->applied ? subject->applied->disks : NULL;
+
+    for (guint i = 0; i < list_length(disks); i++) {
+        const Disk *disk = list_at(disks, i, Disk);
+        ObservedDrive *drive = observed_drive(subject->observed, disk->info.alias);
+
+        if (drive)
+            drive->image_size = disk_image_size(disk);
+    }
+}
+
 void
 subject_observe(Subject *subject, const Site *site)
 {
     subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
                                                    : look(subject));
+    if (!site->recording)
+        measure_images(subject);
     find_actual(subject);
     find_drift(subject);
 }

@@ -116,8 +116,8 @@ struct DeviceKind {
     bool (*is_pluggable)(gconstpointer device);
     bool (*is_unpluggable)(gconstpointer device); /* NULL = what can be plugged in comes out */
     /* What changing @field, a row of the schema, or anything below it takes between @before and
-     * @after, where that depends on more than the row: @field->change leaves it as the rows say.
-     * NULL = always as the rows say. */
+     * @after, where that depends on more than the row. "Live" holds for all that is below it; another
+     * answer that is @field->change leaves it to the rows. NULL = always as the rows say. */
     ChangeClass (*change_class)(gconstpointer before, gconstpointer after, const Field *field);
     /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in
      * table order. 0 = not on PCI. */

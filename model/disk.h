@@ -105,6 +105,10 @@ bool disk_has_source(const Disk *disk);
 /* Login and encryption, wherever they stand; may be NULL. */
 const StorageAuth *disk_auth(const Disk *disk);
 const StorageEncryption *disk_encryption(const Disk *disk);
+/* A drive whose medium comes and goes: a CD-ROM or floppy with a tray. */
+bool disk_takes_media(const Disk *disk);
+/* The kind's change_class (disk-change.c). */
+ChangeClass disk_change_class(gconstpointer before, gconstpointer after, const Field *field);
 /* Rules beyond single fields (disk-check.c). */
 /* No two disks have one target. */
 void disk_targets_validate(const Validation *v);

@@ -22,7 +22,8 @@ const Field domain_io_fields[] = {
     FIELD_UINT(Domain, main_pool_max, .path = "defaultiothread/@thread_pool_max", .min = 1,
                .max = G_MAXINT32, .doc = "Most worker threads of QEMU's main loop."),
     FIELD_LIST(Domain, throttle_groups, &throttle_group_schema,
-               .path = "throttlegroups/throttlegroup", .doc = "Limits that disks share."),
+               .path = "throttlegroups/throttlegroup", .change = CHANGE_LIVE,
+               .doc = "Limits that disks share."),
     FIELD_END,
 };
 

@@ -32,12 +32,29 @@ observed_memory_free(gpointer data)
     g_free(memory);
 }
 
+static void
+observed_drive_free(gpointer data)
+{
+    ObservedDrive *drive = data;
+
+    g_free(drive->device);
+    g_free(drive->node);
+    g_free(drive);
+}
+
+GPtrArray *
+observed_drives_new(void)
+{
+    return g_ptr_array_new_with_free_func(observed_drive_free);
+}
+
 Observed *
 observed_new(void)
 {
     Observed *observed = g_new0(Observed, 1);
 
     observed->memories = g_ptr_array_new_with_free_func(observed_memory_free);
+    observed->drives = observed_drives_new();
     observed->device_ids = g_ptr_array_new_with_free_func(g_free);
     return observed;
 }
@@ -51,8 +68,21 @@ observed_free(Observed *observed)
     g_free(observed->uuid);
     g_free(observed->message);
     g_ptr_array_unref(observed->memories);
+    g_ptr_array_unref(observed->drives);
     g_ptr_array_unref(observed->device_ids);
     g_free(observed);
+}
+
+ObservedDrive *
+observed_drive(const Observed *observed, const char *device)
+{
+    for (guint i = 0; i < observed->drives->len; i++) {
+        ObservedDrive *drive = observed->drives->pdata[i];
+
+        if (!g_strcmp0(drive->device, device))
+            return drive;
+    }
+    return NULL;
 }
 
 const ObservedMemory *

@@ -30,6 +30,15 @@ typedef struct ObservedMemory {
     DriverState driver;
 } ObservedMemory;
 
+/* What the guest has as a disk: a drive, whose medium may be out. */
+typedef struct ObservedDrive {
+    char *device;       /* "virtio-disk0" */
+    char *node;         /* block node; NULL = no medium */
+    guint64 size;       /* bytes the guest sees */
+    guint64 image_size; /* bytes the host has of a raw image, set by the controller; 0 = unknown */
+    bool is_removable, is_tray_open, is_locked;
+} ObservedDrive;
+
 typedef struct Observed {
     RunState run_state;
     char *qemu_status; /* QEMU's own word: "running", "io-error", … */
@@ -46,6 +55,7 @@ typedef struct Observed {
     guint64 statistics_total;
     gint64 statistics_interval; /* s; guest-stats-polling-interval */
     bool is_migrating;
+    GPtrArray *drives;     /* ObservedDrive */
     GPtrArray *device_ids; /* char*: /machine/peripheral children, sorted */
     gint64 observed_at;    /* wall clock us */
     char *message;         /* why UNREACHABLE, or what paused it; may be NULL */
@@ -54,4 +64,6 @@ typedef struct Observed {
 Observed *observed_new(void);
 void observed_free(Observed *observed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observed, observed_free)
+GPtrArray *observed_drives_new(void); /* an empty list that owns its items */
+ObservedDrive *observed_drive(const Observed *observed, const char *device); /* NULL = not known */
 const ObservedMemory *observed_memory(const Observed *observed, const char *id);

@@ -9,7 +9,7 @@
 #define LIMIT(member, name, suffix, part, words)                                                   \
     {                                                                                              \
         .type = TYPE_UINT, .offset = SCHEMA_OFFSET(Throttle, member.part, OptUint),                \
-        .path = name suffix, .doc = words                                                          \
+        .path = name suffix, .change = CHANGE_LIVE, .doc = words                                   \
     }
 #define LIMITS(member, name, what)                                                                 \
     LIMIT(member, name, "", rate, what " a second."),                                              \
@@ -22,12 +22,12 @@
         LIMITS(operations[LIMIT_TOTAL], "total_iops_sec", "Operations"),                           \
         LIMITS(operations[LIMIT_READ], "read_iops_sec", "Reads"),                                  \
         LIMITS(operations[LIMIT_WRITE], "write_iops_sec", "Writes"),                               \
-        FIELD_UINT(Throttle, operation_size, .path = "size_iops_sec",                              \
+        FIELD_UINT(Throttle, operation_size, .path = "size_iops_sec", .change = CHANGE_LIVE,       \
                    .doc = "Bytes that count as one operation.")
 
 static const Field iotune_fields[] = {
     THROTTLE_FIELDS,
-    FIELD_STRING(Throttle, group, .path = "group_name",
+    FIELD_STRING(Throttle, group, .path = "group_name", .change = CHANGE_LIVE,
                  .doc = "Disks that name one group share its limits."),
     FIELD_END,
 };

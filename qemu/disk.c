@@ -13,16 +13,18 @@
  * What the file says about caching, aio and discards holds for every image of the chain;
  * detect-zeroes for the topmost.
  */
-#include "model/disk.h"
+#include "qemu/disk.h"
 
 #include <gio/gio.h>
 
 #include "model/input.h"
 #include "qemu/companion.h"
 #include "qemu/device.h"
+#include "qemu/disk-live.h"
 #include "qemu/iothread.h"
 #include "qemu/need.h"
 #include "qemu/storage.h"
+#include "qemu/throttle-group.h"
 
 /* What a cache mode means (libvirt, formatdomain, "driver cache"; qemu-img(1)). */
 static const struct {
@@ -47,8 +49,8 @@ cache_mode(const Disk *disk)
 
 /* Whether QEMU has an image for it: not where there is no medium, nor where a vhost-user server
  * has it. */
-static bool
-has_medium(const Disk *disk)
+bool
+disk_has_medium(const Disk *disk)
 {
     return disk_has_source(disk) && disk->type != DISK_VHOST_USER;
 }
@@ -162,19 +164,26 @@ filter_name(const Disk *disk, guint index)
     return storage_node_name(disk->target_dev, part);
 }
 
-static char *
-drive_node(const Disk *disk)
+char *
+disk_image_node(const Disk *disk)
 {
-    guint n_filters = list_length(disk->throttle_filters);
     StorageNode node = top_node(disk);
 
-    if (!has_medium(disk))
+    return disk_has_medium(disk) ? storage_top_node(&node) : NULL;
+}
+
+char *
+disk_drive_node(const Disk *disk)
+{
+    guint n_filters = list_length(disk->throttle_filters);
+
+    if (!disk_has_medium(disk))
         return NULL;
     if (n_filters)
         return filter_name(disk, n_filters - 1);
     if (disk->copy_on_read == TRISTATE_ON)
         return storage_node_name(disk->target_dev, "cor");
-    return storage_top_node(&node);
+    return disk_image_node(disk);
 }
 
 /* Filters above the image; @below is what they sit on. */
@@ -241,7 +250,7 @@ disk_backends(const DeviceContext *context, gconstpointer device, GPtrArray *bac
 
     if (disk->type == DISK_VHOST_USER && disk->source)
         add_vhost_user(disk, backends);
-    if (!has_medium(disk) || disk_bus(disk) == DISK_BUS_SD)
+    if (!disk_has_medium(disk) || disk_bus(disk) == DISK_BUS_SD)
         return;
     backing = add_chain(context, disk, disk->backing, 1, backends);
     node.backing = backing;
@@ -374,7 +383,7 @@ static Json *
 disk_properties(const DeviceContext *context, gconstpointer device)
 {
     const Disk *disk = device;
-    g_autofree char *driver = disk_driver(disk), *node = drive_node(disk);
+    g_autofree char *driver = disk_driver(disk), *node = disk_drive_node(disk);
     g_autofree char *server = backend_name("chr-vu-", &disk->info);
     bool is_floppy = disk_bus(disk) == DISK_BUS_FDC;
     Json *tree;
@@ -417,7 +426,7 @@ disk_options(const DeviceContext *context, gconstpointer device, CommandLine *li
     const Disk *disk = device;
     g_autoptr(GString) text = g_string_new(NULL);
 
-    if (disk_bus(disk) != DISK_BUS_SD || !has_medium(disk))
+    if (disk_bus(disk) != DISK_BUS_SD || !disk_has_medium(disk))
         return;
     option_text_add(text, "file",
                     disk_type(disk) == DISK_BLOCK ? disk->source->dev : disk->source->file);
@@ -441,7 +450,7 @@ disk_launch_refusal(const Domain *domain, gconstpointer device)
 static bool
 has_managed_reservations(const Disk *disk)
 {
-    return has_medium(disk) && disk->source->reservations_managed == TRISTATE_ON;
+    return disk_has_medium(disk) && disk->source->reservations_managed == TRISTATE_ON;
 }
 
 /* One helper for all disks of the domain, said by the first of them. QEMU connects to it anew
@@ -467,8 +476,8 @@ disk_companions(const DeviceContext *context, gconstpointer device, GPtrArray *c
 /* --- before the guest runs --- */
 
 /* The device that has the drive: not the one that has the id, where that is a shell around it. */
-static char *
-drive_owner(const Disk *disk)
+char *
+disk_drive_owner(const Disk *disk)
 {
     const char *alias = disk->info.alias;
 
@@ -477,35 +486,6 @@ drive_owner(const Disk *disk)
     if (disk_bus(disk) == DISK_BUS_USB)
         return g_strdup_printf("/machine/peripheral/%s/%s.0/legacy[0]", alias, alias);
     return g_strdup(alias);
-}
-
-/* <iotune>: no property of a block node, but a setting of the device. */
-static bool
-set_limits(Monitor *monitor, const Disk *disk, GError **error)
-{
-    static const char *const names[2][3] = { { "bps", "bps_rd", "bps_wr" },
-                                             { "iops", "iops_rd", "iops_wr" } };
-    const Throttle *throttle = disk->iotune;
-    g_autofree char *owner = drive_owner(disk);
-    Json *arguments = json_new_object();
-
-    json_set_string(arguments, "id", owner);
-    for (guint kind = 0; kind < 2; kind++)
-        for (guint i = 0; i < 3; i++) {
-            const Limit *limit = kind ? &throttle->operations[i] : &throttle->bytes[i];
-            g_autofree char *burst = g_strconcat(names[kind][i], "_max", NULL);
-            g_autofree char *length = g_strconcat(names[kind][i], "_max_length", NULL);
-
-            json_set_uint(arguments, names[kind][i], limit->rate.value);
-            if (limit->burst.value)
-                json_set_uint(arguments, burst, limit->burst.value);
-            if (limit->burst_length.value)
-                json_set_uint(arguments, length, limit->burst_length.value);
-        }
-    if (throttle->operation_size.value)
-        json_set_uint(arguments, "iops_size", throttle->operation_size.value);
-    json_set_string(arguments, "group", throttle->group ? throttle->group : disk->info.alias);
-    return monitor_run(monitor, "block_set_io_throttle", arguments, error);
 }
 
 static bool
@@ -518,8 +498,8 @@ disk_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GErro
                     "virtkeep can't forget a disk's changes yet: <transient/>");
         return false;
     }
-    if (disk->iotune && has_medium(disk))
-        return set_limits(monitor, disk, error);
+    if (disk->iotune && disk_has_medium(disk))
+        return disk_set_limits(monitor, disk, error);
     return true;
 }
 
@@ -573,5 +553,6 @@ const DeviceSpelling disk_spelling = {
     .launch_refusal = disk_launch_refusal,
     .companions = disk_companions,
     .prepare = disk_prepare,
+    .update = disk_update,
     .needs = disk_needs,
 };

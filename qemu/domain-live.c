@@ -8,6 +8,7 @@
  */
 #include "qemu/domain-live.h"
 
+#include "qemu/throttle-group.h"
 #include "qemu/verbs.h"
 
 static guint64
@@ -32,10 +33,21 @@ set_balloon(Monitor *monitor, const Domain *after, GError **error)
 
 static const struct {
     bool (*is_same)(const Domain *before, const Domain *after);
+    bool (*make)(Monitor *monitor, const Domain *after, GError **error); /* may be NULL */
     bool (*tell)(Monitor *monitor, const Domain *after, GError **error);
 } rows[] = {
-    { is_balloon_same, set_balloon },
+    { is_balloon_same, NULL, set_balloon },
+    { throttle_groups_are_same, throttle_groups_make, throttle_groups_set },
 };
+
+bool
+domain_live_make(Monitor *monitor, const Domain *before, const Domain *after, GError **error)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].make && !rows[i].is_same(before, after) && !rows[i].make(monitor, after, error))
+            return false;
+    return true;
+}
 
 bool
 domain_live_update(Monitor *monitor, const Domain *before, const Domain *after, GError **error)

@@ -11,3 +11,7 @@
  */
 bool domain_live_update(Monitor *monitor, const Domain *before, const Domain *after,
                         GError **error);
+
+/* The part of it that devices may refer to, and that is not there yet: before they are plugged or
+ * changed. */
+bool domain_live_make(Monitor *monitor, const Domain *before, const Domain *after, GError **error);

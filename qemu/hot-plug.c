@@ -109,10 +109,73 @@ hot_plug_sweep(Monitor *monitor, const DeviceTrees *trees, GError **error)
     return true;
 }
 
+/* What begins with @prefix in the answer's @member; in QEMU's order. */
+static GPtrArray *
+find_named(Monitor *monitor, BackendKind kind, const char *prefix)
+{
+    static const struct {
+        const char *command, *member;
+    } lists[] = {
+        [BACKEND_OBJECT] = { "qom-list", "name" },
+        [BACKEND_BLOCKDEV] = { "query-named-block-nodes", "node-name" },
+    };
+    g_autoptr(Json) arguments = json_new_object(), list = NULL;
+    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
+
+    if (kind == BACKEND_OBJECT)
+        json_set_string(arguments, "path", "/objects");
+    else
+        json_set_bool(arguments, "flat", true);
+    list = monitor_query(monitor, lists[kind].command, arguments, NULL);
+    for (guint i = 0; i < json_length(list); i++) {
+        const char *name = json_get_string(json_at(list, i), lists[kind].member);
+
+        if (name && g_str_has_prefix(name, prefix))
+            g_ptr_array_add(found, g_strdup(name));
+    }
+    return found;
+}
+
+/* One round; what is under something else goes in a later one. */
+static bool
+remove_found(Monitor *monitor, BackendKind kind, const GPtrArray *names, guint *ret_n,
+             GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+
+    *ret_n = 0;
+    for (guint i = 0; i < names->len; i++) {
+        Json *arguments = json_new_object();
+
+        json_set_string(arguments, removals[kind].argument, names->pdata[i]);
+        g_clear_error(&problem);
+        if (monitor_run(monitor, removals[kind].command, arguments, &problem))
+            ++*ret_n;
+    }
+    if (*ret_n || !names->len)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&problem));
+    return false;
+}
+
+bool
+hot_plug_sweep_named(Monitor *monitor, BackendKind kind, const char *prefix, GError **error)
+{
+    guint n;
+
+    do {
+        g_autoptr(GPtrArray) names = find_named(monitor, kind, prefix);
+
+        if (!remove_found(monitor, kind, names, &n, error))
+            return false;
+    } while (n);
+    return true;
+}
+
 /* --- in and out --- */
 
-static bool
-add(Monitor *monitor, const DeviceTrees *trees, GError **error)
+bool
+hot_plug_add_backends(Monitor *monitor, const DeviceTrees *trees, GError **error)
 {
     for (guint i = 0; i < trees->backends->len; i++) {
         const Backend *backend = trees->backends->pdata[i];
@@ -121,7 +184,14 @@ add(Monitor *monitor, const DeviceTrees *trees, GError **error)
                          error))
             return false;
     }
-    return !trees->device || monitor_run(monitor, "device_add", json_copy(trees->device), error);
+    return true;
+}
+
+static bool
+add(Monitor *monitor, const DeviceTrees *trees, GError **error)
+{
+    return hot_plug_add_backends(monitor, trees, error) &&
+           (!trees->device || monitor_run(monitor, "device_add", json_copy(trees->device), error));
 }
 
 bool

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What serves and what bounds I/O, and belongs to no single device: I/O threads, the main loop's
- * worker threads, groups of limits. All are objects, made before the devices that name them. An id
- * has only letters, digits and "-._"; other bytes of a group's name are written as their numbers,
- * so that different names stay different.
+ * worker threads, groups of limits. All are objects, made before the devices that name them. Groups
+ * are qemu/throttle-group.c's.
  */
 #include "qemu/iothread.h"
 
 #include "model/throttle.h"
+#include "qemu/throttle-group.h"
 
 static const IoThread *
 find_thread(const Domain *domain, guint64 id)
@@ -63,51 +63,6 @@ spell_main_loop(const DeviceContext *context, CommandLine *line)
     command_line_add_tree(line, "-object", tree);
 }
 
-char *
-throttle_group_id(const char *group)
-{
-    GString *id = g_string_new("throttle-");
-
-    for (const char *c = group; c && *c; c++)
-        if (g_ascii_isalnum(*c) || *c == '-' || *c == '.')
-            g_string_append_c(id, *c);
-        else
-            g_string_append_printf(id, "_%02x", (guchar) *c);
-    return g_string_free(id, FALSE);
-}
-
-static void
-add_limits(const Limit limits[3], const char *unit, Json *tree)
-{
-    static const char *const names[] = { "total", "read", "write" };
-
-    for (guint i = 0; i < 3; i++) {
-        g_autofree char *rate = g_strdup_printf("%s-%s", unit, names[i]);
-        g_autofree char *burst = g_strdup_printf("%s-%s-max", unit, names[i]);
-        g_autofree char *length = g_strdup_printf("%s-%s-max-length", unit, names[i]);
-
-        json_set_uint(tree, rate, limits[i].rate.value);
-        json_set_uint(tree, burst, limits[i].burst.value);
-        if (limits[i].burst_length.value)
-            json_set_uint(tree, length, limits[i].burst_length.value);
-    }
-}
-
-static void
-spell_group(const Throttle *group, CommandLine *line)
-{
-    g_autofree char *id = throttle_group_id(group->group);
-    Json *tree = json_new_object(), *limits = json_new_object();
-
-    add_limits(group->bytes, "bps", limits);
-    add_limits(group->operations, "iops", limits);
-    json_set_uint(limits, "iops-size", group->operation_size.value);
-    json_set_string(tree, "qom-type", "throttle-group");
-    json_set_string(tree, "id", id);
-    json_set(tree, "limits", limits);
-    command_line_add_tree(line, "-object", tree);
-}
-
 void
 io_spell(const DeviceContext *context, CommandLine *line)
 {
@@ -118,7 +73,8 @@ io_spell(const DeviceContext *context, CommandLine *line)
         spell_thread(domain, g_array_index(ids, guint64, i), line);
     spell_main_loop(context, line);
     for (guint i = 0; i < list_length(domain->throttle_groups); i++)
-        spell_group(list_at(domain->throttle_groups, i, Throttle), line);
+        command_line_add_tree(line, "-object",
+                              throttle_group_tree(list_at(domain->throttle_groups, i, Throttle)));
 }
 
 static Json *

@@ -10,5 +10,3 @@ void io_spell(const DeviceContext *context, CommandLine *line);
  * first thread serves the whole device: that is the host's matter, the guest sees no difference. */
 void device_tree_add_iothreads(const DeviceContext *context, Json *tree, const char *driver,
                                const OptUint *iothread, const GPtrArray *mappings);
-/* "throttle-<group>". Caller frees. */
-char *throttle_group_id(const char *group);

@@ -17,13 +17,18 @@
 #define CPUS(test) "tests/cli/test-live-cpus.c test_" #test
 #define LINKS(test) "tests/cli/test-live-links.c test_" #test
 #define WALK(machine) "tests/qemu/test-walk.c test_" #machine
+#define MEDIUM                                                                                     \
+    "blockdev-open-tray, -remove-medium, -del, -add, -insert-medium, -close-tray"
+#define TRAY "opens a tray that it holds locked"
+#define DISKS "tests/cli/test-live-disks.c "
+
 #define COMES_AND_GOES "tests/cli/test-devices.c test_devices_come"
 
 /* clang-format off */
 const LiveFact live_facts[] = {
     /* devices that come and go */
-    { "devices/disk", "blockdev-add, device_add; device_del, blockdev-del", GUEST_LETS_GO,
-      COMES_AND_GOES },
+    { "devices/disk", "object-add, blockdev-add, device_add; device_del, blockdev-del, object-del",
+      GUEST_LETS_GO, DISKS "test_disks_come_and_go" },
     { "devices/controller", "device_add; device_del", GUEST_LETS_GO, WALK(q35) },
     { "devices/interface",
       "its link made, getfd, netdev_add, device_add; device_del, netdev_del, the link removed",
@@ -73,6 +78,29 @@ const LiveFact live_facts[] = {
     { "blkiotune", "io.weight of the cgroup", GUEST_NOTHING, CPUS(block_weight) },
     { "blkiotune/device*", "io.weight, io.max of the cgroup", GUEST_NOTHING,
       "tests/qemu/test-cgroup-limits.c test_changes" },
+
+    { "devices/disk/@type", MEDIUM, TRAY, DISKS "test_medium_changes" },
+    { "devices/disk/driver/@type", MEDIUM, TRAY, DISKS "test_medium_changes" },
+    { "devices/disk/source", MEDIUM " (CD-ROM, floppy); block_resize where a raw image has grown",
+      TRAY, DISKS "test_medium_changes" },
+    { "devices/disk/backingStore", MEDIUM, TRAY, DISKS "test_medium_chain" },
+    { "devices/disk/readonly", MEDIUM " (floppy)", GUEST_NOTHING, DISKS "test_floppy" },
+    { "devices/disk/driver/@cache", "blockdev-reopen, where the guest's write cache stays as it is",
+      GUEST_NOTHING, DISKS "test_reopened" },
+    { "devices/disk/driver/@discard", "blockdev-reopen", GUEST_NOTHING, DISKS "test_reopened" },
+    { "devices/disk/driver/@detect_zeroes", "blockdev-reopen", GUEST_NOTHING,
+      DISKS "test_reopened" },
+    { "devices/disk/driver/metadata_cache/max_size", "blockdev-reopen", GUEST_NOTHING,
+      DISKS "test_reopened" },
+    { "devices/disk/driver/@copy_on_read", "blockdev-add, qom-set drive", GUEST_NOTHING,
+      DISKS "test_filters" },
+    { "devices/disk/throttlefilters/throttlefilter*", "blockdev-add, qom-set drive", GUEST_NOTHING,
+      DISKS "test_filters" },
+    { "devices/disk/iotune*", "block_set_io_throttle", GUEST_NOTHING, DISKS "test_iotune" },
+
+    /* fields of the domain */
+    { "throttlegroups/throttlegroup*", "object-add, qom-set limits, object-del", GUEST_NOTHING,
+      DISKS "test_throttle_groups" },
 
     /* what virtkeep itself goes by */
     { "metadata/vk:policy/*", "none: virtkeep goes by it from the next pass", GUEST_NOTHING,

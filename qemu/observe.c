@@ -14,6 +14,8 @@
 
 #include <string.h>
 
+#include "qemu/drives.h"
+
 #define UNKNOWN_FIGURE G_MAXUINT64
 
 static const struct {
@@ -96,7 +98,7 @@ static Observed *
 observed_copy(const Observed *from, gint64 now)
 {
     Observed *to = observed_new();
-    GPtrArray *memories = to->memories, *device_ids = to->device_ids;
+    GPtrArray *memories = to->memories, *device_ids = to->device_ids, *drives = to->drives;
 
     *to = *from;
     to->qemu_status = g_strdup(from->qemu_status);
@@ -104,12 +106,20 @@ observed_copy(const Observed *from, gint64 now)
     to->message = g_strdup(from->message);
     to->memories = memories;
     to->device_ids = device_ids;
+    to->drives = drives;
     to->observed_at = now;
     for (guint i = 0; i < from->memories->len; i++) {
         ObservedMemory *memory = g_memdup2(from->memories->pdata[i], sizeof(ObservedMemory));
 
         memory->id = g_strdup(memory->id);
         g_ptr_array_add(memories, memory);
+    }
+    for (guint i = 0; i < from->drives->len; i++) {
+        ObservedDrive *drive = g_memdup2(from->drives->pdata[i], sizeof(ObservedDrive));
+
+        drive->device = g_strdup(drive->device);
+        drive->node = g_strdup(drive->node);
+        g_ptr_array_add(drives, drive);
     }
     for (guint i = 0; i < from->device_ids->len; i++)
         g_ptr_array_add(device_ids, g_strdup(from->device_ids->pdata[i]));
@@ -203,6 +213,19 @@ observe_memory_devices(Monitor *monitor, Observed *observed, GError **error)
     return !is_fatal(&refusal, error);
 }
 
+static bool
+observe_drives(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    GPtrArray *drives = drives_query(monitor, &refusal);
+
+    if (drives) {
+        g_ptr_array_unref(observed->drives);
+        observed->drives = drives;
+    }
+    return !is_fatal(&refusal, error);
+}
+
 static void
 observe_drivers(Monitor *monitor, Observed *observed)
 {
@@ -293,6 +316,7 @@ observe(Monitor *monitor, gint64 now, GError **error)
 
     if (!observe_status(monitor, observed, error) || !observe_uuid(monitor, observed, error) ||
         !observe_devices(monitor, observed, &balloon, error) ||
+        !observe_drives(monitor, observed, error) ||
         !observe_memory_devices(monitor, observed, error) ||
         !observe_balloon(monitor, observed, error))
         return NULL;

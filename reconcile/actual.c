@@ -6,10 +6,14 @@
  * its back: a guest ejects one long after it was asked to, or an operator's device_del is never
  * heard of. The ids that QEMU lists decide. Only devices that can be taken out count: what sits
  * on the board for good, or is no device of QEMU's with an id, says nothing by being absent.
+ *
+ * A medium can leave its drive as well: by an operator's hand, or in a change that failed when the
+ * old one was out and the new one could not be opened.
  */
 #include "reconcile/actual.h"
 
 #include "model/controller.h"
+#include "model/disk.h"
 #include "reconcile/device-order.h"
 #include "reconcile/hot-plug.h"
 #include "reconcile/resolution.h"
@@ -32,6 +36,45 @@ is_missing(const Domain *domain, const DeviceRef *ref, const Observed *observed)
            device_is_unpluggable(domain, ref->kind, ref->device);
 }
 
+static bool
+is_medium_gone(const Disk *disk, const Observed *observed)
+{
+    const ObservedDrive *drive =
+        disk_takes_media(disk) ? observed_drive(observed, disk->info.alias) : NULL;
+
+    return drive && !drive->node && disk_has_source(disk);
+}
+
+static void
+take_medium_out(Disk *disk)
+{
+    static const Disk empty;
+
+    for (const Field *field = disk_kind.schema->fields; field->path; field++)
+        if (field->type == TYPE_STRUCT &&
+            (field->offset == offsetof(Disk, source) || field->offset == offsetof(Disk, backing)))
+            field_assign(field, disk, &empty);
+}
+
+/* NULL: none has left its drive. */
+static Domain *
+without_lost_media(const Domain *applied, const Observed *observed)
+{
+    Domain *actual = NULL;
+
+    for (guint i = 0; i < list_length(applied->disks); i++) {
+        const DeviceKind *kind;
+        const Disk *disk = list_at(applied->disks, i, Disk);
+
+        if (!is_medium_gone(disk, observed))
+            continue;
+        if (!actual)
+            actual = domain_copy(applied);
+        take_medium_out(domain_find_device(actual, disk->info.alias, &kind));
+    }
+    return actual;
+}
+
 Domain *
 domain_actual(const Domain *applied, const Observed *observed, GPtrArray *ret_missing)
 {
@@ -40,6 +83,7 @@ domain_actual(const Domain *applied, const Observed *observed, GPtrArray *ret_mi
 
     if (!observed->device_ids->len)
         return NULL;
+    actual = without_lost_media(applied, observed);
     refs = domain_device_refs(applied);
     for (guint i = 0; i < refs->len; i++) {
         const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);

@@ -162,7 +162,7 @@ classify_field(const DeviceKind *kind, const char *below, Change *change)
     ChangeClass class_ =
         row ? device_change_class(kind, change->from_item, change->to_item, row) : CHANGE_RESTART;
 
-    if (row && class_ != row->change)
+    if (row && kind->change_class && (class_ != row->change || class_ == CHANGE_LIVE))
         change->class_ = class_;
 }
 

@@ -21,6 +21,7 @@
 #include "model/memory.h"
 #include "model/quantity.h"
 #include "reconcile/diff.h"
+#include "reconcile/disk-growth.h"
 #include "reconcile/plan-live.h"
 
 PlanAction *
@@ -444,6 +445,15 @@ decide(DomainPlan *plan, const PlanInput *input)
     }
 }
 
+static GPtrArray *
+find_changes(const PlanInput *input)
+{
+    GPtrArray *changes = domain_diff(input->applied, input->desired, input->positions);
+
+    disk_growth_add(changes, input->applied, input->desired, input->observed, input->positions);
+    return changes;
+}
+
 DomainPlan *
 plan_domain(const PlanInput *input)
 {
@@ -454,7 +464,7 @@ plan_domain(const PlanInput *input)
     plan->file = g_strdup(input->file);
     plan->actions = plan_actions_new();
     if (input->desired && input->applied)
-        plan->changes = domain_diff(input->applied, input->desired, input->positions);
+        plan->changes = find_changes(input);
     else
         plan->changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     decide(plan, input);

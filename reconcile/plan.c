@@ -165,6 +165,13 @@ observed_digest(const PlanInput *input)
         g_string_append_printf(text, "%s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", memory->id,
                                memory->max, memory->requested);
     }
+    for (guint i = 0; i < observed->drives->len; i++) {
+        const ObservedDrive *drive = observed->drives->pdata[i];
+
+        g_string_append_printf(text, "%s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n",
+                               drive->device, drive->node ? drive->node : "-", drive->size,
+                               drive->image_size);
+    }
     return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, text->len);
 }
 

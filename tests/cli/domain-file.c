@@ -30,7 +30,7 @@ domain_file_xml(const DomainFile *file)
         "    <vk:policy xmlns:vk='urn:virtkeep:policy:1' shutdown-timeout='1s' %s/>\n"
         "  </metadata>\n"
         "  <maxMemory slots='1' unit='MiB'>1024</maxMemory>\n"
-        "  <memory unit='MiB'>%u</memory>\n%s"
+        "  <memory unit='MiB'>%u</memory>\n%s%s"
         "  <vcpu>%u</vcpu>\n"
         "  <os><type arch='x86_64' machine='q35'>hvm</type></os>\n"
         "  <cpu><numa><cell id='0' cpus='0-%u' memory='64' unit='MiB'/></numa></cpu>\n"
@@ -40,7 +40,7 @@ domain_file_xml(const DomainFile *file)
         file->has_shared_memory
             ? "  <memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>\n"
             : "",
-        vcpus, vcpus - 1, memory, file->devices ? file->devices : "");
+        file->head ? file->head : "", vcpus, vcpus - 1, memory, file->devices ? file->devices : "");
 }
 
 void

@@ -13,8 +13,9 @@ typedef struct DomainFile {
     unsigned requested_mib; /* of a virtio-mem device of 256 MiB; it never arrives */
     bool has_memory_device;
     bool has_shared_memory; /* as virtiofs needs it */
-    const char *policy;  /* attributes of vk:policy; NULL */
-    const char *devices; /* more elements of <devices>; NULL */
+    const char *policy;     /* attributes of vk:policy; NULL */
+    const char *devices;    /* more elements of <devices>; NULL */
+    const char *head;       /* more elements of <domain>; NULL */
 } DomainFile;
 
 /* Its XML; caller frees. */

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "model/disk.h"
+#include "qemu/device.h"
+
+/* Changing the disks of a running QEMU (model/disk-change.c says which changes). */
+
+/* The spelling's update: @after is @before with what changes live. */
+bool disk_update(const DeviceContext *context, Monitor *monitor, gconstpointer before,
+                 gconstpointer after, GError **error);
+/* Tells QEMU the disk's own <iotune>; without one, that there is no limit. */
+bool disk_set_limits(Monitor *monitor, const Disk *disk, GError **error);
+/* Bytes that the host has of a raw image in a file or block device now, 0 = can't be said: another
+ * kind of disk, or it is not there. The guest sees another size where the image has grown. */
+guint64 disk_image_size(const Disk *disk);
