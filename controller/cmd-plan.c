@@ -116,7 +116,11 @@ run_plan(const Invocation *invocation)
     }
     site_print_complaints(&setup->site);
     json = plan_json(plan, &setup->site);
-    if (!print(plan, json, invocation, &setup->site) || (options->out && !save(json, options->out)))
+    if (!print(plan, json, invocation, &setup->site))
+        return EXIT_FAILED;
+    if (options->out)
+        json_set(json, "basis", plan_bases(plan));
+    if (options->out && !save(json, options->out))
         return EXIT_FAILED;
     return options->has_exit_code && is_anything_to_do(plan, json) ? EXIT_CHANGES : 0;
 }

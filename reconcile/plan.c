@@ -300,8 +300,6 @@ domain_json(const DomainPlan *domain)
     json_set_string(json, "reason", domain->reason);
     json_set_string(json, "desired_digest", domain->desired_digest);
     json_set_string(json, "observed_digest", domain->observed_digest);
-    if (domain->basis)
-        json_set(json, "basis", json_copy(domain->basis));
     return json;
 }
 
@@ -329,6 +327,19 @@ plan_to_json(const Plan *plan)
     return json;
 }
 
+Json *
+plan_bases(const Plan *plan)
+{
+    Json *bases = json_new_object();
+
+    for (guint i = 0; i < plan->domains->len; i++) {
+        const DomainPlan *domain = plan->domains->pdata[i];
+
+        json_set(bases, domain->name, json_copy(domain->basis));
+    }
+    return bases;
+}
+
 static Change *
 change_from_json(const Json *json)
 {
@@ -348,10 +359,10 @@ change_from_json(const Json *json)
 
 /* What staleness is told by: verdict, changes and digests. Actions are planned anew anyway. */
 static DomainPlan *
-domain_from_json(const Json *json)
+domain_from_json(const Json *json, const Json *bases)
 {
     DomainPlan *domain = g_new0(DomainPlan, 1);
-    const Json *changes = json_get(json, "changes");
+    const Json *changes = json_get(json, "changes"), *basis;
 
     domain->name = g_strdup(json_get_string(json, "name"));
     domain->file = g_strdup(json_get_string(json, "file"));
@@ -361,7 +372,8 @@ domain_from_json(const Json *json)
     domain->sync = sync_state_parse(json_get_string(json, "sync"));
     domain->desired_digest = g_strdup(json_get_string(json, "desired_digest"));
     domain->observed_digest = g_strdup(json_get_string(json, "observed_digest"));
-    domain->basis = json_get(json, "basis") ? json_copy(json_get(json, "basis")) : NULL;
+    basis = bases && domain->name ? json_get(bases, domain->name) : NULL;
+    domain->basis = basis ? json_copy(basis) : NULL;
     domain->actions = plan_actions_new();
     domain->changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     for (guint i = 0; changes && i < json_length(changes); i++)
@@ -385,7 +397,8 @@ plan_from_json(const Json *json, GError **error)
     plan->desired_digest = g_strdup(json_get_string(json, "desired_digest"));
     plan->observed_digest = g_strdup(json_get_string(json, "observed_digest"));
     for (guint i = 0; i < json_length(domains); i++) {
-        g_autoptr(DomainPlan) domain = domain_from_json(json_at(domains, i));
+        g_autoptr(DomainPlan) domain =
+            domain_from_json(json_at(domains, i), json_get(json, "basis"));
 
         if (!domain->name || !domain->verdict || !domain->desired_digest ||
             !domain->observed_digest) {

@@ -159,6 +159,9 @@ void plan_summary(const Plan *plan, guint ret_counts[PLAN_BLOCKED + 1]);
 
 /* The contract's JSON (design.md 6). Caller frees. */
 Json *plan_to_json(const Plan *plan);
+/* What a saved plan has besides, as its member "basis": what each domain's was made from, field by
+ * field. Caller frees. */
+Json *plan_bases(const Plan *plan);
 /* What `apply --plan` needs of a saved plan: digests, and per domain what it was made from. NULL
  * with G_IO_ERROR_INVALID_DATA. */
 Plan *plan_from_json(const Json *json, GError **error);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* When putting back is left alone, and for how long. */
+/*
+ * When putting back is left alone, and for how long: by what was undone within the window, for
+ * each device by itself.
+ */
 #include "reconcile/contest.h"
 
 #include <setjmp.h>
