@@ -86,8 +86,10 @@ append_head(Page *page)
         g_string_append_printf(page->out, " (%s)", reason);
     g_string_append_c(page->out, '\n');
     if (message && *message) {
+        g_autofree char *line = text_one_line(message);
+
         g_string_append(page->out, "  ");
-        append(page, STYLE_PLAIN, message);
+        append(page, STYLE_PLAIN, line);
         g_string_append_c(page->out, '\n');
     }
 }
@@ -163,11 +165,12 @@ append_conditions(Page *page)
             "%s%s%s%s%s%s", condition->reason ? condition->reason : "", separator,
             condition->message ? condition->message : "", condition->since ? " (for " : "",
             condition->since ? age : "", condition->since ? ")" : "");
+        g_autofree char *line = text_one_line(text);
 
         table_add(table, STYLE_PLAIN, condition->type);
         table_add(table, condition->is_good ? STYLE_GOOD : STYLE_CAUTION,
                   condition->is_true ? "yes" : "no");
-        table_add(table, STYLE_DIM, text);
+        table_add(table, STYLE_DIM, line);
     }
     append_rows(page, table, false);
 }

@@ -82,7 +82,7 @@ action_record_text(const ActionRecord *action)
 char *
 action_outcome_text(const ActionRecord *action)
 {
-    g_autofree char *duration = NULL;
+    g_autofree char *duration = NULL, *error = NULL;
 
     if (action->outcome == ACTION_OPEN)
         return g_strdup("under way");
@@ -90,8 +90,9 @@ action_outcome_text(const ActionRecord *action)
     duration = duration_text((action->finished_at_us - action->started_at_us) / 1000 * 1000);
     if (action->outcome == ACTION_DONE)
         return g_strdup_printf("done in %s", duration);
+    error = action->error ? text_one_line(action->error) : NULL;
     return g_strdup_printf("%s after %s%s%s", action_outcome_name(action->outcome), duration,
-                           action->error ? ": " : "", action->error ? action->error : "");
+                           error ? ": " : "", error ? error : "");
 }
 
 static char *
@@ -192,8 +193,8 @@ add_action(Table *table, const ActionRecord *action)
 
     table_add(table, STYLE_BOLD, action->domain);
     table_add(table, STYLE_PLAIN, what);
-    table_add(table, outcome_style(action->outcome), outcome);
     table_add(table, STYLE_DIM, *cause ? cause : NULL);
+    table_add(table, outcome_style(action->outcome), outcome);
 }
 
 static void
@@ -205,8 +206,8 @@ add_change(Table *table, const ChangeRecord *change)
 
     table_add(table, STYLE_BOLD, change->domain);
     table_add(table, STYLE_PLAIN, values);
-    table_add(table, STYLE_CHANGE, class_);
     table_add(table, STYLE_DIM, *cause ? cause : NULL);
+    table_add(table, STYLE_CHANGE, class_);
 }
 
 static void
@@ -217,14 +218,15 @@ add_event(Table *table, const EventRecord *event)
 
     table_add(table, STYLE_BOLD, event->domain);
     table_add(table, STYLE_PLAIN, what);
-    table_add(table, STYLE_DIM, "event");
     table_add(table, STYLE_DIM, NULL);
+    table_add(table, STYLE_DIM, "event");
 }
 
+/* The outcome is last: what went wrong is as long as QEMU's words, and widens no column. */
 char *
 history_text(const History *history, gboolean is_colored)
 {
-    static const char *const headings[] = { "WHEN", "DOMAIN", "WHAT", "OUTCOME", "CAUSE", NULL };
+    static const char *const headings[] = { "WHEN", "DOMAIN", "WHAT", "CAUSE", "OUTCOME", NULL };
     g_autoptr(Table) table = table_new(headings);
     g_autoptr(GArray) lines = merge(history);
 

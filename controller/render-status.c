@@ -124,7 +124,7 @@ add_row(Table *table, const DomainRecord *row, gint64 now)
 static void
 append_sentence(GString *out, const DomainRecord *row)
 {
-    const char *why = row->message;
+    g_autofree char *why = row->message ? text_one_line(row->message) : NULL;
     g_autofree char *line = NULL, *printable = NULL;
 
     if (row->sync == SYNC_SYNCED || !why || !*why)

@@ -103,6 +103,18 @@ text_printable(const char *text)
 }
 
 char *
+text_one_line(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autoptr(GString) joined = g_string_new(NULL);
+
+    for (guint i = 0; lines[i]; i++)
+        if (*g_strstrip(lines[i]))
+            g_string_append_printf(joined, "%s%s", joined->len ? "; " : "", lines[i]);
+    return g_strdup(joined->str);
+}
+
+char *
 text_shorten(const char *text, guint width)
 {
     const char *p, *end = text;

@@ -40,6 +40,8 @@ char *style_text(Style style, bool is_colored, const char *text);
 guint text_width(const char *text);
 /* Valid UTF-8 without control characters: those are shown as \xNN. Caller frees. */
 char *text_printable(const char *text);
+/* Several lines as one, "; " between them; else as it is. Caller frees. */
+char *text_one_line(const char *text);
 /* At most @width columns, ended by "…" when cut. Caller frees. */
 char *text_shorten(const char *text, guint width);
 

@@ -28,6 +28,16 @@ assert_printable(const char *text, const char *expected)
 }
 
 static void
+test_one_line(void **state)
+{
+    g_autofree char *plain = text_one_line("as the file says");
+    g_autofree char *several = text_one_line("QEMU exited: a\n b\n\nc\n");
+
+    assert_string_equal(plain, "as the file says");
+    assert_string_equal(several, "QEMU exited: a; b; c");
+}
+
+static void
 test_printable(void **state)
 {
     assert_printable("web-1 é 日本", "web-1 é 日本");
@@ -223,6 +233,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_one_line),
         cmocka_unit_test(test_printable),
         cmocka_unit_test(test_widths),
         cmocka_unit_test(test_table),
