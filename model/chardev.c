@@ -110,8 +110,14 @@ const Schema chardev_source_schema = {
 #define CHARDEV_FIELDS                                                                             \
     CHARDEV_BACKEND_FIELDS(Chardev, , "", .is_required = true, ), DEVICE_INFO_FIELDS(Chardev)
 
+#define TTY_REPORT                                                                                 \
+    {                                                                                              \
+        .type = TYPE_NONE, .path = "@tty", .is_output = true, .doc = "libvirt's report of the pty." \
+    }
+
 static const Field serial_fields[] = {
     CHARDEV_FIELDS,
+    TTY_REPORT,
     FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type",
                .doc = "`isa-serial` (default), `usb-serial`, `pci-serial` or `isa-debug`."),
     FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 255, .doc = "Port number."),
@@ -121,6 +127,7 @@ static const Field serial_fields[] = {
 };
 static const Field parallel_fields[] = {
     CHARDEV_FIELDS,
+    TTY_REPORT,
     FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 2, .doc = "Port number."),
     FIELD_NO_EFFECT("a parallel port is a parallel port", .path = "target/@type",
                     .doc = "Not read."),
@@ -128,7 +135,7 @@ static const Field parallel_fields[] = {
 };
 static const Field console_fields[] = {
     CHARDEV_FIELDS,
-    { .type = TYPE_NONE, .path = "@tty", .is_output = true, .doc = "libvirt's report of the pty." },
+    TTY_REPORT,
     FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type",
                .doc = "`serial` (default) or `virtio`."),
     FIELD_UINT(Chardev, target_port, .path = "target/@port", .max = 255, .doc = "Port number."),
