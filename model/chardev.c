@@ -112,7 +112,8 @@ const Schema chardev_source_schema = {
 
 #define TTY_REPORT                                                                                 \
     {                                                                                              \
-        .type = TYPE_NONE, .path = "@tty", .is_output = true, .doc = "libvirt's report of the pty." \
+        .type = TYPE_NONE, .path = "@tty", .is_output = true,                                      \
+        .doc = "libvirt's report of the pty."                                                      \
     }
 
 static const Field serial_fields[] = {
