@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,8 +32,9 @@
     PORT("4")                                                                                      \
     PORT("5")                                                                                      \
     PORT("6")                                                                                      \
-    PORT("7") PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "       \
-                        "model='virtio-scsi'/>"
+    PORT("7")                                                                                      \
+    PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "                 \
+              "model='virtio-scsi'/>"
 #define IOTHREADS "<iothreads>1</iothreads>"
 
 #define VDA "/machine/peripheral/virtio-disk0/virtio-backend"
@@ -110,15 +112,21 @@ ask(const char *command, const char *argument, const char *value)
 
 /* The entry of query-block with this qdev. */
 static Json *
-drive(const char *qdev)
+drive_of(const char *name, const char *qdev)
 {
-    g_autoptr(Json) list = ask("query-block", NULL, NULL);
+    g_autoptr(Json) list = qemu_ask(scratch, name, "query-block", NULL);
 
     for (guint i = 0; i < json_length(list); i++)
         if (!g_strcmp0(json_get_string(json_at(list, i), "qdev"), qdev))
             return json_copy(json_at(list, i));
     fail_msg("no drive %s", qdev);
     return NULL;
+}
+
+static Json *
+drive(const char *qdev)
+{
+    return drive_of("a", qdev);
 }
 
 static bool
@@ -332,6 +340,101 @@ test_medium_drift(void **state)
     assert_settled();
     assert_true(has_node("sata0-0-0", "sda-storage"));
     settle((Parts){ 0 });
+}
+
+/* ---- a guest that holds its tray ---- */
+
+/* A boot sector: PREVENT ALLOW MEDIUM REMOVAL to the master of the second IDE channel (ATA/ATAPI's
+ * PACKET command, polled), then nothing any more. Its last-but-seven byte is the lock. */
+static const guint8 locking_sector[] = {
+    0x31, 0xc0, 0x8e, 0xd8,       /* ds = 0 */
+    0xba, 0x76, 0x01, 0xb0, 0xa0, /* device: master */
+    0xee, 0xba, 0x71, 0x01, 0x30, /* features: 0 */
+    0xc0, 0xee, 0xba, 0x77, 0x01, /* command: PACKET */
+    0xb0, 0xa0, 0xee,             /* */
+    0xec, 0xa8, 0x80, 0x75, 0xfb, /* until not busy */
+    0xa8, 0x08, 0x74, 0xf7,       /* until it wants data */
+    0xba, 0x70, 0x01, 0xbe, 0x2e, /* the packet, six words */
+    0x7c, 0xb9, 0x06, 0x00, 0xfc, /* */
+    0xf3, 0x6f, 0xf4, 0xeb, 0xfd, /* hlt, for ever */
+    0x1e, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+};
+#define LOCK_BYTE (sizeof(locking_sector) - 8)
+
+static void
+write_boot_sector(bool locks)
+{
+    g_autofree char *path = scratch_path(scratch, "boot.img");
+    g_autofree guint8 *sector = g_malloc0(512);
+    FILE *file = fopen(path, "r+");
+
+    memcpy(sector, locking_sector, sizeof(locking_sector));
+    sector[LOCK_BYTE] = locks;
+    sector[510] = 0x55;
+    sector[511] = 0xaa;
+    assert_non_null(file);
+    assert_int_equal(fwrite(sector, 512, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+edit_locking(const char *cdrom)
+{
+    g_autofree char *xml = g_strdup_printf(
+        "<domain type='qemu'><name>b</name><metadata><vk:policy xmlns:vk='urn:virtkeep:policy:1' "
+        "shutdown-timeout='1s'/></metadata><memory unit='MiB'>64</memory><vcpu>1</vcpu>"
+        "<os><type arch='x86_64' machine='pc'>hvm</type></os><devices>"
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+        "<source file='%s/boot.img'/><target dev='hda' bus='ide'/></disk>"
+        "<disk type='file' device='cdrom'>%s<target dev='hdc' bus='ide'/></disk>"
+        "</devices></domain>",
+        scratch_dir(scratch), cdrom);
+
+    g_free(scratch_write(scratch, "domains/b.xml", xml));
+}
+
+static bool
+is_locked(void)
+{
+    g_autoptr(Json) entry = drive_of("b", "ide0-1-0");
+
+    return json_get_bool(entry, "locked", false);
+}
+
+static void
+test_tray_locked(void **state)
+{
+    g_autofree char *raw = image("raw", "c.iso");
+    g_autoptr(CommandResult) result = NULL;
+    g_autoptr(Json) entry = NULL;
+
+    make_raw("boot.img", MIB);
+    write_boot_sector(true);
+    edit_locking(raw);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_within(60, is_locked());
+    edit_locking("");
+    result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
+    assert_int_not_equal(result->status, 0);
+    view_wait_domain(scratch, 10, "b", "OutOfSync", "Refused");
+    assert_int_equal(view_int(scratch, "SELECT message LIKE '%%ide0-1-0%%tray locked%%' FROM "
+                                       "domains WHERE name = 'b'"),
+                     1);
+    write_boot_sector(false);
+    json_free(qemu_ask(scratch, "b", "system_reset", NULL));
+    assert_within(60, !is_locked());
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    g_free(virtkeep_expect(scratch, 10, 0, "plan", "--exit-code"));
+    entry = drive_of("b", "ide0-1-0");
+    assert_null(json_get(entry, "inserted"));
+    {
+        g_autofree char *path = scratch_path(scratch, "domains/b.xml");
+
+        domain_file_write(scratch, &(DomainFile){ .name = "b", .policy = "run-strategy='halted'" });
+        g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+        assert_int_equal(unlink(path), 0);
+        g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    }
 }
 
 static void
@@ -637,12 +740,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_medium_changes),  cmocka_unit_test(test_medium_chain),
-        cmocka_unit_test(test_medium_refused),  cmocka_unit_test(test_medium_drift),
-        cmocka_unit_test(test_floppy),          cmocka_unit_test(test_iotune),
-        cmocka_unit_test(test_throttle_groups), cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_reopened),        cmocka_unit_test(test_discard),
-        cmocka_unit_test(test_grown),           cmocka_unit_test(test_disks_come_and_go),
+        cmocka_unit_test(test_medium_changes),
+        cmocka_unit_test(test_medium_chain),
+        cmocka_unit_test(test_medium_refused),
+        cmocka_unit_test(test_medium_drift),
+        cmocka_unit_test(test_tray_locked),
+        cmocka_unit_test(test_floppy),
+        cmocka_unit_test(test_iotune),
+        cmocka_unit_test(test_throttle_groups),
+        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_reopened),
+        cmocka_unit_test(test_discard),
+        cmocka_unit_test(test_grown),
+        cmocka_unit_test(test_disks_come_and_go),
     };
 
     return cmocka_run_group_tests_name("cli-live-disks", tests, begin, end);

@@ -245,10 +245,44 @@ live_fields_are_applied_and_no_others(void **unused)
     assert_true(diff_has(rest, CHANGE_RESTART));
 }
 
+#define DRIVEN(driver, source, more)                                                               \
+    "<disk type='file' device='disk'><driver name='qemu' type='raw' " driver                       \
+    "/><source file='/" source "'/><target dev='vda'/>" more "</disk>"
+#define CDROM(source)                                                                              \
+    "<disk type='file' device='cdrom'>" source "<target dev='sda' bus='sata'/></disk>"
+
+/* What of a disk takes a restart depends on the disk. */
+static void
+a_medium_changes_live_and_an_image_does_not(void **unused)
+{
+    g_auto(Edit) edit = edit_devices(NULL, DRIVEN("", "a", "") CDROM("<source file='/c'/>"), NULL,
+                                     DRIVEN("", "b", "") CDROM("<source file='/d'/>"));
+    g_auto(Edit) out = edit_devices(NULL, CDROM("<source file='/c'/>"), NULL, CDROM(""));
+
+    assert_changes(&edit, "6: restart devices/disk[0]/source/@file: /a to /b\n"
+                          "6: live devices/disk[1]/source/@file: /c to /d\n");
+    assert_changes(&out, "6: live devices/disk[0]/source: source to -\n");
+}
+
+static void
+a_cache_mode_changes_live_where_the_guest_does_not_see_it(void **unused)
+{
+    g_auto(Edit) same = edit_devices(NULL, DRIVEN("", "a", ""), NULL,
+                                     DRIVEN("cache='none' discard='unmap'", "a", ""));
+    g_auto(Edit) other =
+        edit_devices(NULL, DRIVEN("", "a", ""), NULL, DRIVEN("cache='directsync'", "a", ""));
+
+    assert_changes(&same, "6: live devices/disk[0]/driver/@cache: - to none\n"
+                          "6: live devices/disk[0]/driver/@discard: - to unmap\n");
+    assert_changes(&other, "6: restart devices/disk[0]/driver/@cache: - to directsync\n");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_medium_changes_live_and_an_image_does_not),
+        cmocka_unit_test(a_cache_mode_changes_live_where_the_guest_does_not_see_it),
         cmocka_unit_test(the_same_file_differs_in_nothing),
         cmocka_unit_test(saying_what_was_the_case_changes_nothing),
         cmocka_unit_test(requested_is_live_and_has_its_line),
