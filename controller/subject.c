@@ -36,7 +36,6 @@
 #include "state/facts.h"
 #include "state/history.h"
 
-#define PROBE_TIMEOUT_US (20 * G_USEC_PER_SEC)
 
 char *
 site_run_directory(const Site *site, const char *name)
@@ -640,43 +639,6 @@ choose_emulator(const Subject *subject, const Site *site, GError **error)
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_PERMISSION_DENIED,
                 "emulator %s is not one of the configuration's emulators", named);
     return NULL;
-}
-
-static Capabilities *
-cached_capabilities(Store *store, const char *emulator, const struct stat *status, gint64 mtime_ns)
-{
-    g_autofree char *text = NULL;
-    g_autoptr(Json) json = NULL;
-
-    if (!store_capabilities_get(store, emulator, status->st_size, mtime_ns, &text, NULL) || !text)
-        return NULL;
-    json = json_parse(text, -1, NULL);
-    return json ? capabilities_from_json(json, NULL) : NULL;
-}
-
-Capabilities *
-site_capabilities(const Site *site, const char *emulator, GError **error)
-{
-    g_autoptr(Capabilities) capabilities = NULL;
-    g_autoptr(Json) json = NULL;
-    g_autofree char *text = NULL;
-    struct stat status;
-    gint64 mtime_ns;
-
-    if (stat(emulator, &status) < 0)
-        return probe_emulator(emulator, PROBE_TIMEOUT_US, error); /* says what is wrong */
-    mtime_ns = (gint64) status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-    capabilities = cached_capabilities(site->store, emulator, &status, mtime_ns);
-    if (capabilities)
-        return g_steal_pointer(&capabilities);
-    capabilities = probe_emulator(emulator, PROBE_TIMEOUT_US, error);
-    if (!capabilities)
-        return NULL;
-    json = capabilities_to_json(capabilities);
-    text = json_format(json, false);
-    /* A cache that can't be written costs the next probe, nothing else. */
-    (void) store_capabilities_put(site->store, emulator, status.st_size, mtime_ns, text, NULL);
-    return g_steal_pointer(&capabilities);
 }
 
 bool

@@ -19,6 +19,7 @@
 #define FORMAT_VERSION 1
 
 struct Capabilities {
+    gint n_refs;
     Json *json;       /* NULL: built in */
     GArray *machines; /* CapabilitiesMachine, strings borrowed from json */
 };
@@ -40,11 +41,20 @@ capabilities_is_builtin(const Capabilities *capabilities)
 void
 capabilities_free(Capabilities *capabilities)
 {
-    if (!capabilities || capabilities_is_builtin(capabilities))
+    if (!capabilities || capabilities_is_builtin(capabilities) ||
+        !g_atomic_int_dec_and_test(&capabilities->n_refs))
         return;
     json_free(capabilities->json);
     g_array_unref(capabilities->machines);
     g_free(capabilities);
+}
+
+Capabilities *
+capabilities_ref(Capabilities *capabilities)
+{
+    if (!capabilities_is_builtin(capabilities))
+        g_atomic_int_inc(&capabilities->n_refs);
+    return capabilities;
 }
 
 Json *
@@ -116,6 +126,7 @@ capabilities_from_json(const Json *json, GError **error)
     if (!has_form(json, error))
         return NULL;
     capabilities = g_new0(Capabilities, 1);
+    capabilities->n_refs = 1;
     capabilities->json = json_copy(json);
     capabilities->machines = read_machines(json_get(capabilities->json, "machines"));
     return capabilities;

@@ -32,6 +32,8 @@ typedef struct {
 Capabilities *capabilities_builtin(void);
 bool capabilities_is_builtin(const Capabilities *capabilities);
 void capabilities_free(Capabilities *capabilities); /* accepts NULL */
+/* The same, to be freed once more; nobody changes them, so threads may share them. */
+Capabilities *capabilities_ref(Capabilities *capabilities);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Capabilities, capabilities_free)
 
 /*

@@ -32,7 +32,7 @@
 #define PATIENCE 120 /* seconds */
 #define WATCHED "guest-000"
 
-/* As an editor does it; returns the wall clock at the rename, us. */
+/* As an editor does it; returns the wall clock just before the rename, us. */
 static gint64
 write_domain(Scratch *scratch, guint number, guint period)
 {
@@ -49,8 +49,10 @@ write_domain(Scratch *scratch, guint number, guint period)
         "</devices></domain>\n",
         number, number ? "halted" : "always", period);
 
+    gint64 now = g_get_real_time();
+
     g_free(scratch_write(scratch, file, text));
-    return g_get_real_time();
+    return now;
 }
 
 static gint64
