@@ -18,6 +18,7 @@
 #include "controller/companions.h"
 #include "controller/links.h"
 #include "controller/tuning.h"
+#include "qemu/boot-order.h"
 #include "qemu/device.h"
 #include "qemu/domain-live.h"
 #include "qemu/hot-plug.h"
@@ -213,6 +214,16 @@ run_remove(Subject *subject, const Site *site, const PlanAction *action, GError 
 
 /* ---- changing ---- */
 
+/* In the boot order, which is all devices' together. */
+static bool
+has_moved(const PlanAction *action)
+{
+    const DeviceInfo *a = action->before, *b = action->after;
+
+    return a->boot_order.is_set != b->boot_order.is_set ||
+           a->boot_order.value != b->boot_order.value;
+}
+
 static EffectOutcome
 run_set_device(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
@@ -241,6 +252,8 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
             return EFFECT_FAILED;
     }
     if (spelling->prepare && !spelling->prepare(subject->monitor, subject->desired, after, error))
+        return EFFECT_FAILED;
+    if (has_moved(action) && !boot_order_settle(subject->monitor, subject->desired, error))
         return EFFECT_FAILED;
     return take_applied(subject, site, g_steal_pointer(&applied), error) ? EFFECT_DONE
                                                                          : EFFECT_FAILED;

@@ -117,7 +117,8 @@ const Schema chardev_source_schema = {
     }
 
 static const Field serial_fields[] = {
-    CHARDEV_FIELDS,
+    CHARDEV_BACKEND_ROWS(Chardev, , "", CHANGE_LIVE, .is_required = true, ),
+    DEVICE_INFO_FIELDS(Chardev),
     TTY_REPORT,
     FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type",
                .doc = "`isa-serial` (default), `usb-serial`, `pci-serial` or `isa-debug`."),
@@ -473,12 +474,72 @@ console_fill_defaults(const Domain *domain, gpointer device)
     default_enum(&console->target_type, CHARDEV_TARGET_SERIAL);
 }
 
+/* QEMU 7.2 exchanges the host side under UARTs only ("Chardev user does not support chardev
+ * hotswap"). */
+static bool
+is_uart(const Chardev *serial)
+{
+    return serial->target_type != CHARDEV_TARGET_USB_SERIAL &&
+           serial->target_type != CHARDEV_TARGET_ISA_DEBUG;
+}
+
+static bool
+is_exchangeable(const Chardev *serial)
+{
+    switch ((ChardevType) serial->type) {
+    case CHARDEV_NULL:
+    case CHARDEV_PTY:
+    case CHARDEV_DEV:
+    case CHARDEV_FILE:
+    case CHARDEV_PIPE:
+    case CHARDEV_UNIX:
+        return true;
+    case CHARDEV_TCP: /* credentials would have to come and go with it */
+        return serial->protocol != CHARDEV_TLS && chardev_source(serial) &&
+               chardev_source(serial)->tls != TRISTATE_ON;
+    case CHARDEV_VC:
+    case CHARDEV_STDIO:
+    case CHARDEV_UDP:
+    case CHARDEV_SPICEVMC:
+    case CHARDEV_SPICEPORT:
+    case CHARDEV_QEMU_VDAGENT:
+    case CHARDEV_DBUS:
+    case CHARDEV_NMDM:
+        return false;
+    }
+    return false;
+}
+
+/* The new one is there before the old one goes, and takes the path with it. */
+static bool
+listens_at_same_place(const Chardev *a, const Chardev *b)
+{
+    const ChardevSource *x = chardev_source(a), *y = chardev_source(b);
+
+    return a->type == b->type && x && y && x->mode == CHARDEV_BIND && y->mode == CHARDEV_BIND &&
+           !g_strcmp0(x->path, y->path) && !g_strcmp0(x->service, y->service);
+}
+
+static ChangeClass
+serial_change_class(gconstpointer before, gconstpointer after, const Field *field)
+{
+    const Chardev *a = before, *b = after;
+
+    if (field->change != CHANGE_LIVE)
+        return field->change;
+    return is_uart(a) && is_uart(b) && is_exchangeable(a) && is_exchangeable(b) &&
+                   !listens_at_same_place(a, b)
+               ? CHANGE_LIVE
+               : CHANGE_RESTART;
+}
+
 const DeviceKind serial_kind = {
     .name = "serial",
     .list_offset = offsetof(Domain, serials),
     .schema = &serial_schema,
     .validate = serial_validate,
     .fill_defaults = serial_fill_defaults,
+    .change_class = serial_change_class,
     .bus = serial_bus,
     .pci_rank = 14,
     .usb_rank = 4,

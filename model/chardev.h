@@ -71,15 +71,17 @@ extern const Schema chardev_source_schema;
 /* The rows of the host side, for a struct S: @member leads to the Chardev's members ("" or
  * `chardev.`), @at to the element ("" or "backend/"). */
 #define CHARDEV_BACKEND_FIELDS(S, member, at, ...)                                                 \
-    FIELD_ENUM(S, member type, chardev_type_names, .path = at "@type",                             \
+    CHARDEV_BACKEND_ROWS(S, member, at, CHANGE_RESTART, __VA_ARGS__)
+#define CHARDEV_BACKEND_ROWS(S, member, at, class, ...)                                            \
+    FIELD_ENUM(S, member type, chardev_type_names, .path = at "@type", .change = class,            \
                __VA_ARGS__.doc = "What the host side is."),                                        \
         FIELD_LIST(S, member sources, &chardev_source_schema, .path = at "source",                 \
-                   .doc = "Where it leads to."),                                                   \
+                   .change = class, .doc = "Where it leads to."),                                  \
         FIELD_ENUM(S, member protocol, chardev_protocol_names, .path = at "protocol/@type",        \
-                   .doc = "tcp: protocol on the connection."),                                     \
-        FIELD_PATH(S, member log_file, .path = at "log/@file",                                     \
+                   .change = class, .doc = "tcp: protocol on the connection."),                    \
+        FIELD_PATH(S, member log_file, .path = at "log/@file", .change = class,                    \
                    .doc = "Everything is also written here."),                                     \
-        FIELD_ON_OFF(S, member log_append, .path = at "log/@append",                               \
+        FIELD_ON_OFF(S, member log_append, .path = at "log/@append", .change = class,              \
                      .doc = "Keep what the log has.")
 
 extern const DeviceKind serial_kind, parallel_kind, console_kind, channel_kind, redirdev_kind;

@@ -36,7 +36,7 @@ typedef struct DeviceInfo {
                    .doc = "PCI: ACPI index, the name the guest gives the device (`eno1`).")
 #define DEVICE_BOOT_FIELDS(S)                                                                      \
     FIELD_UINT(S, info.boot_order, .path = "boot/@order", .min = 1, .max = 65535,                  \
-               .doc = "Place in the boot order; excludes `os/boot`."),                             \
+               .change = CHANGE_LIVE, .doc = "Place in the boot order; excludes `os/boot`."),      \
         FIELD_REFUSED("is for s390x", .path = "boot/@loadparm", .doc = "Boot loader's parameter.")
 #define DEVICE_ROM_FIELDS(S)                                                                       \
     FIELD_ON_OFF(S, info.rom_bar, .path = "rom/@bar", .doc = "Whether the option ROM is mapped."), \

@@ -51,7 +51,7 @@ static const char *const acpi_table_names[] = {
 };
 
 static const Field boot_fields[] = {
-    FIELD_ENUM(Boot, device, boot_names, .path = "@dev", .is_required = true,
+    FIELD_ENUM(Boot, device, boot_names, .path = "@dev", .is_required = true, .change = CHANGE_LIVE,
                .doc = "`hd`, `cdrom`, `network` or `fd`."),
     FIELD_END,
 };
@@ -147,7 +147,8 @@ static const Field os_fields[] = {
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/initgroup", .doc = "Its group."),
     FIELD_REFUSED(OF_XEN, .path = "os/root", .doc = "Root device for the kernel."),
     FIELD_REFUSED(OF_CONTAINERS, .path = "os/idmap", .doc = "User and group ids."),
-    FIELD_LIST(Domain, boots, &boot_schema, .path = "os/boot", .doc = "What to boot from."),
+    FIELD_LIST(Domain, boots, &boot_schema, .path = "os/boot", .change = CHANGE_LIVE,
+               .doc = "What to boot from."),
     FIELD_YES_NO(Domain, boot_menu, .path = "os/bootmenu/@enable", .doc = "The firmware's menu."),
     FIELD_UINT(Domain, boot_menu_timeout, .path = "os/bootmenu/@timeout", .max = 65535,
                .doc = "How long it waits, in ms."),

@@ -73,7 +73,7 @@ static const Schema lease_schema = { .element = "lease",
 static const Field lifecycle_fields[] = {
     FIELD_ENUM(Domain, on_poweroff, lifecycle_names, .path = "on_poweroff", .change = CHANGE_NONE,
                .doc = "What the guest's power-off does: `destroy` (default) or `restart`."),
-    FIELD_ENUM(Domain, on_reboot, lifecycle_names, .path = "on_reboot",
+    FIELD_ENUM(Domain, on_reboot, lifecycle_names, .path = "on_reboot", .change = CHANGE_LIVE,
                .doc = "What the guest's reboot does: `restart` (default) or `destroy`."),
     FIELD_ENUM(Domain, on_crash, lifecycle_names, .path = "on_crash", .change = CHANGE_NONE,
                .doc =

@@ -44,11 +44,13 @@ static const char *const mouse_names[] = {
 
 static const Field listen_fields[] = {
     FIELD_ENUM(GraphicsListen, type, listen_names, .path = "@type", .is_required = true,
-               .doc = "`address`, `network`, `socket` or `none`."),
-    FIELD_STRING(GraphicsListen, address, .path = "@address", .doc = "Address to listen on."),
-    FIELD_STRING(GraphicsListen, network, .path = "@network",
+               .change = CHANGE_LIVE, .doc = "`address`, `network`, `socket` or `none`."),
+    FIELD_STRING(GraphicsListen, address, .path = "@address", .change = CHANGE_LIVE,
+                 .doc = "Address to listen on."),
+    FIELD_STRING(GraphicsListen, network, .path = "@network", .change = CHANGE_LIVE,
                  .doc = "network: one of the configuration's; the address of its bridge."),
-    FIELD_STRING(GraphicsListen, socket, .path = "@socket", .doc = "Socket to listen on."),
+    FIELD_STRING(GraphicsListen, socket, .path = "@socket", .change = CHANGE_LIVE,
+                 .doc = "Socket to listen on."),
     FIELD_END,
 };
 static const Schema listen_schema = {
@@ -94,22 +96,27 @@ const char *const connected_names[] = { NULL, "keep", "disconnect", "fail", NULL
 static const Field graphics_fields[] = {
     FIELD_ENUM(Graphics, type, type_names, .path = "@type", .is_required = true,
                .doc = "`vnc`, `spice`, `sdl`, `egl-headless` or `dbus`; `rdp` is not started."),
-    FIELD_INT(Graphics, port, .path = "@port", SERVED, .doc = "TCP port, -1 to choose one."),
+    FIELD_INT(Graphics, port, .path = "@port", SERVED, .change = CHANGE_LIVE,
+              .doc = "TCP port, -1 to choose one."),
     FIELD_INT(Graphics, tls_port, .path = "@tlsPort", SPICE, .min = (guint64) -1, .max = 65535,
               .doc = "TLS port, -1 to choose one; with autoport, there is one where the host has "
                      "certificates for it or a channel must be `secure`."),
     FIELD_INT(Graphics, websocket, .path = "@websocket", VNC,
               .doc = "WebSocket port, -1 to choose one."),
-    FIELD_YES_NO(Graphics, auto_port, .path = "@autoport", SERVED, .doc = "Choose the ports."),
-    FIELD_STRING(Graphics, listen, .path = "@listen", SERVED,
+    FIELD_YES_NO(Graphics, auto_port, .path = "@autoport", SERVED, .change = CHANGE_LIVE,
+                 .doc = "Choose the ports."),
+    FIELD_STRING(Graphics, listen, .path = "@listen", SERVED, .change = CHANGE_LIVE,
                  .doc = "Address to listen on; 127.0.0.1 by default."),
-    FIELD_STRING(Graphics, socket, .path = "@socket", VNC, .doc = "Listen on this socket instead."),
+    FIELD_STRING(Graphics, socket, .path = "@socket", VNC, .change = CHANGE_LIVE,
+                 .doc = "Listen on this socket instead."),
     FIELD_STRING(Graphics, keymap, .path = "@keymap", EITHER, .doc = "Keyboard layout."),
     FIELD_ENUM(Graphics, share_policy, share_names, .path = "@sharePolicy", VNC,
                .doc = "What a second viewer does to the first."),
     FIELD_STRING(Graphics, password, .path = "@passwd", SERVED, .is_secret = true,
+                 .change = CHANGE_LIVE,
                  .doc = "Password; set through the monitor, never on the command line."),
-    FIELD_LIST(Graphics, listens, &listen_schema, .path = "listen", .doc = "Where it listens."),
+    FIELD_LIST(Graphics, listens, &listen_schema, .path = "listen", .change = CHANGE_LIVE,
+               .doc = "Where it listens."),
     FIELD_ENUM(Graphics, image_compression, image_compression_names, .path = "image/@compression",
                SPICE, .doc = "Image compression."),
     FIELD_ENUM(Graphics, jpeg_compression, jpeg_compression_names, .path = "jpeg/@compression",
@@ -153,8 +160,10 @@ static const Field graphics_fields[] = {
     FIELD_YES_NO(Graphics, p2p, .path = "@p2p", DBUS,
                  .doc = "dbus: no bus, clients connect by QMP."),
     FIELD_STRING(Graphics, password_valid_to, .path = "@passwdValidTo", EITHER,
+                 .change = CHANGE_LIVE,
                  .doc = "Until when the password holds (UTC, `2030-12-31T23:59:59`)."),
     FIELD_ENUM(Graphics, connected, connected_names, .path = "@connected", EITHER,
+               .change = CHANGE_NONE,
                .doc = "What a new password does to viewers: `keep`, `disconnect` or `fail`."),
     FIELD_STRING(Graphics, username, .path = "@username", RDP, .doc = "rdp: user name."),
     FIELD_YES_NO(Graphics, multi_user, .path = "@multiUser", RDP, .doc = "rdp: many at once."),
@@ -302,10 +311,57 @@ graphics_validate(const Validation *v, gconstpointer item)
     }
 }
 
+static bool
+is_one_of(const Field *field, const size_t *offsets, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        if (field->offset == offsets[i])
+            return true;
+    return false;
+}
+
+/* Whether another address can take its place: VNC's alone; its websocket would stay where it is. */
+static bool
+has_movable_address(const Graphics *graphics)
+{
+    const GraphicsListen *first =
+        list_length(graphics->listens) ? list_at(graphics->listens, 0, GraphicsListen) : NULL;
+
+    return graphics->type == GRAPHICS_VNC && !graphics->websocket.is_set &&
+           (!first || first->type != LISTEN_NONE);
+}
+
+static bool
+has_served_password(const Graphics *graphics)
+{
+    return graphics->password &&
+           (graphics->type == GRAPHICS_VNC || graphics->type == GRAPHICS_SPICE);
+}
+
+/* QEMU 7.2 can't begin to ask for a password, nor stop. */
+static ChangeClass
+graphics_change_class(gconstpointer before, gconstpointer after, const Field *field)
+{
+    static const size_t of_address[] = { offsetof(Graphics, port), offsetof(Graphics, auto_port),
+                                         offsetof(Graphics, listen), offsetof(Graphics, socket),
+                                         offsetof(Graphics, listens) };
+    static const size_t of_password[] = { offsetof(Graphics, password),
+                                          offsetof(Graphics, password_valid_to) };
+    const Graphics *a = before, *b = after;
+    bool is_live = true;
+
+    if (is_one_of(field, of_address, G_N_ELEMENTS(of_address)))
+        is_live = has_movable_address(a) && has_movable_address(b);
+    else if (is_one_of(field, of_password, G_N_ELEMENTS(of_password)))
+        is_live = a->type == b->type && has_served_password(a) && has_served_password(b);
+    return is_live ? field->change : CHANGE_RESTART;
+}
+
 const DeviceKind graphics_kind = {
     .name = "graphics",
     .list_offset = offsetof(Domain, graphics),
     .schema = &graphics_schema,
     .validate = graphics_validate,
+    .change_class = graphics_change_class,
     .alias_prefix = "graphics",
 };

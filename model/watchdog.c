@@ -26,7 +26,7 @@ static const char *const action_names[] = {
 static const Field watchdog_fields[] = {
     FIELD_ENUM(Watchdog, model, model_names, .path = "@model", .is_required = true,
                .doc = "`i6300esb` (PCI), `ib700` (ISA) or `itco` (q35's own)."),
-    FIELD_ENUM(Watchdog, action, action_names, .path = "@action",
+    FIELD_ENUM(Watchdog, action, action_names, .path = "@action", .change = CHANGE_LIVE,
                .doc = "What happens when it fires; `reset`."),
     DEVICE_INFO_FIELDS(Watchdog),
     FIELD_END,

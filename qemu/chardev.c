@@ -437,6 +437,20 @@ console_needs(const DeviceContext *context, gconstpointer device, GPtrArray *nee
         chardev_needs(context, device, needs);
 }
 
+/* The new host side under the port, which the guest does not see go. */
+static bool
+serial_update(const DeviceContext *context, Monitor *monitor, gconstpointer before,
+              gconstpointer after, GError **error)
+{
+    g_autoptr(GPtrArray) backends = g_ptr_array_new_with_free_func((GDestroyNotify) backend_free);
+    const Backend *backend;
+
+    chardev_backends(context, after, backends);
+    g_assert(backends->len == 1);
+    backend = backends->pdata[0];
+    return monitor_run(monitor, "chardev-change", json_copy(backend->properties), error);
+}
+
 const DeviceSpelling redirdev_spelling = {
     .kind = &redirdev_kind,
     .backends = redirdev_backends,
@@ -447,6 +461,7 @@ const DeviceSpelling serial_spelling = {
     .kind = &serial_kind,
     .backends = chardev_backends,
     .properties = serial_properties,
+    .update = serial_update,
     .needs = chardev_needs,
 };
 const DeviceSpelling parallel_spelling = {

@@ -8,6 +8,7 @@
  */
 #include "qemu/domain-live.h"
 
+#include "qemu/boot-order.h"
 #include "qemu/throttle-group.h"
 #include "qemu/verbs.h"
 
@@ -31,6 +32,34 @@ set_balloon(Monitor *monitor, const Domain *after, GError **error)
     return !domain_balloon_id(after) || verb_set_balloon(monitor, balloon_target(after), error);
 }
 
+static bool
+is_reboot_same(const Domain *before, const Domain *after)
+{
+    return (before->on_reboot == ACTION_DESTROY) == (after->on_reboot == ACTION_DESTROY);
+}
+
+static bool
+set_reboot(Monitor *monitor, const Domain *after, GError **error)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "reboot", after->on_reboot == ACTION_DESTROY ? "shutdown" : "reset");
+    return monitor_run(monitor, "set-action", arguments, error);
+}
+
+static bool
+is_boot_same(const Domain *before, const Domain *after)
+{
+    guint n = list_length(before->boots);
+
+    if (n != list_length(after->boots))
+        return false;
+    for (guint i = 0; i < n; i++)
+        if (list_at(before->boots, i, Boot)->device != list_at(after->boots, i, Boot)->device)
+            return false;
+    return true;
+}
+
 static const struct {
     bool (*is_same)(const Domain *before, const Domain *after);
     bool (*make)(Monitor *monitor, const Domain *after, GError **error); /* may be NULL */
@@ -38,6 +67,8 @@ static const struct {
 } rows[] = {
     { is_balloon_same, NULL, set_balloon },
     { throttle_groups_are_same, throttle_groups_make, throttle_groups_set },
+    { is_reboot_same, NULL, set_reboot },
+    { is_boot_same, NULL, boot_order_settle },
 };
 
 bool

@@ -20,7 +20,8 @@
 
 #define FIRST_PORT 5900
 #define FIRST_WEBSOCKET 5700
-#define LAST_DISPLAY (65535 - FIRST_PORT)
+#define LAST_PORT 65535
+#define LAST_DISPLAY (LAST_PORT - FIRST_PORT)
 #define DEFAULT_ADDRESS "127.0.0.1"
 
 /* For whom the run directory lets in, which is its user. */
@@ -301,9 +302,10 @@ graphics_options(const DeviceContext *context, gconstpointer device, CommandLine
 static bool
 expire_password(Monitor *monitor, const Graphics *graphics, GError **error)
 {
-    g_autoptr(GDateTime) end = graphics_password_end(graphics);
+    g_autoptr(GDateTime) end = graphics->password_valid_to ? graphics_password_end(graphics) : NULL;
     Json *arguments = json_new_object();
-    g_autofree char *time = g_strdup_printf("%" G_GINT64_FORMAT, g_date_time_to_unix(end));
+    g_autofree char *time =
+        end ? g_strdup_printf("%" G_GINT64_FORMAT, g_date_time_to_unix(end)) : g_strdup("never");
 
     json_set_string(arguments, "protocol", graphics->type == GRAPHICS_VNC ? "vnc" : "spice");
     json_set_string(arguments, "time", time);
@@ -324,6 +326,71 @@ graphics_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, G
     json_set_string(arguments, "connected", connected_names[graphics->connected]);
     return monitor_run(monitor, "set_password", arguments, error) &&
            (!graphics->password_valid_to || expire_password(monitor, graphics, error));
+}
+
+/* Where VNC listens, as display-update wants it: ports, not displays. */
+static Json *
+vnc_address(const DeviceContext *context, const Graphics *graphics)
+{
+    GraphicsListen listen = effective_listen(graphics);
+    g_autofree char *network = network_address(context, graphics);
+    bool is_chosen = is_open(&graphics->port, graphics);
+    g_autofree char *port = g_strdup_printf("%" G_GINT64_FORMAT,
+                                            is_chosen ? (gint64) FIRST_PORT : graphics->port.value);
+    Json *address = json_new_object();
+
+    if (listen.type == LISTEN_SOCKET) {
+        g_autofree char *path = socket_path(context, &listen, "vnc");
+
+        json_set_string(address, "type", "unix");
+        json_set_string(address, "path", path);
+        return address;
+    }
+    json_set_string(address, "type", "inet");
+    json_set_string(address, "host", network ? network : listen.address);
+    json_set_string(address, "port", port);
+    if (is_chosen)
+        json_set_uint(address, "to", LAST_PORT);
+    return address;
+}
+
+/* Takes @address. */
+static bool
+listen_at(Monitor *monitor, Json *address, GError **error)
+{
+    Json *arguments = json_new_object(), *addresses = json_new_array();
+
+    json_append(addresses, address);
+    json_set_string(arguments, "type", "vnc");
+    json_set(arguments, "addresses", addresses);
+    return monitor_run(monitor, "display-update", arguments, error);
+}
+
+/* A display that can't listen where it should listens nowhere (QEMU 7.2): so it is sent back, and
+ * the guest's people still see it. */
+static bool
+update_address(const DeviceContext *context, Monitor *monitor, const Graphics *before,
+               const Graphics *after, GError **error)
+{
+    g_autoptr(Json) from = vnc_address(context, before), to = vnc_address(context, after);
+
+    if (json_equal(from, to) || listen_at(monitor, json_copy(to), error))
+        return true;
+    (void) listen_at(monitor, json_copy(from), NULL);
+    return false;
+}
+
+/* prepare() says the password, and until when it holds if it does not hold for ever. */
+static bool
+graphics_update(const DeviceContext *context, Monitor *monitor, gconstpointer before,
+                gconstpointer after, GError **error)
+{
+    const Graphics *a = before, *b = after;
+
+    if (b->type == GRAPHICS_VNC && !update_address(context, monitor, a, b, error))
+        return false;
+    return !a->password_valid_to || b->password_valid_to || !b->password ||
+           expire_password(monitor, b, error);
 }
 
 static void
@@ -350,6 +417,7 @@ const DeviceSpelling graphics_spelling = {
     .companions = graphics_companions,
     .options = graphics_options,
     .prepare = graphics_prepare,
+    .update = graphics_update,
     .needs = graphics_needs,
     .launch_refusal = graphics_launch_refusal,
 };

@@ -15,6 +15,7 @@
 #define GUEST_LETS_GO "lets it go (PCI), within its own time; a reset does too"
 
 #define CPUS(test) "tests/cli/test-live-cpus.c test_" #test
+#define FIELDS(test) "tests/cli/test-live-fields.c test_" #test
 #define LINKS(test) "tests/cli/test-live-links.c test_" #test
 #define WALK(machine) "tests/qemu/test-walk.c test_" #machine
 #define MEDIUM                                                                                     \
@@ -54,6 +55,20 @@ const LiveFact live_facts[] = {
       "tests/guest/test-apply.c test_memory_follows_edits" },
     { "devices/memballoon/stats/@period", "qom-set guest-stats-polling-interval", GUEST_NOTHING,
       "tests/cli/test-devices.c test_statistics_period" },
+    { "devices/*/boot/@order", "qom-set bootindex", "reads it at its next reset",
+      FIELDS(boot_order) },
+    { "os/boot*", "qom-set bootindex of the devices", "reads it at its next reset",
+      FIELDS(boot_devices) },
+    { "on_reboot", "set-action", GUEST_NOTHING, FIELDS(on_reboot_ends) },
+    { "devices/watchdog/@action", "watchdog-set-action", GUEST_NOTHING, FIELDS(watchdog_action) },
+    { "devices/graphics/@passwd", "set_password, where there was one", GUEST_NOTHING,
+      FIELDS(vnc_password) },
+    { "devices/graphics/@passwdValidTo", "expire_password, where there is a password",
+      GUEST_NOTHING, FIELDS(vnc_password) },
+    { "devices/graphics/*", "VNC without WebSocket: display-update; viewers stay connected",
+      GUEST_NOTHING, FIELDS(vnc_address) },
+    { "devices/serial/*", "UARTs: chardev-change, from and to files, pipes, devices, ptys, UNIX "
+      "sockets and TCP without TLS", GUEST_NOTHING, FIELDS(serial) },
     { "devices/interface/link/@state", "set_link", "sees its carrier", LINKS(cable) },
     { "devices/interface/source/@bridge", "netlink: the tap is moved to it", GUEST_NOTHING,
       LINKS(bridge) },

@@ -27,19 +27,20 @@ watchdog_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
+static const char *const actions[] = {
+    [0] = "reset",
+    [WATCHDOG_RESET] = "reset",
+    [WATCHDOG_SHUTDOWN] = "shutdown",
+    [WATCHDOG_POWEROFF] = "poweroff",
+    [WATCHDOG_PAUSE] = "pause",
+    [WATCHDOG_DUMP] = "pause", /* whoever watches dumps and resumes */
+    [WATCHDOG_INJECT_NMI] = "inject-nmi",
+    [WATCHDOG_NONE] = "none",
+};
+
 static void
 watchdog_options(const DeviceContext *context, gconstpointer device, CommandLine *line)
 {
-    static const char *const actions[] = {
-        [0] = "reset",
-        [WATCHDOG_RESET] = "reset",
-        [WATCHDOG_SHUTDOWN] = "shutdown",
-        [WATCHDOG_POWEROFF] = "poweroff",
-        [WATCHDOG_PAUSE] = "pause",
-        [WATCHDOG_DUMP] = "pause", /* whoever watches dumps and resumes */
-        [WATCHDOG_INJECT_NMI] = "inject-nmi",
-        [WATCHDOG_NONE] = "none",
-    };
     const Watchdog *watchdog = device;
 
     if (watchdog->model == WATCHDOG_ITCO)
@@ -48,8 +49,19 @@ watchdog_options(const DeviceContext *context, gconstpointer device, CommandLine
         command_line_add(line, "-watchdog-action", actions[watchdog->action]);
 }
 
+/* Also of one that is plugged into a guest that had none. */
+static bool
+watchdog_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GError **error)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "action", actions[((const Watchdog *) device)->action]);
+    return monitor_run(monitor, "watchdog-set-action", arguments, error);
+}
+
 const DeviceSpelling watchdog_spelling = {
     .kind = &watchdog_kind,
     .properties = watchdog_properties,
     .options = watchdog_options,
+    .prepare = watchdog_prepare,
 };
