@@ -236,7 +236,7 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
         domain_find_device(applied, ((const DeviceInfo *) action->before)->alias, &kind);
 
     if (!subject_probe(subject, site, error) || !make_domain(subject, error) ||
-        !links_follow(site, subject, action->device_kind, action->before, action->after, error))
+        !links_follow(site, subject, action->device_kind, action->before, after, error))
         return EFFECT_FAILED;
     if (spelling->update) {
         g_autoptr(CommandFacts) facts =

@@ -149,13 +149,15 @@ pass_all(Monitor *monitor, const GArray *fds, GError **error)
 }
 
 static bool
-check_device(const Subject *subject, const HostFacts *facts, gconstpointer device, GError **error)
+check_device(const Subject *subject, const HostFacts *facts, const DeviceInfo *device,
+             GError **error)
 {
     g_autoptr(Diagnostics) diagnostics = diagnostics_new(subject->entry->file);
-    guint index;
+    const GPtrArray *desired = subject->desired->interfaces;
 
-    if (g_ptr_array_find(subject->desired->interfaces, device, &index))
-        check_one(subject, facts, index, diagnostics);
+    for (guint i = 0; i < list_length(desired); i++)
+        if (!g_strcmp0(list_at(desired, i, DeviceInfo)->alias, device->alias))
+            check_one(subject, facts, i, diagnostics);
     return is_all_there(diagnostics, error);
 }
 

@@ -89,6 +89,13 @@ is_cache_reopenable(const Disk *before, const Disk *after)
            (is_reopenable(before, after) && writes_through(before) == writes_through(after));
 }
 
+/* QEMU 7.2 has no boot index for a floppy drive itself. */
+static bool
+has_boot_index(const Disk *before, const Disk *after)
+{
+    return !is_floppy(before, after);
+}
+
 static const struct {
     size_t offset;
     bool (*is_live)(const Disk *before, const Disk *after);
@@ -102,6 +109,7 @@ static const struct {
     { offsetof(Disk, io), is_medium },
     { offsetof(Disk, discard_no_unref), is_medium },
     { offsetof(Disk, is_read_only), is_floppy },
+    { offsetof(Disk, info.boot_order), has_boot_index },
     { offsetof(Disk, cache), is_cache_reopenable },
     { offsetof(Disk, discard), is_reopenable },
     { offsetof(Disk, detect_zeroes), is_reopenable },
