@@ -21,6 +21,7 @@
 #include "controller/effect.h"
 #include "qemu/companion-process.h"
 #include "qemu/launch-files.h"
+#include "qemu/qmp.h"
 #include "state/companions.h"
 
 #define RESTART_GRACE_US (5 * G_USEC_PER_SEC)
@@ -77,6 +78,27 @@ companions_failure(const GPtrArray *records)
     return text->len ? g_strdup(text->str) : NULL;
 }
 
+void
+companions_suspect(const GPtrArray *records, GError **error)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+
+    if (!g_error_matches(*error, QMP_ERROR, QMP_ERROR_BUSY) &&
+        !g_error_matches(*error, QMP_ERROR, QMP_ERROR_TIMEOUT))
+        return;
+    for (guint i = 0; i < records->len; i++) {
+        const CompanionRecord *record = records->pdata[i];
+
+        g_string_append_printf(names, "%s%s of %s", names->len ? ", " : "", record->kind,
+                               record->id);
+    }
+    if (names->len)
+        g_prefix_error(error,
+                       "QEMU hangs, maybe on a program beside it that runs and does not "
+                       "answer (%s): ",
+                       names->str);
+}
+
 /* ---- what a domain needs ---- */
 
 /* The companions of @domain, or with @kind of that @device alone. What is refused or not there is
@@ -110,8 +132,7 @@ list_companions(const Site *site, const Subject *subject, const Domain *domain,
 void
 companions_check(const Site *site, const Subject *subject, Diagnostics *diagnostics)
 {
-    g_ptr_array_unref(
-        list_companions(site, subject, subject->desired, NULL, NULL, diagnostics));
+    g_ptr_array_unref(list_companions(site, subject, subject->desired, NULL, NULL, diagnostics));
 }
 
 /* ---- noting ---- */
@@ -312,8 +333,12 @@ companions_blame(Subject *subject, GError **error)
         if (!companion_record_look(subject->companions->pdata[i], NULL))
             return;
     failure = companions_failure(subject->companions);
-    if (failure && error && *error)
+    if (!error || !*error)
+        return;
+    if (failure)
         g_prefix_error(error, "%s; ", failure);
+    else
+        companions_suspect(subject->companions, error);
 }
 
 /* Whether it shall be tried; once more only when the last time went well for a while. */

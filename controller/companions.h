@@ -21,6 +21,8 @@ void companions_check(const Site *site, const Subject *subject, Diagnostics *dia
 /* Starts those that @domain needs, in place of whatever an earlier start left. False: none of them
  * is left. */
 bool companions_start(Subject *subject, const Site *site, const Domain *domain, GError **error);
+/* To *@error, which must be set, which of @records a QEMU that does not answer may wait for. */
+void companions_suspect(const GPtrArray *records, GError **error);
 /* Puts the last words of those that have ended in front of @error, which is why QEMU did not
  * come up. */
 void companions_blame(Subject *subject, GError **error);
