@@ -405,7 +405,8 @@ set_invalid(Subject *subject, const Diagnostics *diagnostics)
                              : g_strdup_printf("%s: not valid", diagnostics->file);
 }
 
-/* What runs already is not held against a host that has changed since. */
+/* What runs already is not held against a host that has changed since. What does not run needs the
+ * host's CPUs, nodes and cgroups as it needs its disks: find_missing() looks. */
 static void
 check_tuning(Subject *subject, const Site *site)
 {
@@ -413,11 +414,15 @@ check_tuning(Subject *subject, const Site *site)
 
     if (!subject->desired || site->recording)
         return;
-    if (subject->applied)
+    if (subject->applied) {
         tuning_check(subject->applied, site->config, NULL, before);
+        tuning_check_vcpus(subject->applied, NULL, before);
+    }
     if (diagnostics_has_errors(before))
         return;
-    tuning_check(subject->desired, site->config, subject->positions, subject->diagnostics);
+    tuning_check_vcpus(subject->desired, subject->positions, subject->diagnostics);
+    if (subject->applied)
+        tuning_check(subject->desired, site->config, subject->positions, subject->diagnostics);
     if (diagnostics_has_errors(subject->diagnostics))
         g_clear_pointer(&subject->desired, domain_free);
 }
@@ -547,6 +552,8 @@ find_missing(Subject *subject, const Site *site)
     if (!site->recording) {
         companions_check(site, subject, diagnostics);
         links_check(site, subject, diagnostics);
+        if (!subject->applied)
+            tuning_check(subject->desired, site->config, subject->positions, diagnostics);
     }
     /* A look can hang (on a lost NFS server), so it is not taken for a guest that just runs. */
     if (subject->process_state != PROCESS_ALIVE ||

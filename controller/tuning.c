@@ -219,6 +219,13 @@ tuning_check(const Domain *domain, const Config *config, const PositionMap *posi
     check_schedulers(&v);
     check_memory(&v);
     check_limits(&v, config);
+}
+
+void
+tuning_check_vcpus(const Domain *domain, const PositionMap *positions, Diagnostics *diagnostics)
+{
+    Validation v = { domain, positions, diagnostics, (char *) "" };
+
     check_vcpus(&v);
 }
 

@@ -15,6 +15,9 @@
  * aren't there, limits without a cgroup to hold them. Looks only. */
 void tuning_check(const Domain *domain, const Config *config, const PositionMap *positions,
                   Diagnostics *diagnostics);
+/* The same of the virtual CPUs to be plugged: of the file alone. */
+void tuning_check_vcpus(const Domain *domain, const PositionMap *positions,
+                        Diagnostics *diagnostics);
 
 /* launch_prepare() of a child whose memory comes from the NUMA nodes that the domain names. */
 Launch *tuning_prepare(const Domain *domain, const LaunchSpec *spec, GError **error);

@@ -65,6 +65,21 @@ test_missing_cpu(void **state)
     assert_blocked("tuned.xml:8:", "this host has no CPU 1001");
 }
 
+/* One of several things that the host hasn't got: all are told, and the file is not to blame. */
+static void
+test_missing_among_others(void **state)
+{
+    g_autofree char *status = NULL;
+
+    write_domain("<vcpu cpuset='1001'>3</vcpu>",
+                 "<memoryBacking><hugepages><page size='64' unit='TiB'/></hugepages>"
+                 "</memoryBacking>");
+    assert_blocked("tuned.xml:8:", "this host has no CPU 1001");
+    assert_blocked("tuned.xml:9:", "no huge pages of ");
+    status = virtkeep_expect(scratch, 20, 0, "status");
+    assert_non_null(strstr(status, "Failed  Missing"));
+}
+
 static void
 test_missing_node(void **state)
 {
@@ -201,9 +216,11 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_missing_cpu), TEST(test_missing_node),     TEST(test_priority),
-        TEST(test_no_cgroup),   TEST(test_vcpus_with_gap),   TEST(test_pinned_and_plugged),
-        TEST(test_confined),    TEST(test_never_unconfined),
+        TEST(test_missing_cpu),        TEST(test_missing_among_others),
+        TEST(test_missing_node),       TEST(test_priority),
+        TEST(test_no_cgroup),          TEST(test_vcpus_with_gap),
+        TEST(test_pinned_and_plugged), TEST(test_confined),
+        TEST(test_never_unconfined),
     };
 
     return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
