@@ -118,6 +118,16 @@ add_observed(Json *basis, const Observed *observed)
 
         add_number(basis, path, (gint64) memory->requested);
     }
+    for (guint i = 0; i < observed->drives->len; i++) {
+        const ObservedDrive *drive = observed->drives->pdata[i];
+        g_autofree char *node = g_strdup_printf("qemu/%s/node", drive->device);
+        g_autofree char *size = g_strdup_printf("qemu/%s/size", drive->device);
+        g_autofree char *image = g_strdup_printf("qemu/%s/image-size", drive->device);
+
+        json_set_string(basis, node, drive->node ? drive->node : "none");
+        add_number(basis, size, (gint64) drive->size);
+        add_number(basis, image, (gint64) drive->image_size);
+    }
 }
 
 Json *

@@ -33,8 +33,9 @@
     PORT("5")                                                                                      \
     PORT("6")                                                                                      \
     PORT("7")                                                                                      \
-    PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "                 \
-              "model='virtio-scsi'/>"
+    PORT("8")                                                                                      \
+    "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "                           \
+    "model='virtio-scsi'/>"
 #define IOTHREADS "<iothreads>1</iothreads>"
 
 #define VDA "/machine/peripheral/virtio-disk0/virtio-backend"
@@ -621,11 +622,18 @@ static void
 test_grown(void **state)
 {
     g_autofree char *path = scratch_path(scratch, "a.img");
+    g_autofree char *saved = scratch_path(scratch, "saved.json");
+    g_autoptr(CommandResult) stale = NULL;
 
     settle((Parts){ 0 });
     assert_int_equal(drive_size(VDA), MIB);
+    g_free(virtkeep_expect(scratch, 10, 0, "plan", "--out", saved));
     assert_int_equal(truncate(path, 3 * MIB), 0);
     g_free(virtkeep_expect(scratch, 10, 2, "plan", "--exit-code"));
+    stale = virtkeep_run(scratch, 10, "apply", "--plan", saved);
+    assert_int_not_equal(stale->status, 0);
+    if (!strstr(stale->err, "qemu/virtio-disk0/image-size"))
+        fail_msg("%s", stale->err);
     assert_settled();
     assert_int_equal(drive_size(VDA), 3 * MIB);
 }
