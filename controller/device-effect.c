@@ -14,6 +14,8 @@
  */
 #include "controller/device-effect.h"
 
+#include <string.h>
+
 #include "controller/command-facts.h"
 #include "controller/companions.h"
 #include "controller/links.h"
@@ -22,6 +24,8 @@
 #include "qemu/device.h"
 #include "qemu/domain-live.h"
 #include "qemu/hot-plug.h"
+#include "qemu/iothread.h"
+#include "qemu/vcpu.h"
 #include "qemu/verbs.h"
 #include "reconcile/actual.h"
 #include "reconcile/diff.h"
@@ -31,7 +35,7 @@ bool
 device_effect_is(PlanActionKind kind)
 {
     return kind == PLAN_ACTION_ADD_DEVICE || kind == PLAN_ACTION_REMOVE_DEVICE ||
-           kind == PLAN_ACTION_SET_DEVICE || kind == PLAN_ACTION_SET_DOMAIN;
+           kind == PLAN_ACTION_SET_DEVICE || kind >= PLAN_ACTION_SET_DOMAIN;
 }
 
 /* ---- what is applied ---- */
@@ -259,16 +263,26 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
                                                                          : EFFECT_FAILED;
 }
 
-/* Somebody else changed it; it is put back. */
+/* Where somebody else changed it and it is put back. */
 static void
-note_drift(const Subject *subject, const Site *site, const char *drift)
+note_drift(const Subject *subject, const Site *site, const PlanAction *action)
 {
     EventRecord event = { .domain = subject->name,
                           .kind = (char *) "drift",
-                          .detail = (char *) drift,
+                          .detail = action->drift,
                           .at_us = g_get_real_time() };
 
-    (void) store_event_add(site->store, &event, NULL);
+    if (action->drift)
+        (void) store_event_add(site->store, &event, NULL);
+}
+
+static bool
+place_threads(const Subject *subject, const Site *site, GError **error)
+{
+    g_autoptr(Domain) next = domain_take_live_fields(subject->applied, subject->desired);
+
+    return tuning_update(subject->applied, next, site->config, subject->monitor,
+                         process_record(subject->process)->pid, error);
 }
 
 static EffectOutcome
@@ -276,13 +290,76 @@ run_set_domain(Subject *subject, const Site *site, const PlanAction *action, GEr
 {
     g_autoptr(Domain) next = domain_take_live_fields(subject->applied, subject->desired);
 
-    if (action->drift)
-        note_drift(subject, site, action->drift);
+    note_drift(subject, site, action);
     if (!domain_live_update(subject->monitor, subject->applied, next, error) ||
-        !tuning_update(subject->applied, next, site->config, subject->monitor,
-                       process_record(subject->process)->pid, error))
+        (action->drift && !iothreads_update(subject->monitor, NULL, next, error)) ||
+        !place_threads(subject, site, error))
         return EFFECT_FAILED;
     return take_applied(subject, site, g_steal_pointer(&next), error) ? EFFECT_DONE : EFFECT_FAILED;
+}
+
+/* ---- virtual CPUs and I/O threads ---- */
+
+/* TCG has threads for as many virtual CPUs as there can be at once, and has none again for one that
+ * somebody took out: QEMU 7.2 aborts (tcg_register_thread). */
+static bool
+has_tcg_thread(const Subject *subject, const PlanAction *action, GError **error)
+{
+    guint n = subject->observed->vcpus->len + (action->drift ? 1 : 0);
+
+    if (subject->applied->type == DOMAIN_TYPE_KVM || n < subject->applied->vcpus.value)
+        return true;
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                        "without KVM QEMU can't make one again that was taken out; the guest must "
+                        "be restarted");
+    return false;
+}
+
+static EffectOutcome
+run_add_vcpu(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    note_drift(subject, site, action);
+    if (!has_tcg_thread(subject, action, error) ||
+        !vcpu_plug(subject->monitor, (guint) action->number, error) ||
+        !place_threads(subject, site, error))
+        return EFFECT_FAILED;
+    subject_observe(subject, site); /* the next one is counted from there */
+    return EFFECT_DONE;
+}
+
+static EffectOutcome
+run_remove_vcpu(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    bool is_gone = false;
+
+    note_drift(subject, site, action);
+    if (!vcpu_ask(subject->monitor, (guint) action->number, &is_gone, &refusal)) {
+        if (!note_asked(subject, site, action->device, refusal->message, error))
+            return EFFECT_FAILED;
+        g_propagate_error(error, g_steal_pointer(&refusal));
+        return EFFECT_FAILED;
+    }
+    if (is_gone)
+        return EFFECT_DONE;
+    return note_asked(subject, site, action->device, NULL, error) ? EFFECT_PENDING : EFFECT_FAILED;
+}
+
+static EffectOutcome
+run_add_iothread(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    note_drift(subject, site, action);
+    return iothread_add(subject->monitor, subject->desired, action->number, error) &&
+                   place_threads(subject, site, error)
+               ? EFFECT_DONE
+               : EFFECT_FAILED;
+}
+
+static EffectOutcome
+run_remove_iothread(Subject *subject, const Site *site, const PlanAction *action, GError **error)
+{
+    note_drift(subject, site, action);
+    return iothread_remove(subject->monitor, action->number, error) ? EFFECT_DONE : EFFECT_FAILED;
 }
 
 /* ---- the journal ---- */
@@ -295,6 +372,10 @@ static const struct {
     [PLAN_ACTION_REMOVE_DEVICE] = { run_remove },
     [PLAN_ACTION_SET_DEVICE] = { run_set_device },
     [PLAN_ACTION_SET_DOMAIN] = { run_set_domain },
+    [PLAN_ACTION_ADD_VCPU] = { run_add_vcpu },
+    [PLAN_ACTION_REMOVE_VCPU] = { run_remove_vcpu },
+    [PLAN_ACTION_ADD_IOTHREAD] = { run_add_iothread },
+    [PLAN_ACTION_REMOVE_IOTHREAD] = { run_remove_iothread },
 };
 
 /* The open row of a removal of @id; 0 when there is none. */
@@ -307,7 +388,8 @@ find_row(const Subject *subject, const Site *site, const char *id)
         const ActionRecord *row = rows->pdata[i];
         g_autoptr(Json) detail = row->detail ? json_parse(row->detail, -1, NULL) : NULL;
 
-        if (!g_strcmp0(row->kind, plan_action_name(PLAN_ACTION_REMOVE_DEVICE)) &&
+        if ((!g_strcmp0(row->kind, plan_action_name(PLAN_ACTION_REMOVE_DEVICE)) ||
+             !g_strcmp0(row->kind, plan_action_name(PLAN_ACTION_REMOVE_VCPU))) &&
             !g_strcmp0(json_get_string(detail, "device"), id))
             return row->id;
     }
@@ -321,8 +403,10 @@ begin(const Subject *subject, const Site *site, const PlanAction *action, gint64
     g_autoptr(Json) detail = json_new_object();
     g_autofree char *text = NULL;
 
-    *ret_id =
-        action->kind == PLAN_ACTION_REMOVE_DEVICE ? find_row(subject, site, action->device) : 0;
+    bool is_removal =
+        action->kind == PLAN_ACTION_REMOVE_DEVICE || action->kind == PLAN_ACTION_REMOVE_VCPU;
+
+    *ret_id = is_removal ? find_row(subject, site, action->device) : 0;
     if (*ret_id)
         return true;
     json_set_string(detail, "device", action->device);
@@ -385,14 +469,18 @@ device_effect_note_gone(Subject *subject, const Site *site, GError **error)
 static bool
 is_to_leave(const DomainPlan *plan, const char *id)
 {
-    for (guint i = 0; i < plan->changes->len; i++) {
-        const Change *change = plan->changes->pdata[i];
-        const DeviceInfo *info = change->to_item ? NULL : change->from_item;
+    return g_ptr_array_find_with_equal_func(plan->leaving, id, g_str_equal, NULL);
+}
 
-        if (info && !g_strcmp0(info->alias, id))
-            return true;
-    }
-    return false;
+/* A virtual CPU that was let go since the last look. */
+static bool
+has_left(const Subject *subject, const char *id)
+{
+    guint64 number;
+
+    return g_str_has_prefix(id, "vcpu") && subject->observed->has_vcpus &&
+           g_ascii_string_to_unsigned(id + strlen("vcpu"), 10, 0, G_MAXUINT, &number, NULL) &&
+           !observed_has_vcpu(subject->observed, (guint) number);
 }
 
 bool
@@ -407,7 +495,8 @@ device_effect_forget(const Subject *subject, const Site *site, const DomainPlan 
             continue;
         row = find_row(subject, site, unplug->device);
         if (row)
-            effect_end(site, row, ACTION_SUPERSEDED, NULL);
+            effect_end(site, row,
+                       has_left(subject, unplug->device) ? ACTION_DONE : ACTION_SUPERSEDED, NULL);
         if (!store_unplug_remove(site->store, subject->name, unplug->device, error))
             return false;
     }

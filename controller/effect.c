@@ -401,7 +401,8 @@ effect_end_lost(const Subject *subject, const Site *site)
     for (guint i = 0; rows && i < rows->len; i++) {
         const ActionRecord *row = rows->pdata[i];
         bool is_move = is_of_kind(row, PLAN_ACTION_SET_MEMORY) ||
-                       is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE);
+                       is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE) ||
+                       is_of_kind(row, PLAN_ACTION_REMOVE_VCPU);
         bool is_pending =
             is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose;
 

@@ -13,10 +13,10 @@
 #include "model/domain.h"
 
 const Field domain_io_fields[] = {
-    FIELD_UINT(Domain, iothreads, .path = "iothreads", .max = 65535,
+    FIELD_UINT(Domain, iothreads, .path = "iothreads", .change = CHANGE_LIVE, .max = 65535,
                .doc = "Number of I/O threads; they are numbered from 1."),
     FIELD_LIST(Domain, iothread_ids, &iothread_schema, .path = "iothreadids/iothread",
-               .doc = "I/O threads with numbers or settings of their own."),
+               .change = CHANGE_LIVE, .doc = "I/O threads with numbers or settings of their own."),
     FIELD_UINT(Domain, main_pool_min, .path = "defaultiothread/@thread_pool_min", .max = G_MAXINT32,
                .doc = "Least number of worker threads of QEMU's main loop."),
     FIELD_UINT(Domain, main_pool_max, .path = "defaultiothread/@thread_pool_max", .min = 1,

@@ -53,12 +53,14 @@ static const Schema memory_node_schema = { .element = "memnode",
                                            .doc = "Placement of one guest NUMA node's memory." };
 
 static const Field vcpu_fields[] = {
-    FIELD_UINT(Vcpu, id, .path = "@id", .is_required = true, .max = 4095, .doc = "Number."),
-    FIELD_YES_NO(Vcpu, enabled, .path = "@enabled", .is_required = true,
+    FIELD_UINT(Vcpu, id, .path = "@id", .change = CHANGE_LIVE, .is_required = true, .max = 4095,
+               .doc = "Number."),
+    FIELD_YES_NO(Vcpu, enabled, .path = "@enabled", .change = CHANGE_LIVE, .is_required = true,
                  .doc = "Whether it is there at start."),
-    FIELD_YES_NO(Vcpu, hotpluggable, .path = "@hotpluggable",
+    FIELD_YES_NO(Vcpu, hotpluggable, .path = "@hotpluggable", .change = CHANGE_LIVE,
                  .doc = "Whether it can be taken out again."),
-    FIELD_UINT(Vcpu, order, .path = "@order", .min = 1, .doc = "When it is plugged."),
+    FIELD_UINT(Vcpu, order, .path = "@order", .change = CHANGE_LIVE, .min = 1,
+               .doc = "When it is plugged."),
     FIELD_END,
 };
 
@@ -288,9 +290,9 @@ static const Field tuning_fields[] = {
                .doc = "`static`; `auto` needs numad and gives no placement."),
     FIELD_CPUSET(Domain, vcpu_cpuset, .path = "vcpu/@cpuset", .change = CHANGE_LIVE,
                  .doc = "Host CPUs for every thread that has no pin of its own."),
-    FIELD_UINT(Domain, vcpus_current, .path = "vcpu/@current", .min = 1,
+    FIELD_UINT(Domain, vcpus_current, .path = "vcpu/@current", .change = CHANGE_LIVE, .min = 1,
                .doc = "How many of them are there at start."),
-    FIELD_LIST(Domain, vcpu_list, &vcpu_schema, .path = "vcpus/vcpu",
+    FIELD_LIST(Domain, vcpu_list, &vcpu_schema, .path = "vcpus/vcpu", .change = CHANGE_LIVE,
                .doc = "Which of them are there at start."),
     FIELD_STRUCT(Domain, cpu_tune, &cpu_tune_schema, .path = "cputune", .change = CHANGE_LIVE,
                  .doc = "What the host's CPUs give."),

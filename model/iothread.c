@@ -8,20 +8,23 @@
  */
 #include "model/iothread.h"
 
+#include "model/controller.h"
+#include "model/disk.h"
 #include "model/domain.h"
 
 static const Field iothread_fields[] = {
-    FIELD_UINT(IoThread, id, .path = "@id", .is_required = true, .min = 1, .doc = "Its number."),
-    FIELD_UINT(IoThread, pool_min, .path = "@thread_pool_min", .max = G_MAXINT32,
-               .doc = "Least number of worker threads."),
-    FIELD_UINT(IoThread, pool_max, .path = "@thread_pool_max", .min = 1, .max = G_MAXINT32,
-               .doc = "Most worker threads."),
-    FIELD_UINT(IoThread, poll_max, .path = "poll/@max", .max = G_MAXINT64,
+    FIELD_UINT(IoThread, id, .path = "@id", .change = CHANGE_LIVE, .is_required = true, .min = 1,
+               .doc = "Its number."),
+    FIELD_UINT(IoThread, pool_min, .path = "@thread_pool_min", .change = CHANGE_LIVE,
+               .max = G_MAXINT32, .doc = "Least number of worker threads."),
+    FIELD_UINT(IoThread, pool_max, .path = "@thread_pool_max", .change = CHANGE_LIVE, .min = 1,
+               .max = G_MAXINT32, .doc = "Most worker threads."),
+    FIELD_UINT(IoThread, poll_max, .path = "poll/@max", .change = CHANGE_LIVE, .max = G_MAXINT64,
                .doc = "How long it polls before it sleeps, in ns."),
-    FIELD_UINT(IoThread, poll_grow, .path = "poll/@grow", .max = G_MAXINT64,
+    FIELD_UINT(IoThread, poll_grow, .path = "poll/@grow", .change = CHANGE_LIVE, .max = G_MAXINT64,
                .doc = "How fast that time grows."),
-    FIELD_UINT(IoThread, poll_shrink, .path = "poll/@shrink", .max = G_MAXINT64,
-               .doc = "How fast it shrinks."),
+    FIELD_UINT(IoThread, poll_shrink, .path = "poll/@shrink", .change = CHANGE_LIVE,
+               .max = G_MAXINT64, .doc = "How fast it shrinks."),
     FIELD_END,
 };
 
@@ -86,6 +89,35 @@ domain_has_iothread(const Domain *domain, guint64 id)
     g_autoptr(GArray) ids = domain_iothread_ids(domain);
 
     return has_id(ids, id);
+}
+
+static bool
+is_served(const OptUint *iothread, const GPtrArray *mappings, guint64 id)
+{
+    if (iothread->is_set && iothread->value == id)
+        return true;
+    for (guint i = 0; i < list_length(mappings); i++)
+        if (list_at(mappings, i, IoThreadMapping)->id.value == id)
+            return true;
+    return false;
+}
+
+bool
+domain_uses_iothread(const Domain *domain, guint64 id)
+{
+    for (guint i = 0; i < list_length(domain->disks); i++) {
+        const Disk *disk = list_at(domain->disks, i, Disk);
+
+        if (is_served(&disk->iothread, disk->iothreads, id))
+            return true;
+    }
+    for (guint i = 0; i < list_length(domain->controllers); i++) {
+        const Controller *controller = list_at(domain->controllers, i, Controller);
+
+        if (is_served(&controller->iothread, controller->iothreads, id))
+            return true;
+    }
+    return false;
 }
 
 void

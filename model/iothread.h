@@ -25,6 +25,8 @@ extern const Schema iothread_schema, iothread_mapping_schema;
 /* Ids of the domain's threads: those given, and the lowest free ones up to <iothreads>. GArray of
  * guint64, in order; caller unrefs. */
 GArray *domain_iothread_ids(const Domain *domain);
+/* Whether a device of the domain names that thread. */
+bool domain_uses_iothread(const Domain *domain, guint64 id);
 /* Whether the id is one of them. */
 bool domain_has_iothread(const Domain *domain, guint64 id);
 void iothreads_validate(const Validation *validation);

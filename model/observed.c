@@ -56,6 +56,8 @@ observed_new(void)
     observed->memories = g_ptr_array_new_with_free_func(observed_memory_free);
     observed->drives = observed_drives_new();
     observed->device_ids = g_ptr_array_new_with_free_func(g_free);
+    observed->vcpus = g_array_new(FALSE, FALSE, sizeof(guint));
+    observed->iothreads = g_array_new(FALSE, FALSE, sizeof(ObservedIoThread));
     return observed;
 }
 
@@ -70,6 +72,8 @@ observed_free(Observed *observed)
     g_ptr_array_unref(observed->memories);
     g_ptr_array_unref(observed->drives);
     g_ptr_array_unref(observed->device_ids);
+    g_array_unref(observed->vcpus);
+    g_array_unref(observed->iothreads);
     g_free(observed);
 }
 
@@ -93,6 +97,27 @@ observed_memory(const Observed *observed, const char *id)
 
         if (!g_strcmp0(memory->id, id))
             return memory;
+    }
+    return NULL;
+}
+
+bool
+observed_has_vcpu(const Observed *observed, guint number)
+{
+    for (guint i = 0; i < observed->vcpus->len; i++)
+        if (g_array_index(observed->vcpus, guint, i) == number)
+            return true;
+    return false;
+}
+
+const ObservedIoThread *
+observed_iothread(const Observed *observed, guint64 number)
+{
+    for (guint i = 0; i < observed->iothreads->len; i++) {
+        const ObservedIoThread *thread = &g_array_index(observed->iothreads, ObservedIoThread, i);
+
+        if (thread->number == number)
+            return thread;
     }
     return NULL;
 }

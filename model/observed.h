@@ -38,6 +38,10 @@ typedef struct ObservedDrive {
     guint64 image_size; /* bytes the host has of a raw image, set by the controller; 0 = unknown */
     bool is_removable, is_tray_open, is_locked;
 } ObservedDrive;
+typedef struct ObservedIoThread {
+    guint64 number;
+    guint64 poll_max, poll_grow, poll_shrink;
+} ObservedIoThread;
 
 typedef struct Observed {
     RunState run_state;
@@ -57,6 +61,9 @@ typedef struct Observed {
     bool is_migrating;
     GPtrArray *drives;     /* ObservedDrive */
     GPtrArray *device_ids; /* char*: /machine/peripheral children, sorted */
+    bool has_vcpus, has_iothreads; /* whether the following are known */
+    GArray *vcpus;     /* guint: numbers of the virtual CPUs that are there, ascending */
+    GArray *iothreads; /* ObservedIoThread: those that virtkeep names */
     gint64 observed_at;    /* wall clock us */
     char *message;         /* why UNREACHABLE, or what paused it; may be NULL */
 } Observed;
@@ -66,4 +73,6 @@ void observed_free(Observed *observed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observed, observed_free)
 GPtrArray *observed_drives_new(void); /* an empty list that owns its items */
 ObservedDrive *observed_drive(const Observed *observed, const char *device); /* NULL = not known */
+bool observed_has_vcpu(const Observed *observed, guint number);
+const ObservedIoThread *observed_iothread(const Observed *observed, guint64 number);
 const ObservedMemory *observed_memory(const Observed *observed, const char *id);

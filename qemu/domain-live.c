@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The domain's own live fields, a row each: what differs is told, the rest is left alone.
+ * The domain's own live fields that QEMU is told, a row each: what differs is told, the rest is
+ * left alone.
  *
  * A row's function says all that its field is, not how it changed, so it does not matter what was
  * told before: after a crash in between it is told again. What belongs to a device is told by
@@ -9,6 +10,7 @@
 #include "qemu/domain-live.h"
 
 #include "qemu/boot-order.h"
+#include "qemu/iothread.h"
 #include "qemu/throttle-group.h"
 #include "qemu/verbs.h"
 
@@ -86,5 +88,5 @@ domain_live_update(Monitor *monitor, const Domain *before, const Domain *after, 
     for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
         if (!rows[i].is_same(before, after) && !rows[i].tell(monitor, after, error))
             return false;
-    return true;
+    return iothreads_update(monitor, before, after, error);
 }

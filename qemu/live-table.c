@@ -41,7 +41,7 @@ const LiveFact live_facts[] = {
       COMES_AND_GOES },
     { "devices/memory", "object-add, device_add; a DIMM leaves by device_del, object-del",
       "takes and gives the blocks; a DIMM is let go by ACPI; a virtio-mem device stays until the "
-      "next start", NULL },
+      "next start", "tests/guest/test-live.c test_dimm_comes_and_goes" },
     { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, WALK(pc) },
     { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, NULL },
     { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, NULL },
@@ -77,6 +77,17 @@ const LiveFact live_facts[] = {
     { "devices/interface/vlan*", "netlink: the port's VLANs", GUEST_NOTHING, LINKS(vlans) },
     { "devices/interface/port/@isolated", "netlink: the port is isolated or not", GUEST_NOTHING,
       LINKS(bridge) },
+
+    /* virtual CPUs and I/O threads */
+    { "vcpu/@current", "query-hotpluggable-cpus, device_add; with KVM device_del",
+      "brings it online; lets one go (ACPI)", "tests/guest/test-live.c test_vcpus_come" },
+    { "vcpus/*", "query-hotpluggable-cpus, device_add; with KVM device_del",
+      "brings it online; lets one go (ACPI)", CPUS(vcpus_listed) },
+    { "iothreads", "object-add; object-del once no device uses it", GUEST_NOTHING,
+      CPUS(iothreads_come_and_go) },
+    { "iothreadids/iothread", "object-add; object-del once no device uses it", GUEST_NOTHING,
+      CPUS(iothreads_come_and_go) },
+    { "iothreadids/*", "qom-set of the object", GUEST_NOTHING, CPUS(iothread_settings) },
 
     /* what the host gives */
     { "vcpu/@cpuset", "sched_setaffinity of each thread without a pin", GUEST_NOTHING, CPUS(pins) },

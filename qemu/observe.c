@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "qemu/drives.h"
+#include "qemu/threads.h"
 
 #define UNKNOWN_FIGURE G_MAXUINT64
 
@@ -99,6 +100,7 @@ observed_copy(const Observed *from, gint64 now)
 {
     Observed *to = observed_new();
     GPtrArray *memories = to->memories, *device_ids = to->device_ids, *drives = to->drives;
+    GArray *vcpus = to->vcpus, *iothreads = to->iothreads;
 
     *to = *from;
     to->qemu_status = g_strdup(from->qemu_status);
@@ -107,6 +109,8 @@ observed_copy(const Observed *from, gint64 now)
     to->memories = memories;
     to->device_ids = device_ids;
     to->drives = drives;
+    to->vcpus = g_array_append_vals(vcpus, from->vcpus->data, from->vcpus->len);
+    to->iothreads = g_array_append_vals(iothreads, from->iothreads->data, from->iothreads->len);
     to->observed_at = now;
     for (guint i = 0; i < from->memories->len; i++) {
         ObservedMemory *memory = g_memdup2(from->memories->pdata[i], sizeof(ObservedMemory));
@@ -292,6 +296,49 @@ query_interval(Monitor *monitor, const char *balloon_id, Observed *observed, GEr
     return !is_fatal(&refusal, error);
 }
 
+static gint
+compare_numbers(gconstpointer a, gconstpointer b)
+{
+    guint first = *(const guint *) a, second = *(const guint *) b;
+
+    return first < second ? -1 : first > second;
+}
+
+static bool
+observe_vcpus(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(Json) reply = monitor_query(monitor, "query-cpus-fast", NULL, &refusal);
+
+    observed->has_vcpus = reply != NULL;
+    for (guint i = 0; i < json_length(reply); i++) {
+        guint number = (guint) json_get_uint(json_at(reply, i), "cpu-index", 0);
+
+        g_array_append_val(observed->vcpus, number);
+    }
+    g_array_sort(observed->vcpus, compare_numbers);
+    return !is_fatal(&refusal, error);
+}
+
+static bool
+observe_iothreads(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(Json) reply = monitor_query(monitor, "query-iothreads", NULL, &refusal);
+
+    observed->has_iothreads = reply != NULL;
+    for (guint i = 0; i < json_length(reply); i++) {
+        const Json *item = json_at(reply, i);
+        ObservedIoThread thread = { .poll_max = json_get_uint(item, "poll-max-ns", 0),
+                                    .poll_grow = json_get_uint(item, "poll-grow", 0),
+                                    .poll_shrink = json_get_uint(item, "poll-shrink", 0) };
+
+        if (iothread_number(json_get_string(item, "id"), &thread.number))
+            g_array_append_val(observed->iothreads, thread);
+    }
+    return !is_fatal(&refusal, error);
+}
+
 static bool
 observe_migration(Monitor *monitor, Observed *observed, GError **error)
 {
@@ -318,7 +365,8 @@ observe(Monitor *monitor, gint64 now, GError **error)
         !observe_devices(monitor, observed, &balloon, error) ||
         !observe_drives(monitor, observed, error) ||
         !observe_memory_devices(monitor, observed, error) ||
-        !observe_balloon(monitor, observed, error))
+        !observe_balloon(monitor, observed, error) || !observe_vcpus(monitor, observed, error) ||
+        !observe_iothreads(monitor, observed, error))
         return NULL;
     observe_drivers(monitor, observed);
     if (observed->has_balloon && !balloon)

@@ -26,6 +26,14 @@ thread_name(ThreadRole role, guint64 number)
     g_assert_not_reached();
 }
 
+bool
+iothread_number(const char *id, guint64 *ret_number)
+{
+    return id && g_str_has_prefix(id, "iothread") &&
+           g_ascii_string_to_unsigned(id + strlen("iothread"), 10, 0, G_MAXUINT64, ret_number,
+                                      NULL);
+}
+
 static bool
 add_vcpus(Monitor *monitor, GArray *threads, GError **error)
 {
@@ -49,13 +57,10 @@ add_iothreads(Monitor *monitor, GArray *threads, GError **error)
 
     for (guint i = 0; i < json_length(reply); i++) {
         const Json *item = json_at(reply, i);
-        const char *id = json_get_string(item, "id");
         QemuThread thread = { .id = (pid_t) json_get_int(item, "thread-id", 0),
                               .role = THREAD_IOTHREAD };
 
-        if (id && g_str_has_prefix(id, "iothread") &&
-            g_ascii_string_to_unsigned(id + strlen("iothread"), 10, 0, G_MAXUINT64, &thread.number,
-                                       NULL))
+        if (iothread_number(json_get_string(item, "id"), &thread.number))
             g_array_append_val(threads, thread);
     }
     return reply != NULL;

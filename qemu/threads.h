@@ -21,5 +21,7 @@ typedef struct QemuThread {
 /* GArray of QemuThread, the main thread first: threads that begin later inherit from it. @pid:
  * QEMU's. Caller unrefs. Errors are QMP_ERROR, G_IO_ERROR. */
 GArray *threads_query(Monitor *monitor, pid_t pid, GError **error);
+/* The number in "iothread1", QEMU's id of one of the domain's. False for any other id. */
+bool iothread_number(const char *id, guint64 *ret_number);
 /* "emulator", "vcpu3", "iothread1". Caller frees. */
 char *thread_name(ThreadRole role, guint64 number);

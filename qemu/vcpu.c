@@ -2,10 +2,10 @@
 /*
  * Plugging virtual CPUs.
  *
- * A CPU that the guest may lose again must have been added by device_add: QEMU can't take out one
- * that -smp made (libvirt, formatdomain "CPU Allocation": vCPUs that are hotpluggable are created
- * differently). So -smp counts only the others (qemu/cpu.c), and these are added before the guest
- * runs, and later in the very same way.
+ * -smp makes the CPUs of which the file does not say that they can be taken out (qemu/cpu.c). The
+ * others are added before the guest runs, and later in the very same way. (libvirt, formatdomain
+ * "CPU Allocation": vCPUs that are hotpluggable are created differently.) Taken out can be either;
+ * one of -smp has no id, but a path, and device_del takes that too (QEMU 7.2).
  *
  * QEMU says where CPUs may be: query-hotpluggable-cpus, each place with its topology and, where it
  * is taken, the object in it. It lists the places from last to first (7.2), which nothing promises;
@@ -16,6 +16,8 @@
 
 #include "model/tuning.h"
 
+#include "qemu/hot-plug.h"
+
 static void
 slot_free(gpointer data)
 {
@@ -23,6 +25,7 @@ slot_free(gpointer data)
 
     g_free(slot->type);
     json_free(slot->properties);
+    g_free(slot->path);
     g_free(slot);
 }
 
@@ -61,7 +64,7 @@ vcpu_slots_query(Monitor *monitor, GError **error)
 
         slot->type = g_strdup(json_get_string(item, "type"));
         slot->properties = properties ? json_copy(properties) : json_new_object();
-        slot->is_there = json_get(item, "qom-path") != NULL;
+        slot->path = g_strdup(json_get_string(item, "qom-path"));
         g_ptr_array_add(slots, slot);
     }
     g_ptr_array_sort(slots, compare_slots);
@@ -120,7 +123,7 @@ plug(Monitor *monitor, const GPtrArray *slots, guint number, GError **error)
 {
     const VcpuSlot *slot = number < slots->len ? slots->pdata[number] : NULL;
 
-    if (slot && slot->is_there)
+    if (slot && slot->path)
         return true;
     if (!slot) {
         g_set_error(error, QMP_ERROR, QMP_ERROR_GENERIC,
@@ -131,6 +134,27 @@ plug(Monitor *monitor, const GPtrArray *slots, guint number, GError **error)
         return true;
     g_prefix_error(error, "virtual CPU %u: ", number);
     return false;
+}
+
+bool
+vcpu_plug(Monitor *monitor, guint number, GError **error)
+{
+    g_autoptr(GPtrArray) slots = vcpu_slots_query(monitor, error);
+
+    return slots && plug(monitor, slots, number, error);
+}
+
+/* By its path, since one that -smp made has no id. */
+bool
+vcpu_ask(Monitor *monitor, guint number, bool *ret_is_gone, GError **error)
+{
+    g_autoptr(GPtrArray) slots = vcpu_slots_query(monitor, error);
+    const VcpuSlot *slot = slots && number < slots->len ? slots->pdata[number] : NULL;
+
+    if (!slots)
+        return false;
+    *ret_is_gone = !slot || !slot->path;
+    return *ret_is_gone || hot_plug_ask(monitor, slot->path, ret_is_gone, error);
 }
 
 bool

@@ -14,7 +14,7 @@
 typedef struct VcpuSlot {
     char *type;       /* the driver: "qemu64-x86_64-cpu" */
     Json *properties; /* where it is: socket-id, core-id, thread-id, … */
-    bool is_there;
+    char *path; /* QOM path of the CPU in it; NULL: none is there */
 } VcpuSlot;
 
 /* VcpuSlot*, by topology. Caller unrefs. Errors are QMP_ERROR. */
@@ -24,5 +24,9 @@ Json *vcpu_tree(const VcpuSlot *slot, guint number);
 /* Numbers (guint) of the CPUs that the domain has plugged at its start, in the order in which that
  * happens. Caller unrefs. */
 GArray *domain_vcpus_plugged(const Domain *domain);
+/* Plugs one into a running guest. Harmless where it is there. */
+bool vcpu_plug(Monitor *monitor, guint number, GError **error);
+/* Asks the guest to let one go, as hot_plug_ask(). It may have been made by -smp. */
+bool vcpu_ask(Monitor *monitor, guint number, bool *ret_is_gone, GError **error);
 /* Plugs those of them that aren't there. Harmless to do twice. */
 bool vcpus_plug(Monitor *monitor, const Domain *domain, GError **error);

@@ -62,6 +62,40 @@ is_memory_counted(const Domain *applied)
                       (limits->soft.is_set && limits->soft.value < MEMORY_UNLIMITED));
 }
 
+static bool
+is_enabled(const Domain *domain, guint64 number)
+{
+    for (guint i = 0; i < list_length(domain->vcpu_list); i++)
+        if (list_at(domain->vcpu_list, i, Vcpu)->id.value == number)
+            return list_at(domain->vcpu_list, i, Vcpu)->enabled == TRISTATE_ON;
+    return !list_length(domain->vcpu_list);
+}
+
+static bool
+loses_vcpus(const Domain *applied, const Domain *desired)
+{
+    for (guint i = 0; i < list_length(applied->vcpu_list); i++) {
+        const Vcpu *vcpu = list_at(applied->vcpu_list, i, Vcpu);
+
+        if (vcpu->enabled == TRISTATE_ON && !is_enabled(desired, vcpu->id.value))
+            return true;
+    }
+    return domain_vcpus_current(desired) < domain_vcpus_current(applied);
+}
+
+bool
+domain_vcpus_are_live(const Domain *applied, const Domain *desired)
+{
+    return applied->acpi && (applied->type == DOMAIN_TYPE_KVM || !loses_vcpus(applied, desired));
+}
+
+/* Which of the virtual CPUs are there. */
+static bool
+is_of_vcpus(const char *path)
+{
+    return g_str_equal(path, "vcpu/@current") || g_str_has_prefix(path, "vcpus/vcpu");
+}
+
 /* What the balloon is to leave of the boot memory; <currentMemory> at or above it asks for nothing
  * (qemu/balloon.c). */
 static guint64
@@ -101,6 +135,8 @@ compare_domains(Diff *diff)
         change->at = position_of(diff, change->path);
         classify_total(diff, change);
         if (g_str_has_prefix(change->path, MEMORY_LIMITS) && !is_memory_counted(diff->applied))
+            change->class_ = CHANGE_RESTART;
+        if (is_of_vcpus(change->path) && !domain_vcpus_are_live(diff->applied, diff->desired))
             change->class_ = CHANGE_RESTART;
         /* Items are devices, and those of the domain's own lists are none. */
         change->from_item = change->to_item = NULL;
@@ -324,6 +360,19 @@ take_fields(const Schema *schema, gpointer to, gconstpointer from,
             field_assign(field, to, from);
 }
 
+/* What comes and goes one by one, by what QEMU has. */
+static bool
+is_field_of_vcpus(const Field *field)
+{
+    return is_of_vcpus(field->path);
+}
+
+static bool
+is_number_of_iothreads(const Field *field)
+{
+    return g_str_equal(field->path, "iothreads");
+}
+
 /* What is stepped, and not told at once, is applied once its target is known. */
 static bool
 is_stepped(const DeviceKind *kind)
@@ -339,6 +388,9 @@ domain_apply_live(const Domain *applied, const Domain *desired)
     g_autoptr(GArray) refs = domain_device_refs(desired);
 
     take_fields(&domain_schema, domain, desired, is_of_file_only);
+    if (domain_vcpus_are_live(applied, desired))
+        take_fields(&domain_schema, domain, desired, is_field_of_vcpus);
+    take_fields(&domain_schema, domain, desired, is_number_of_iothreads);
     for (guint i = 0; i < refs->len; i++) {
         const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
         gpointer device = g_hash_table_lookup(matches, ref->device);
@@ -351,10 +403,11 @@ domain_apply_live(const Domain *applied, const Domain *desired)
 }
 
 static bool
-is_taken_live(const Domain *applied, const Field *field)
+is_taken_live(const Domain *applied, const Domain *desired, const Field *field)
 {
     return field->type != TYPE_NONE && is_live(field) &&
-           (!g_str_equal(field->path, MEMORY_LIMITS) || is_memory_counted(applied));
+           (!g_str_equal(field->path, MEMORY_LIMITS) || is_memory_counted(applied)) &&
+           (!is_of_vcpus(field->path) || domain_vcpus_are_live(applied, desired));
 }
 
 Domain *
@@ -364,7 +417,7 @@ domain_take_live_fields(const Domain *applied, const Domain *desired)
     OptUint memory = domain->memory;
 
     for (const Field *field = domain_schema.fields; field->path; field++)
-        if (is_taken_live(applied, field))
+        if (is_taken_live(applied, desired, field))
             field_assign(field, domain, desired);
     domain->memory = memory; /* a sum, of what did not change */
     return domain;

@@ -28,5 +28,9 @@ Domain *domain_take_live_fields(const Domain *applied, const Domain *desired);
 Domain *domain_take_live_device(const Domain *applied, const DeviceKind *kind, gconstpointer before,
                                 gconstpointer after);
 
+/* Whether the virtual CPUs of @applied can become those of @desired (as far as its maximum goes)
+ * while the guest runs: it hears of them by ACPI. Without KVM none is taken out: QEMU 7.2 leaves a
+ * listener behind and ends at the next change of the guest's memory map. */
+bool domain_vcpus_are_live(const Domain *applied, const Domain *desired);
 /* Whether any change is of @change_class. */
 bool diff_has(const GPtrArray *changes, ChangeClass change_class);

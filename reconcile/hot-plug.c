@@ -94,7 +94,7 @@ is_pluggable_below(const Domain *domain, const Domain *running, const DeviceKind
         return address && address->type == ADDRESS_VIRTIO_SERIAL &&
                is_on(domain, running, CONTROLLER_VIRTIO_SERIAL, &address->controller, depth);
     case BUS_DIMM:
-        return true;
+        return running->acpi; /* QEMU: "missing acpi device" */
     case BUS_NONE:
     case BUS_INTEGRATED:
     case BUS_CCID:

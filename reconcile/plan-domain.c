@@ -467,6 +467,8 @@ plan_domain(const PlanInput *input)
         plan->changes = find_changes(input);
     else
         plan->changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
+    plan->leaving = g_ptr_array_new_with_free_func(g_free);
+    plan_find_leaving(plan, input);
     decide(plan, input);
     return plan;
 }

@@ -23,6 +23,8 @@
 #include "model/memory.h"
 #include "model/quantity.h"
 
+#include "reconcile/plan-thread.h"
+
 #define FIRST_RETRY_US (5 * G_USEC_PER_SEC) /* QEMU 7.2 refuses to ask the guest again before */
 #define MOST_RETRY_US (300 * G_USEC_PER_SEC)
 
@@ -57,6 +59,14 @@ kind_of(const Change *change)
     return NULL;
 }
 
+/* Virtual CPUs and I/O threads come and go by their numbers (plan-thread.c). */
+static bool
+is_counted(const Change *change)
+{
+    return g_str_equal(change->path, "vcpu/@current") || g_str_has_prefix(change->path, "vcpus/") ||
+           g_str_equal(change->path, "iothreads");
+}
+
 /* Whether this change is told to QEMU here. */
 static bool
 is_told(const Change *change)
@@ -64,7 +74,7 @@ is_told(const Change *change)
     if (change->class_ != CHANGE_LIVE)
         return false;
     if (!change->item_schema)
-        return !g_str_has_prefix(change->path, "metadata");
+        return !g_str_has_prefix(change->path, "metadata") && !is_counted(change);
     return !change->field || change->item_schema != memory_kind.schema;
 }
 
@@ -97,6 +107,12 @@ is_waited_for(const PlanInput *input, PlanActionKind kind, const char *id)
     const PlanUnplug *unplug = kind == PLAN_ACTION_REMOVE_DEVICE ? unplug_of(input, id) : NULL;
 
     return unplug && input->now < due_at(unplug);
+}
+
+bool
+plan_is_waited_for(const PlanInput *input, const char *id)
+{
+    return is_waited_for(input, PLAN_ACTION_REMOVE_DEVICE, id);
 }
 
 static bool
@@ -187,16 +203,21 @@ put_back(DomainPlan *plan, PlanActionKind kind, const char *device)
 void
 plan_live(DomainPlan *plan, const PlanInput *input)
 {
+    g_autofree char *drift = input->drift ? g_strdup(input->drift) : plan_iothread_drift(input);
+
     /* What is taken out makes place: for what is added in a later pass, once it has left. */
     tell_all(plan, input, PLAN_ACTION_REMOVE_DEVICE, false);
     tell_all(plan, input, PLAN_ACTION_REMOVE_DEVICE, true);
+    plan_iothreads_come(plan, input);
     tell_all(plan, input, PLAN_ACTION_ADD_DEVICE, true);
     tell_all(plan, input, PLAN_ACTION_ADD_DEVICE, false);
     tell_all(plan, input, PLAN_ACTION_SET_DEVICE, true);
     tell_all(plan, input, PLAN_ACTION_SET_DEVICE, false);
     tell_all(plan, input, PLAN_ACTION_SET_DOMAIN, false);
-    if (input->drift)
-        put_back(plan, PLAN_ACTION_SET_DOMAIN, NULL)->drift = g_strdup(input->drift);
+    if (drift)
+        put_back(plan, PLAN_ACTION_SET_DOMAIN, NULL)->drift = g_steal_pointer(&drift);
+    plan_vcpus(plan, input);
+    plan_iothreads_leave(plan, input);
 }
 
 gint64
@@ -209,24 +230,36 @@ plan_next_unplug(const PlanInput *input)
     return next;
 }
 
+void
+plan_find_leaving(DomainPlan *plan, const PlanInput *input)
+{
+    for (guint i = 0; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+        const DeviceInfo *info = change->to_item ? NULL : change->from_item;
+
+        if (info && info->alias)
+            g_ptr_array_add(plan->leaving, g_strdup(info->alias));
+    }
+    plan_vcpus_leaving(input, plan->leaving);
+}
+
 char *
 plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_overdue)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
     *ret_is_overdue = false;
-    for (guint i = 0; i < plan->changes->len; i++) {
-        const Change *change = plan->changes->pdata[i];
-        const DeviceInfo *info = change->to_item ? NULL : change->from_item;
-        const PlanUnplug *unplug = info ? unplug_of(input, info->alias) : NULL;
+    for (guint i = 0; i < plan->leaving->len; i++) {
+        const PlanUnplug *unplug = unplug_of(input, plan->leaving->pdata[i]);
         gint64 age = unplug ? input->now - unplug->asked_at : 0;
         g_autofree char *since = duration_text(age - age % G_USEC_PER_SEC);
 
         if (!unplug)
             continue;
         g_string_append_printf(text, "%s%s (asked %u time%s in %s%s%s)", text->len ? ", " : "",
-                               info->alias, unplug->n_asked, unplug->n_asked == 1 ? "" : "s", since,
-                               unplug->refusal ? "; " : "", unplug->refusal ? unplug->refusal : "");
+                               unplug->device, unplug->n_asked, unplug->n_asked == 1 ? "" : "s",
+                               since, unplug->refusal ? "; " : "",
+                               unplug->refusal ? unplug->refusal : "");
         *ret_is_overdue |= age > input->policy.stall_timeout;
     }
     return text->len ? g_strdup(text->str) : NULL;

@@ -10,9 +10,15 @@ PlanAction *plan_add_action(DomainPlan *plan, PlanActionKind kind);
  * them, removals last and in reverse. What was asked of the guest and is not due again adds none. */
 void plan_live(DomainPlan *plan, const PlanInput *input);
 
+/* Whether the guest was asked to let that go and need not be asked again yet. */
+bool plan_is_waited_for(const PlanInput *input, const char *id);
+
 /* When the next of the removals under way is to be asked for again, wall clock us; G_MAXINT64 when
  * none is under way. */
 gint64 plan_next_unplug(const PlanInput *input);
+
+/* Fills in plan->leaving. */
+void plan_find_leaving(DomainPlan *plan, const PlanInput *input);
 
 /* What is waited for: "the guest to let go of net1 (asked 3 times in 42 s)"; NULL when nothing is.
  * *ret_is_overdue: longer than stall-timeout. Caller frees. */

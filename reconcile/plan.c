@@ -26,6 +26,10 @@ static const char *const action_names[] = {
     [PLAN_ACTION_REMOVE_DEVICE] = "remove-device",
     [PLAN_ACTION_SET_DEVICE] = "set-device",
     [PLAN_ACTION_SET_DOMAIN] = "set-domain",
+    [PLAN_ACTION_ADD_VCPU] = "add-vcpu",
+    [PLAN_ACTION_REMOVE_VCPU] = "remove-vcpu",
+    [PLAN_ACTION_ADD_IOTHREAD] = "add-iothread",
+    [PLAN_ACTION_REMOVE_IOTHREAD] = "remove-iothread",
     NULL,
 };
 static const char *const verdict_names[] = {
@@ -99,6 +103,7 @@ domain_plan_free(DomainPlan *plan)
     g_free(plan->desired_digest);
     json_free(plan->basis);
     g_free(plan->observed_digest);
+    g_clear_pointer(&plan->leaving, g_ptr_array_unref);
     g_free(plan);
 }
 

@@ -27,15 +27,22 @@ typedef enum {
     PLAN_ACTION_REMOVE_DEVICE, /* ask the guest to let a device go */
     PLAN_ACTION_SET_DEVICE,    /* change what of a device can change while the guest runs */
     PLAN_ACTION_SET_DOMAIN,    /* the same of the domain itself */
+    PLAN_ACTION_ADD_VCPU,      /* plug a virtual CPU */
+    PLAN_ACTION_REMOVE_VCPU,   /* ask the guest to let one go */
+    PLAN_ACTION_ADD_IOTHREAD,
+    PLAN_ACTION_REMOVE_IOTHREAD,
 } PlanActionKind;
 
 /* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "add-device",
- * "remove-device", "set-device", "set-domain". */
+ * "remove-device", "set-device", "set-domain", "add-vcpu", "remove-vcpu", "add-iothread",
+ * "remove-iothread". */
 const char *plan_action_name(PlanActionKind kind);
 
 typedef struct PlanAction {
     PlanActionKind kind;
-    char *device;                  /* id, where the action is about one: "virtiomem0"; else NULL */
+    char *device;                  /* id, where the action is about one: "virtiomem0", "vcpu2"; else
+                                      NULL */
+    guint64 number;                /* of the virtual CPU or I/O thread */
     const DeviceKind *device_kind; /* of the three about devices */
     gconstpointer before, after; /* the device as applied and as desired; borrowed from PlanInput */
     char *drift;                 /* what differs though no file changed, as words; or NULL */
@@ -67,6 +74,7 @@ typedef struct DomainPlan {
     SyncState sync;     /* as far as planning knows; a pass refines it with memory conditions */
     char *reason_word;  /* CamelCase, stable: "Synced", "RestartRequired", "GuestShutDown", … */
     char *reason;       /* one sentence */
+    GPtrArray *leaving; /* char*: ids of what the guest is to let go: "net1", "vcpu2" */
     bool is_restart_required;
     bool is_restart_waiting; /* it would be restarted now, were it not for others */
     gint64

@@ -265,7 +265,7 @@ test_plug(void **state)
     slots = vcpu_slots_query(machine.monitor, &error);
     assert_int_equal(slots->len, 4);
     for (guint i = 0; i < slots->len; i++)
-        assert_int_equal(((const VcpuSlot *) slots->pdata[i])->is_there, i != 1);
+        assert_int_equal(((const VcpuSlot *) slots->pdata[i])->path != NULL, i != 1);
     threads = threads_query(machine.monitor, launch_record(machine.launch)->pid, &error);
     for (guint i = 0; i < threads->len; i++) {
         const QemuThread *thread = &g_array_index(threads, QemuThread, i);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "reconcile/actual.h"
+#include "reconcile/resolution.h"
 #include "tests/reconcile/resolve-document.h"
 
 #define NOW ((gint64) 1000 * G_USEC_PER_SEC)
@@ -103,7 +104,7 @@ add_unplug(Stage *stage, const char *device, gint64 asked_ago, gint64 last_ago, 
 
 /* "add-device rng0, remove-device net1: Changing" */
 static void
-assert_plan(Stage *stage, const char *expected)
+assert_actions(Stage *stage, const char *expected)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -114,11 +115,114 @@ assert_plan(Stage *stage, const char *expected)
 
         g_string_append_printf(text, "%s%s %s", i ? ", " : "", plan_action_name(action->kind),
                                action->device ? action->device : "");
-        assert_true(action->because->len > 0);
+        assert_true(action->because->len > 0 || action->drift);
     }
     g_string_append_printf(text, ": %s", stage->plan->reason_word);
     if (strcmp(text->str, expected))
         fail_msg("\"%s\" != \"%s\"", text->str, expected);
+}
+
+/* The same, where files alone are the cause. */
+static void
+assert_plan(Stage *stage, const char *expected)
+{
+    assert_actions(stage, expected);
+    for (guint i = 0; i < stage->plan->actions->len; i++)
+        assert_null(((const PlanAction *) stage->plan->actions->pdata[i])->drift);
+}
+
+/* ---- virtual CPUs, I/O threads ---- */
+
+/* Numbers below 10, as text. */
+static void
+set_vcpus(Stage *stage, const char *numbers)
+{
+    stage->observed->has_vcpus = true;
+    g_array_set_size(stage->observed->vcpus, 0);
+    for (; *numbers; numbers++) {
+        guint number = (guint) (*numbers - '0');
+
+        g_array_append_val(stage->observed->vcpus, number);
+    }
+}
+
+static void
+vcpus_by_number(void **state)
+{
+    static const struct {
+        int type;
+        guint applied, desired; /* current, of 4 */
+        const char *there, *plan;
+    } cases[] = {
+        { DOMAIN_TYPE_KVM, 2, 2, "01", ": Synced" },
+        { DOMAIN_TYPE_KVM, 2, 4, "01", "add-vcpu vcpu2, add-vcpu vcpu3: Changing" },
+        { DOMAIN_TYPE_KVM, 4, 2, "0123", "remove-vcpu vcpu3, remove-vcpu vcpu2: Changing" },
+        { DOMAIN_TYPE_KVM, 3, 2, "013", "remove-vcpu vcpu3: Changing" },
+        /* Somebody else's doing. */
+        { DOMAIN_TYPE_KVM, 2, 2, "0", "add-vcpu vcpu1: Changing" },
+        { DOMAIN_TYPE_KVM, 2, 2, "012", "remove-vcpu vcpu2: Changing" },
+        /* Beyond what this QEMU has room for. */
+        { DOMAIN_TYPE_KVM, 2, 9, "01", "add-vcpu vcpu2, add-vcpu vcpu3: Changing" },
+        { DOMAIN_TYPE_QEMU, 2, 3, "01", "add-vcpu vcpu2: Changing" },
+        { DOMAIN_TYPE_QEMU, 4, 2, "0123", ": RestartRequired" },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(Stage) stage = stage_new("q35", "", "");
+
+        stage.applied->acpi = stage.desired->acpi = true;
+        stage.applied->type = stage.desired->type = cases[i].type;
+        stage.applied->vcpus = stage.desired->vcpus = opt_uint(4);
+        stage.applied->vcpus_current = opt_uint(cases[i].applied);
+        stage.desired->vcpus_current = opt_uint(cases[i].desired);
+        set_vcpus(&stage, cases[i].there);
+        assert_actions(&stage, cases[i].plan);
+    }
+}
+
+static void
+vcpus_without_acpi(void **state)
+{
+    g_auto(Stage) stage = stage_new("q35", "", "");
+
+    stage.applied->acpi = stage.desired->acpi = false;
+    stage.applied->vcpus = stage.desired->vcpus = opt_uint(4);
+    stage.applied->vcpus_current = opt_uint(2);
+    stage.desired->vcpus_current = opt_uint(3);
+    set_vcpus(&stage, "01");
+    assert_actions(&stage, ": RestartRequired");
+}
+
+/* One that was asked to leave is waited for, and asked again. */
+static void
+vcpu_is_waited_for(void **state)
+{
+    g_auto(Stage) stage = stage_new("q35", "", "");
+
+    stage.applied->acpi = stage.desired->acpi = true;
+    stage.applied->type = stage.desired->type = DOMAIN_TYPE_KVM;
+    stage.applied->vcpus = stage.desired->vcpus = opt_uint(2);
+    stage.applied->vcpus_current = stage.desired->vcpus_current = opt_uint(1);
+    set_vcpus(&stage, "01");
+    add_unplug(&stage, "vcpu1", 2, 2, 1);
+    assert_actions(&stage, ": DeviceLeaving");
+    assert_non_null(strstr(stage.plan->reason, "vcpu1 (asked 1 time in 2s)"));
+    ((PlanUnplug *) stage.unplugs->pdata[0])->last_asked_at = NOW - 6 * G_USEC_PER_SEC;
+    assert_actions(&stage, "remove-vcpu vcpu1: Changing");
+}
+
+static void
+iothreads_by_number(void **state)
+{
+    static const ObservedIoThread there[] = { { .number = 1 }, { .number = 7 } };
+    g_auto(Stage) stage = stage_new("q35", "", "");
+
+    stage.applied->iothreads = opt_uint(1);
+    stage.desired->iothreads = opt_uint(2);
+    assert_actions(&stage, ": Synced"); /* nothing is known */
+    stage.observed->has_iothreads = true;
+    g_array_append_vals(stage.observed->iothreads, there, G_N_ELEMENTS(there));
+    assert_actions(&stage, "add-iothread iothread2, remove-iothread iothread7: Changing");
 }
 
 static void
@@ -268,6 +372,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(vcpus_by_number),
+        cmocka_unit_test(vcpus_without_acpi),
+        cmocka_unit_test(vcpu_is_waited_for),
+        cmocka_unit_test(iothreads_by_number),
         cmocka_unit_test(buses_decide),
         cmocka_unit_test(without_acpi),
         cmocka_unit_test(another_of_the_kind),
