@@ -15,11 +15,11 @@
 #define GUEST_LETS_GO "lets it go (PCI), within its own time; a reset does too"
 
 #define CPUS(test) "tests/cli/test-live-cpus.c test_" #test
+#define KINDS(test) "tests/cli/test-live-kinds.c test_" #test
 #define FIELDS(test) "tests/cli/test-live-fields.c test_" #test
 #define LINKS(test) "tests/cli/test-live-links.c test_" #test
 #define WALK(machine) "tests/qemu/test-walk.c test_" #machine
-#define MEDIUM                                                                                     \
-    "blockdev-open-tray, -remove-medium, -del, -add, -insert-medium, -close-tray"
+#define MEDIUM "blockdev-open-tray, -remove-medium, -del, -add, -insert-medium, -close-tray"
 #define TRAY "opens a tray that it holds locked"
 #define DISKS "tests/cli/test-live-disks.c "
 
@@ -44,7 +44,7 @@ const LiveFact live_facts[] = {
       "next start", "tests/guest/test-live.c test_dimm_comes_and_goes" },
     { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, WALK(pc) },
     { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, NULL },
-    { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, KINDS(shmem) },
     { "devices/crypto", "object-add, device_add; device_del, object-del", GUEST_LETS_GO, WALK(pc) },
     { "devices/filesystem", "chardev-add, device_add; device_del, chardev-remove", GUEST_LETS_GO, NULL },
     { "devices/redirdev", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, WALK(q35) },
