@@ -59,6 +59,23 @@ imply_input(Domain *domain, InputType type)
     device_insert(&domain->inputs, G_MAXUINT, input);
 }
 
+/* A root is where addresses begin, and has none itself. */
+static void
+refuse_other_roots(const Resolution *resolution)
+{
+    const GPtrArray *controllers = resolution->domain->controllers;
+
+    for (guint i = 0; i < list_length(controllers); i++) {
+        const Controller *controller = list_at(controllers, i, Controller);
+
+        if (controller->index.value && (controller->model == CONTROLLER_MODEL_PCI_ROOT ||
+                                        controller->model == CONTROLLER_MODEL_PCIE_ROOT))
+            resolution_error(resolution, controller, "@model", "controller-root",
+                             "only PCI controller 0 is a root, and this is number %u",
+                             (guint) controller->index.value);
+    }
+}
+
 static void
 imply_pci_root(const Resolution *resolution, ControllerModel model)
 {
@@ -69,6 +86,7 @@ imply_pci_root(const Resolution *resolution, ControllerModel model)
                          "PCI controller 0 must be '%s' on this machine, not '%s'",
                          controller_model_names[model],
                          root->model ? controller_model_names[root->model] : "");
+    refuse_other_roots(resolution);
     imply_controller(resolution, CONTROLLER_PCI, 0, model);
 }
 

@@ -441,6 +441,11 @@ mistakes_are_told_with_their_line(void **unused)
     assert_refused("pc", "<controller type='pci' index='0' model='pcie-root'/>\n",
                    "web.xml:6:34: error: devices/controller[0]/@model: PCI controller 0 must be "
                    "'pci-root' on this machine, not 'pcie-root' [controller-root]");
+    assert_refused("pc",
+                   "<controller type='pci' model='pci-root'/>\n"
+                   "<controller type='pci' model='pcie-root'/>\n",
+                   "web.xml:7:24: error: devices/controller[1]/@model: only PCI controller 0 is a "
+                   "root, and this is number 1 [controller-root]");
     assert_refused(
         "q35", DISK("sda", "sata") DISK_AT("sdb", "sata", "unit='0'"),
         "web.xml:8:1: error: devices/disk[1]/address: disk 'sda' and disk 'sdb' are both "
