@@ -254,6 +254,11 @@ validate_nvram(const Validation *v)
     if (domain->nvram_type && !(WHEN_IS(domain->nvram_type) &
                                 (WHEN_IS(DISK_FILE) | WHEN_IS(DISK_BLOCK) | WHEN_IS(DISK_NETWORK))))
         validation_error(v, "os/nvram/@type", "os-nvram", "expected 'file', 'block' or 'network'");
+    else if (domain->nvram_type && domain->nvram_source &&
+             !storage_is_set(domain->nvram_type, domain->nvram_source))
+        validation_error(v, "os/nvram/source", "os-nvram",
+                         "does not say which: type 'file' needs file, 'block' needs dev and "
+                         "'network' needs protocol");
     if (domain->nvram_template && domain->nvram_type && domain->nvram_type != DISK_FILE &&
         domain->nvram_type != DISK_BLOCK)
         validation_error(v, "os/nvram/@template", "os-nvram",
