@@ -13,15 +13,15 @@
  *
  *     files       open with O_CREAT, mknod, rename, link, unlink, mkdir, rmdir
  *     state       the write of a WAL frame that commits (frame header, bytes 4 to 7 not zero)
- *     QMP, child  send, and with `fail` the recv after it: the effect is there, the answer is lost
- *     processes   fork, pidfd_send_signal, bind
- *     links       sendto of a netlink request that changes something
+ *     QMP, child  send, sendmsg, and with `fail` the recv after it: the effect is there, the answer
+ * is lost processes   fork, pidfd_send_signal, bind links       sendto of a netlink request that
+ * changes something
  *
  * Looks leave no trace, so they are counted apart, and alone, by `blind`: connect, the sending of
  * a mere question, and the receiving of its answer.
  *
- * Only the process that was started counts: not its forked children, and not QEMU, whose
- * environment is not virtkeep's.
+ * Only the process that was started counts: not its forked children, and not the QEMU that is
+ * asked what it can do, which inherits the environment.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -58,7 +58,7 @@ begin(void)
 {
     const char *fault = getenv("VIRTKEEP_FAULT");
 
-    if (!fault || !strchr(fault, ':'))
+    if (!fault || !strchr(fault, ':') || strcmp(program_invocation_short_name, "virtkeep"))
         return;
     is_kill = fault[0] == 'k';
     is_blind = fault[0] == 'b';
@@ -242,15 +242,34 @@ is_look(const char *data, size_t size)
     return false;
 }
 
+/* 0, or with what errno this is not sent. */
+static int
+refusal_of(const char *data, size_t size)
+{
+    bool is_question = is_look(data, size);
+
+    if (is_point(is_question, "send", data, size > 1 ? size - 1 : size))
+        return *data == '{' ? EPIPE : ENOBUFS;
+    has_sent = is_question ? LOOK : EFFECT;
+    return 0;
+}
+
 ssize_t
 send(int fd, const void *data, size_t size, int flags)
 {
-    bool is_question = is_look(data, size), is_qmp = *(const char *) data == '{';
+    int refusal = refusal_of(data, size);
 
-    if (is_point(is_question, "send", data, size > 1 ? size - 1 : size))
-        return refuse(is_qmp ? EPIPE : ENOBUFS);
-    has_sent = is_question ? LOOK : EFFECT;
-    return REAL(send)(fd, data, size, flags);
+    return refusal ? refuse(refusal) : REAL(send)(fd, data, size, flags);
+}
+
+/* QMP's commands, of which some have a descriptor with them. */
+ssize_t
+sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    const char *data = message->msg_iovlen ? message->msg_iov->iov_base : "";
+    int refusal = *data == '{' ? refusal_of(data, message->msg_iov->iov_len) : 0;
+
+    return refusal ? refuse(refusal) : REAL(sendmsg)(fd, message, flags);
 }
 
 ssize_t
