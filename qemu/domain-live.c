@@ -12,27 +12,6 @@
 #include "qemu/boot-order.h"
 #include "qemu/iothread.h"
 #include "qemu/throttle-group.h"
-#include "qemu/verbs.h"
-
-static guint64
-balloon_target(const Domain *domain)
-{
-    guint64 boot = domain_boot_memory(domain);
-
-    return domain->current_memory.is_set ? MIN(domain->current_memory.value, boot) : boot;
-}
-
-static bool
-is_balloon_same(const Domain *before, const Domain *after)
-{
-    return balloon_target(before) == balloon_target(after);
-}
-
-static bool
-set_balloon(Monitor *monitor, const Domain *after, GError **error)
-{
-    return !domain_balloon_id(after) || verb_set_balloon(monitor, balloon_target(after), error);
-}
 
 static bool
 is_reboot_same(const Domain *before, const Domain *after)
@@ -67,7 +46,6 @@ static const struct {
     bool (*make)(Monitor *monitor, const Domain *after, GError **error); /* may be NULL */
     bool (*tell)(Monitor *monitor, const Domain *after, GError **error);
 } rows[] = {
-    { is_balloon_same, NULL, set_balloon },
     { throttle_groups_are_same, throttle_groups_make, throttle_groups_set },
     { is_reboot_same, NULL, set_reboot },
     { is_boot_same, NULL, boot_order_settle },
