@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * MemoryPool and MemoryClaim: the host's memory, and who holds how much of it. Values that the
+ * ledger keeps (state/memory-claims.h), the allocator decides about (reconcile/memory-budget.h) and
+ * the pass lives by (controller/memory-ledger.h). Sizes are bytes, times microseconds since the
+ * epoch.
+ *
+ * Of every claim, at every instant:    max(requested, current) <= granted
+ * Of every pool:                       sum of granted <= capacity, unless the capacity was lowered
+ *                                      or QEMUs were found that hold more; then no sum rises
+ */
+#define MEMORY_POOL_UNLIMITED G_MAXUINT64
+
+/* What claims are called that are not devices. A guest with NUMA cells has "boot-node0" and so on.
+ */
+#define MEMORY_CLAIM_QEMU "qemu" /* QEMU's own, host.qemu-overhead */
+#define MEMORY_CLAIM_BOOT "boot"
+
+/* Memory of one kind of page on some of the host's NUMA nodes. */
+typedef struct MemoryPool {
+    char *name;        /* "memory", "memory-node0", "hugepages-2MiB", "hugepages-2MiB-node1" */
+    guint64 page_size; /* of huge pages; 0: ordinary ones */
+    guint64 nodes;     /* a bit a node; 0: the whole host */
+    guint64 capacity;  /* what guests may have of it, or MEMORY_POOL_UNLIMITED */
+} MemoryPool;
+
+/* A part of a domain's memory, and what it may come to. A whole claim (boot memory, a DIMM, QEMU's
+ * own) is granted as it is or not at all; one of blocks (virtio-mem) bit by bit. */
+typedef struct MemoryClaim {
+    char *domain, *device; /* owned */
+    guint64 page_size, nodes;
+    guint64 block;      /* 0: a whole claim */
+    guint64 requested;  /* what QEMU was last asked for; whole claims: the size once it is there */
+    guint64 current;    /* what the guest has */
+    guint64 granted;    /* what requested may be raised to */
+    guint64 wanted;     /* what the file asks for */
+    guint64 guaranteed; /* kept free for it, held or not (memory-guarantee) */
+    gint64 priority;    /* higher is served first */
+    gint64 waiting_since; /* 0: does not wait */
+    guint64 giving_from;  /* what it held when the file began to ask for less; 0: gives nothing */
+    bool is_running;      /* its QEMU is there, or being launched */
+    bool is_stuck;        /* its guest does not follow; until `current` is another than stuck_at */
+    guint64 stuck_at;
+    char *reason; /* why it is stuck, for people; NULL; owned */
+
+    /* The controller that last led it towards `wanted`, and the QEMU, 0 before there is one. */
+    gint64 owner_pid;
+    guint64 owner_start_time;
+    char *owner_boot_id; /* owned */
+    gint64 qemu_pid;
+    guint64 qemu_start_time;
+
+    bool is_driven; /* not kept: whether the owner lives, so that somebody will use what is free */
+} MemoryClaim;
+
+void memory_pool_free(MemoryPool *pool);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryPool, memory_pool_free)
+void memory_claim_free(MemoryClaim *claim);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryClaim, memory_claim_free)
+MemoryClaim *memory_claim_copy(const MemoryClaim *claim);
+
+/* Whether @claim's memory comes out of @pool. What may lie on several nodes counts in every pool
+ * that has all of them: it fits the pools if it fits each of these. */
+bool memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim);
+/* The most the guest has or may take without being asked again: max(requested, current). */
+guint64 memory_claim_held(const MemoryClaim *claim);
+/* What it still has to get, and to give back, to be as the file says. */
+guint64 memory_claim_missing(const MemoryClaim *claim);
+guint64 memory_claim_excess(const MemoryClaim *claim);
