@@ -69,7 +69,8 @@ const LiveFact live_facts[] = {
       GUEST_NOTHING, FIELDS(vnc_address) },
     { "devices/serial/*", "UARTs: chardev-change, from and to files, pipes, devices, ptys, UNIX "
       "sockets and TCP without TLS", GUEST_NOTHING, FIELDS(serial) },
-    { "devices/interface/link/@state", "set_link", "sees its carrier", LINKS(cable) },
+    { "devices/interface/link/@state", "set_link", "sees its carrier",
+      "tests/guest/test-live.c test_link_follows" },
     { "devices/interface/source/@bridge", "netlink: the tap is moved to it", GUEST_NOTHING,
       LINKS(bridge) },
     { "devices/interface/source/@network", "netlink: the tap is moved to its bridge",

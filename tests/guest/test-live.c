@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a guest must have its part in, as the guest has it: virtual CPUs that come, memory modules
- * that come and are let go, a virtio-mem device that comes. One guest lives through it. (It runs
- * without KVM, and so keeps the CPUs that it has.)
+ * that come and are let go, a virtio-mem device that comes, an interface that comes, loses its
+ * link, gets it back and is let go. One guest lives through it. (It runs without KVM, and so keeps
+ * the CPUs that it has.)
  */
 #include "tests/support/deadline.h"
 #include "tests/support/guest.h"
@@ -22,6 +23,13 @@
 #define MIB ((guint64) 1 << 20)
 #define BOOT_MIB 512
 #define DIMM_MIB 256
+#define PORT(index) "<controller type='pci' index='" index "' model='pcie-root-port'/>"
+#define PORTS PORT("1") PORT("2") PORT("3") PORT("4") PORT("5") PORT("6")
+#define MAC "52:54:00:6e:69:63"
+#define NIC(link)                                                                                  \
+    "<interface type='user'><mac address='" MAC "'/><model type='virtio'/>" link "</interface>"
+#define NIC_UP NIC("")
+#define NIC_DOWN NIC("<link state='down'/>")
 
 static Scratch *scratch;
 static char *identity;
@@ -31,6 +39,7 @@ typedef struct Machine {
     unsigned vcpus; /* of 4 */
     unsigned n_dimms;
     bool has_virtio_mem; /* of 256 MiB, 128 of them requested */
+    const char *nic;     /* its element; NULL = none */
 } Machine;
 
 /* @text with its only @from replaced; takes @text. */
@@ -53,7 +62,8 @@ write_machine(const Machine *machine)
         "<memory model='virtio-mem'><target><size unit='MiB'>256</size><node>0</node>"
         "<block unit='MiB'>2</block><requested unit='MiB'>128</requested></target></memory>";
     g_autofree char *devices =
-        g_strconcat(machine->n_dimms ? dimm : "", machine->has_virtio_mem ? virtio_mem : "", NULL);
+        g_strconcat(PORTS, machine->nic ? machine->nic : "", machine->n_dimms ? dimm : "",
+                    machine->has_virtio_mem ? virtio_mem : "", NULL);
     g_autofree char *vcpu = g_strdup_printf("<vcpu current='%u'>4</vcpu>", machine->vcpus);
     unsigned total =
         BOOT_MIB + (machine->n_dimms ? DIMM_MIB : 0) + (machine->has_virtio_mem ? 256 : 0);
@@ -132,6 +142,78 @@ test_virtio_mem_comes(void **state)
     assert_within(30, guest_has_total(scratch, NAME, base_total + 128 * MIB));
 }
 
+/* Whether the guest's shell finds it true. */
+static bool
+is_true(const char *test)
+{
+    g_autofree char *command = g_strdup_printf("sh %s", test);
+    g_autofree char *answer = guest_command(scratch, NAME, 30, command);
+
+    return g_str_has_prefix(answer, "OK");
+}
+
+/* Nothing in this guest renames interfaces: its only one is eth0. */
+static bool
+has_nic(void)
+{
+    return is_true("grep -qx " MAC " /sys/class/net/eth0/address");
+}
+
+static bool
+has_link(const char *carrier, const char *operstate)
+{
+    g_autofree char *test = g_strdup_printf("grep -qx %s /sys/class/net/eth0/carrier && "
+                                            "grep -qx %s /sys/class/net/eth0/operstate",
+                                            carrier, operstate);
+
+    return is_true(test);
+}
+
+static Machine
+machine_with(const char *nic)
+{
+    return (Machine){ .vcpus = 4, .has_virtio_mem = true, .nic = nic };
+}
+
+static void
+test_interface_comes(void **state)
+{
+    assert_true(is_true("test ! -e /sys/class/net/eth0"));
+    edit(machine_with(NIC_UP));
+    assert_within(30, has_nic());
+    assert_true(is_true("ip link set eth0 up"));
+    assert_within(30, has_link("1", "up"));
+}
+
+static void
+test_link_follows(void **state)
+{
+    edit(machine_with(NIC_DOWN));
+    assert_within(30, has_link("0", "down"));
+    edit(machine_with(NIC_UP));
+    assert_within(30, has_link("1", "up"));
+}
+
+/* One that comes with its link down has never had one. */
+static void
+test_interface_comes_unplugged(void **state)
+{
+    edit(machine_with(NULL));
+    edit(machine_with(NIC_DOWN));
+    assert_within(30, has_nic());
+    assert_true(is_true("ip link set eth0 up"));
+    assert_within(30, has_link("0", "down"));
+}
+
+/* It is gone from the guest as soon as virtkeep calls it gone. */
+static void
+test_interface_goes(void **state)
+{
+    edit(machine_with(NULL));
+    assert_true(is_true("test ! -e /sys/class/net/eth0"));
+    assert_true(is_true("! grep -qx " MAC " /sys/class/net/*/address"));
+}
+
 static int
 begin(void **state)
 {
@@ -155,6 +237,10 @@ main(void)
         cmocka_unit_test(test_vcpus_come),
         cmocka_unit_test(test_dimm_comes_and_goes),
         cmocka_unit_test(test_virtio_mem_comes),
+        cmocka_unit_test(test_interface_comes),
+        cmocka_unit_test(test_link_follows),
+        cmocka_unit_test(test_interface_comes_unplugged),
+        cmocka_unit_test(test_interface_goes),
     };
 
     guest_require_image();
