@@ -176,6 +176,59 @@ static const char version_4[] =
 
     "CREATE VIEW restarts AS SELECT"
     "  domain, " RFC3339("since") " AS since, owner_pid AS pid FROM t_restart;";
+
+/* The host's memory, and who holds how much of it. No foreign key: what a QEMU holds may have to be
+ * counted before its domain is known. A capacity of -1 is no limit, nodes are a bit each.
+ * Which claims a pool holds, v_memory_share, is memory_pool_holds of model/memory-claim.c. */
+static const char version_5[] =
+    "CREATE TABLE t_memory_pool("
+    "  name TEXT PRIMARY KEY NOT NULL,"
+    "  page_size INTEGER NOT NULL, nodes INTEGER NOT NULL, capacity INTEGER NOT NULL"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE t_memory_claim("
+    "  domain TEXT NOT NULL, device TEXT NOT NULL,"
+    "  page_size INTEGER NOT NULL, nodes INTEGER NOT NULL, block INTEGER NOT NULL,"
+    "  requested INTEGER NOT NULL, current INTEGER NOT NULL, granted INTEGER NOT NULL,"
+    "  wanted INTEGER NOT NULL, guaranteed INTEGER NOT NULL, priority INTEGER NOT NULL,"
+    "  waiting_since INTEGER, giving_from INTEGER NOT NULL,"
+    "  is_running INTEGER NOT NULL, is_stuck INTEGER NOT NULL, stuck_at INTEGER NOT NULL,"
+    "  reason TEXT,"
+    "  owner_pid INTEGER NOT NULL, owner_start_time INTEGER NOT NULL, owner_boot_id TEXT,"
+    "  qemu_pid INTEGER NOT NULL, qemu_start_time INTEGER NOT NULL,"
+    "  PRIMARY KEY(domain, device)"
+    ") STRICT, WITHOUT ROWID;"
+
+    "CREATE VIEW v_memory_share AS SELECT"
+    "  p.name AS pool, p.nodes AS pool_nodes, c.domain AS domain, c.device AS device,"
+    "  max(c.requested, c.current) AS held, c.granted AS granted, c.guaranteed AS guaranteed,"
+    "  iif(c.waiting_since IS NULL, 0, max(c.wanted - c.granted, 0)) AS waiting"
+    " FROM t_memory_pool p JOIN t_memory_claim c ON p.page_size = c.page_size"
+    "  AND (p.nodes = 0 OR (c.nodes <> 0 AND c.nodes & ~p.nodes = 0));"
+
+    "CREATE VIEW memory_budget AS SELECT"
+    "  p.name AS pool, p.page_size AS page_size, nullif(p.nodes, 0) AS nodes,"
+    "  nullif(p.capacity, -1) AS capacity,"
+    "  coalesce(sum(s.granted), 0) AS granted, coalesce(sum(s.held), 0) AS held,"
+    "  coalesce(sum(s.guaranteed), 0) AS guaranteed,"
+    "  max(nullif(p.capacity, -1) - coalesce(sum(max(s.granted, s.guaranteed)), 0), 0) AS free,"
+    "  count(DISTINCT iif(s.waiting > 0, s.domain, NULL)) AS n_waiting,"
+    "  coalesce(sum(s.waiting), 0) AS waiting"
+    " FROM t_memory_pool p LEFT JOIN v_memory_share s ON s.pool = p.name GROUP BY p.name;"
+
+    /* The narrowest pool: of two that hold a claim, one within the other, the smaller set is the
+     * smaller number, bit 63 being the sign. */
+    "CREATE VIEW memory_grants AS SELECT"
+    "  domain, device,"
+    "  (SELECT s.pool FROM v_memory_share s WHERE s.domain = c.domain AND s.device = c.device"
+    "    ORDER BY s.pool_nodes = 0, s.pool_nodes < 0, s.pool_nodes LIMIT 1) AS pool,"
+    "  requested, current, granted, wanted, guaranteed, priority,"
+    "  CASE WHEN is_stuck THEN 'stuck'"
+    "    WHEN waiting_since IS NOT NULL AND wanted > granted THEN 'waiting'"
+    "    WHEN max(requested, current) > wanted THEN 'giving'"
+    "    ELSE 'held' END AS state,"
+    "  " RFC3339("waiting_since") " AS since, reason"
+    " FROM t_memory_claim c;";
 /* clang-format on */
 
 const char *const state_migrations[] = {
@@ -183,6 +236,7 @@ const char *const state_migrations[] = {
     version_2,
     version_3,
     version_4,
+    version_5,
 };
 const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
 

@@ -45,8 +45,11 @@ read_member(SqliteRow *row, guint index, const Column *column, gpointer record)
     case COLUMN_INT64:
         *(gint64 *) at = sqlite_row_int(row, index);
         return;
-    case COLUMN_BOOL:
+    case COLUMN_GBOOLEAN:
         *(gboolean *) at = sqlite_row_int(row, index) != 0;
+        return;
+    case COLUMN_BOOL:
+        *(bool *) at = sqlite_row_int(row, index) != 0;
         return;
     case COLUMN_UINT:
         *(guint *) at = column->parse ? column->parse(sqlite_row_text(row, index))
@@ -72,8 +75,10 @@ value_of_member(const Column *column, gconstpointer record)
     case COLUMN_UINT64:
     case COLUMN_INT64:
         return value_of_int(column, *(const gint64 *) at);
-    case COLUMN_BOOL:
+    case COLUMN_GBOOLEAN:
         return value_of_int(column, *(const gboolean *) at != 0);
+    case COLUMN_BOOL:
+        return value_of_int(column, *(const bool *) at);
     case COLUMN_UINT:
         if (column->format)
             return SQLITE_VALUE_OF_TEXT(column->format(*(const guint *) at));

@@ -7,6 +7,7 @@
 
 #include "state/sqlite.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef enum {
@@ -14,6 +15,7 @@ typedef enum {
     COLUMN_UINT64,
     COLUMN_INT64,
     COLUMN_UINT,
+    COLUMN_GBOOLEAN,
     COLUMN_BOOL,
 } ColumnType;
 
@@ -36,7 +38,8 @@ typedef struct {
              guint64: COLUMN_UINT64,       \
              gint64: COLUMN_INT64,         \
              guint: COLUMN_UINT,           \
-             gboolean: COLUMN_BOOL)
+             gboolean: COLUMN_GBOOLEAN,    \
+             bool: COLUMN_BOOL)
 
 /* clang-format off */
 #define COLUMN(Struct, member, column, ...)                                                   \

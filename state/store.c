@@ -165,6 +165,12 @@ store_begin(Store *store, GError **error)
 }
 
 gboolean
+store_begin_relaxed(Store *store, GError **error)
+{
+    return sqlite_begin(store->db, SQLITE_RELAXED, error);
+}
+
+gboolean
 store_commit(Store *store, GError **error)
 {
     return sqlite_commit(store->db, error);

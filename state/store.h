@@ -8,6 +8,7 @@
  *   state/companions.h      one row a helper process beside a QEMU
  *   state/journal.h         intents and outcomes of actions
  *   state/history.h         changes, events, samples, and how they are bounded
+ *   state/memory_claims.h   the ledger of the host's memory: pools, and who holds how much
  *   state/facts.h           key-value facts about the host, and the capability cache
  *   state/error.h           STATE_ERROR and its codes
  *
@@ -56,6 +57,8 @@ const char *store_path(const Store *store);
  * call inside, only store_rollback is useful; store_commit then fails.
  * Keep it short, and never span a side effect or a wait with it. */
 gboolean store_begin(Store *store, GError **error);
+/* The same, relaxed: for what a power loss makes void as well, such as who holds how much memory. */
+gboolean store_begin_relaxed(Store *store, GError **error);
 gboolean store_commit(Store *store, GError **error);
 void store_rollback(Store *store);
 

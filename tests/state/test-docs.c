@@ -3,6 +3,7 @@
  * docs/state.md against the file: every view and column that exists is documented and the other
  * way round, in the same order, and every ready query runs.
  */
+#include "state/migrations.h"
 #include "state/sqlite.h"
 #include "tests/state/state-file.h"
 
@@ -82,6 +83,7 @@ every_ready_query_runs(void **state)
     assert_ok(g_file_get_contents(path, &fixture, NULL, &error));
     g_autoptr(Sqlite) db = sqlite_open(NULL, FALSE, &error);
     assert_ok(sqlite_exec(db, fixture, &error));
+    assert_ok(state_migrations_apply(db, state_migrations, n_state_migrations, &error));
     g_auto(GStrv) parts = g_strsplit(page, "```sql\n", -1);
     assert_true(g_strv_length(parts) > 5);
     for (guint i = 1; parts[i]; i++) {
