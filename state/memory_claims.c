@@ -88,10 +88,13 @@ static const RecordType pool_type = {
 };
 
 GPtrArray *
-store_memory_claim_list(Store *store, GError **error)
+store_memory_claim_list(Store *store, const char *domain, GError **error)
 {
-    return record_select(store_sqlite(store), &claim_type, "ORDER BY domain, device", NULL, 0,
-                         error);
+    SqliteValue key = SQLITE_VALUE_OF_TEXT(domain);
+
+    return record_select(store_sqlite(store), &claim_type,
+                         domain ? "WHERE domain = ? ORDER BY device" : "ORDER BY domain, device",
+                         &key, domain ? 1 : 0, error);
 }
 
 gboolean
@@ -110,6 +113,19 @@ store_memory_claim_keep(Store *store, const char *domain, const char *const *kee
     return sqlite_write(store_sqlite(store), SQLITE_RELAXED,
                         "DELETE FROM t_memory_claim WHERE domain = ?"
                         " AND instr(?, char(31) || device || char(31)) = 0",
+                        values, G_N_ELEMENTS(values), error);
+}
+
+gboolean
+store_memory_claim_set_qemu(Store *store, const char *domain, gint64 pid, guint64 start_time,
+                            GError **error)
+{
+    SqliteValue values[] = { SQLITE_VALUE_OF_INT(pid), SQLITE_VALUE_OF_INT(start_time),
+                             SQLITE_VALUE_OF_TEXT(domain) };
+
+    return sqlite_write(store_sqlite(store), SQLITE_RELAXED,
+                        "UPDATE t_memory_claim SET qemu_pid = ?, qemu_start_time = ?"
+                        " WHERE domain = ?",
                         values, G_N_ELEMENTS(values), error);
 }
 

@@ -49,7 +49,7 @@ static GPtrArray *
 list(Store *store)
 {
     g_autoptr(GError) error = NULL;
-    GPtrArray *claims = store_memory_claim_list(store, &error);
+    GPtrArray *claims = store_memory_claim_list(store, NULL, &error);
     assert_ok(claims);
     return claims;
 }
