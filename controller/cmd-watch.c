@@ -292,7 +292,6 @@ static const char *const kept_events[] = {
 /* Come often and tell a pass nothing. */
 static const char *const idle_events[] = {
     "RTC_CHANGE",
-    "BALLOON_CHANGE",
     "VSERPORT_CHANGE",
     "NIC_RX_FILTER_CHANGED",
     "VNC_CONNECTED",

@@ -20,6 +20,7 @@
 
 #include <glib/gstdio.h>
 
+#include "controller/balloon-move.h"
 #include "controller/command-facts.h"
 #include "controller/companions.h"
 #include "controller/graphics-ports.h"
@@ -199,6 +200,7 @@ bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
            commit_process(subject, site, launch_record(launch), TRUE, error) &&
            tuning_settle(subject->desired, site->config, subject->monitor,
                          launch_record(launch)->pid, error) &&
+           balloon_move_expect(subject, site, subject->desired, error) &&
            device_prepare_all(subject->monitor, subject->desired, error) &&
            monitor_cont(subject->monitor, error);
 }
@@ -305,6 +307,7 @@ run_continue(Subject *subject, const Site *site, const PlanAction *action, GErro
     if (!check_identity(subject->monitor, subject->desired, error) ||
         !tuning_settle(subject->applied, site->config, subject->monitor,
                        process_record(subject->process)->pid, error) ||
+        !balloon_move_expect(subject, site, subject->applied, error) ||
         !device_prepare_all(subject->monitor, subject->applied, error) ||
         !monitor_cont(subject->monitor, error))
         return EFFECT_FAILED;
@@ -400,11 +403,10 @@ effect_end_lost(const Subject *subject, const Site *site)
 
     for (guint i = 0; rows && i < rows->len; i++) {
         const ActionRecord *row = rows->pdata[i];
-        bool is_move = is_of_kind(row, PLAN_ACTION_SET_MEMORY) ||
-                       is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE) ||
-                       is_of_kind(row, PLAN_ACTION_REMOVE_VCPU);
-        bool is_pending =
-            is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose;
+        bool is_move =
+            is_of_kind(row, PLAN_ACTION_SET_MEMORY) || is_of_kind(row, PLAN_ACTION_SET_BALLOON) ||
+            is_of_kind(row, PLAN_ACTION_REMOVE_DEVICE) || is_of_kind(row, PLAN_ACTION_REMOVE_VCPU);
+        bool is_pending = is_of_kind(row, PLAN_ACTION_SHUTDOWN) && subject->input.shutdown_purpose;
 
         if (is_move && !subject->process)
             effect_end(site, row->id, ACTION_SUPERSEDED, "its QEMU ended");

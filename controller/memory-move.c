@@ -415,6 +415,23 @@ memory_move_clear(MemoryMove *move)
     g_clear_pointer(&move->reason, g_free);
 }
 
+void
+memory_move_join(MemoryMove *move, MemoryMove *other)
+{
+    gint64 poll = move->poll_after == PASS_NEVER    ? other->poll_after
+                  : other->poll_after == PASS_NEVER ? move->poll_after
+                                                    : MIN(move->poll_after, other->poll_after);
+    MemoryMove loser = *other;
+
+    if (rank(other->condition) > rank(move->condition)) {
+        loser = *move;
+        *move = *other;
+    }
+    *other = (MemoryMove){ 0 };
+    memory_move_clear(&loser);
+    move->poll_after = poll;
+}
+
 static bool
 record(const Mover *mover, GPtrArray *memories, GError **error)
 {

@@ -15,6 +15,9 @@ typedef struct MemoryMove {
 } MemoryMove;
 
 void memory_move_clear(MemoryMove *move);
+/* Whichever of both needs someone's attention more becomes @move, polled as often as either asks.
+ * Clears @other. */
+void memory_move_join(MemoryMove *move, MemoryMove *other);
 
 /* False with @error when QEMU or the state refused; what was done until then is recorded. Fills
  * @memories (PassMemory*). */

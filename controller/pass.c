@@ -11,6 +11,7 @@
  */
 #include "controller/pass.h"
 
+#include "controller/balloon-move.h"
 #include "controller/companions.h"
 #include "controller/device-effect.h"
 #include "controller/effect.h"
@@ -20,6 +21,7 @@
 #include "controller/restarts.h"
 #include "reconcile/backoff.h"
 #include "reconcile/diff.h"
+#include "reconcile/plan-balloon.h"
 
 /* Longer than a start may take: whoever holds it is at work. */
 #define LOCK_TIMEOUT_US (60 * G_USEC_PER_SEC)
@@ -186,13 +188,20 @@ run_device_actions(Subject *subject, const Site *site, const DomainPlan *plan, G
     }
 }
 
+/* Done by memory-move and balloon-move. */
+static bool
+is_of_memory(const PlanAction *action)
+{
+    return action->kind == PLAN_ACTION_SET_MEMORY || action->kind == PLAN_ACTION_SET_BALLOON;
+}
+
 static bool
 run_actions(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
 {
     for (guint i = 0; i < plan->actions->len; i++) {
         const PlanAction *action = plan->actions->pdata[i];
 
-        if (action->kind == PLAN_ACTION_SET_MEMORY || device_effect_is(action->kind))
+        if (is_of_memory(action) || device_effect_is(action->kind))
             continue;
         switch (effect_run(subject, site, action, error)) {
         case EFFECT_FAILED:
@@ -241,6 +250,8 @@ note_live_changes(Subject *subject, const Site *site, const DomainPlan *plan, GE
     if (!plan->changes->len)
         return true;
     applied = domain_apply_live(subject->applied, subject->desired);
+    if (plan_balloon_is_done(plan, &subject->input))
+        applied->current_memory = subject->desired->current_memory;
     if (schema_equal(&domain_schema, applied, subject->applied))
         return true;
     if (!effect_note_applied(subject, site, applied, error))
@@ -309,7 +320,7 @@ static bool
 is_only_memory(const DomainPlan *plan)
 {
     for (guint i = 0; i < plan->actions->len; i++)
-        if (((const PlanAction *) plan->actions->pdata[i])->kind != PLAN_ACTION_SET_MEMORY)
+        if (!is_of_memory(plan->actions->pdata[i]))
             return false;
     return plan->verdict == PLAN_UPDATE && plan->next_unplug == G_MAXINT64;
 }
@@ -464,7 +475,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     }
     if (!note_live_changes(subject, site, left, error))
         return false;
-    is_good = memory_move_run(subject, site, &move, result->memories, error);
+    is_good = memory_move_run(subject, site, &move, result->memories, error) &&
+              balloon_move_run(subject, site, left, &move, result->memories, error);
     if (is_good)
         say_memory(result, &move, left);
     say_refusals(result, refusals);

@@ -153,6 +153,8 @@ plan_action_text(const PlanAction *action)
     const char *name = plan_action_name(action->kind);
     g_autofree char *from = size_text(action->from), *to = size_text(action->to);
 
+    if (action->kind == PLAN_ACTION_SET_BALLOON)
+        return g_strdup_printf("%s %s  %s -> %s", name, action->device, from, to);
     if (action->kind != PLAN_ACTION_SET_MEMORY)
         return action->device ? g_strdup_printf("%s %s", name, action->device) : g_strdup(name);
     return g_strdup_printf("%s %s  %s -> %s in %u step%s", name, action->device, from, to,

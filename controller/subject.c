@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "controller/balloon-move.h"
 #include "controller/companions.h"
 #include "controller/host-check.h"
 #include "controller/links.h"
@@ -35,7 +36,6 @@
 #include "reconcile/resolve.h"
 #include "state/facts.h"
 #include "state/history.h"
-
 
 char *
 site_run_directory(const Site *site, const char *name)
@@ -504,6 +504,7 @@ fill_input(Subject *subject, const Site *site)
     input->missing = subject->missing;
     input->unplugs = subject->unplugs;
     input->undoings = subject->undoings;
+    input->balloon_asked = balloon_move_asked(site, subject->name);
     input->policy = subject->policy;
     input->is_named = site->is_named;
     input->is_orphaned = !subject->entry;

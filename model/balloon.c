@@ -2,12 +2,19 @@
 /*
  * The memory balloon. One is there unless the file says `none`.
  *
+ * <currentMemory> counts as libvirt has it: what the guest keeps of the memory that QEMU's balloon
+ * knows of. So what is above that is memory devices', which say themselves what they want.
+ *
  * For virtkeep it is an instrument more than a device: its statistics are what the shrink guard of
  * virtio-mem stands on, so a guest that is to be shrunk safely has one. How often the guest reports
  * while nothing moves is the file's to say (stats/@period); while memory moves the controller asks
  * by itself.
  */
 #include "model/balloon.h"
+
+#include "model/memory.h"
+
+#define BALLOON_PAGE 4096 /* virtio 1.2, 5.5: pages of the balloon, whatever the guest's */
 
 static const char *const model_names[] = {
     [BALLOON_VIRTIO] = "virtio",
@@ -77,3 +84,43 @@ const DeviceKind balloon_kind = {
     .pci_rank = 8,
     .alias_prefix = "balloon",
 };
+
+const Balloon *
+domain_balloon(const Domain *domain)
+{
+    const Balloon *balloon =
+        list_length(domain->balloons) ? list_at(domain->balloons, 0, Balloon) : NULL;
+
+    return balloon && balloon->model != BALLOON_NONE && balloon->model != BALLOON_XEN ? balloon
+                                                                                      : NULL;
+}
+
+const char *
+balloon_id(const Balloon *balloon)
+{
+    return balloon->info.alias ? balloon->info.alias : "balloon0";
+}
+
+guint64
+domain_balloon_counted(const Domain *domain)
+{
+    guint64 counted = domain_boot_memory(domain);
+
+    for (guint i = 0; i < list_length(domain->memories); i++) {
+        const MemoryDevice *memory = list_at(domain->memories, i, MemoryDevice);
+
+        counted += memory->model == MEMORY_MODEL_DIMM ? memory->size.value : 0;
+    }
+    return counted;
+}
+
+guint64
+domain_balloon_taken(const Domain *domain, guint64 counted)
+{
+    guint64 taken = 0;
+
+    if (domain_balloon(domain) && domain->current_memory.is_set &&
+        domain->current_memory.value < counted)
+        taken = counted - domain->current_memory.value;
+    return taken - taken % BALLOON_PAGE;
+}

@@ -20,3 +20,13 @@ typedef struct Balloon {
 } Balloon;
 
 extern const DeviceKind balloon_kind;
+
+/* NULL when the domain has none; one that the file leaves out is there once it is resolved. */
+const Balloon *domain_balloon(const Domain *domain);
+const char *balloon_id(const Balloon *balloon); /* "balloon0" */
+/* What QEMU's balloon counts as the guest's, bytes: boot memory and DIMMs. QEMU 7.2 was seen to
+ * leave out virtio-mem and NVDIMMs. */
+guint64 domain_balloon_counted(const Domain *domain);
+/* How much of @counted <currentMemory> has the balloon take from the guest, bytes, whole pages of 4
+ * KiB; 0 where there is no balloon. */
+guint64 domain_balloon_taken(const Domain *domain, guint64 counted);

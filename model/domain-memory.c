@@ -6,6 +6,7 @@
  * sum is the boot memory, whatever <memory> says. Backing holds for the whole domain unless a cell
  * or a memory device says otherwise; huge pages can be told by guest NUMA node.
  */
+#include "model/balloon.h"
 #include "model/domain-section.h"
 #include "model/memory.h"
 #include "model/quantity.h"
@@ -43,8 +44,8 @@ static const Field memory_fields[] = {
                       "devices if left out."),
     FIELD_ON_OFF(Domain, dump_core, .path = "memory/@dumpCore",
                  .doc = "Guest memory in QEMU's core dumps."),
-    FIELD_SIZE(Domain, current_memory, .path = "currentMemory",
-               .doc = "The balloon's target at start."),
+    FIELD_SIZE(Domain, current_memory, .path = "currentMemory", .change = CHANGE_LIVE,
+               .doc = "The balloon's target: what the guest keeps of boot memory and DIMMs."),
     FIELD_FLAG(Domain, has_huge_pages, .path = "memoryBacking/hugepages",
                .doc = "Back memory with huge pages."),
     FIELD_LIST(Domain, huge_pages, &huge_page_schema, .path = "memoryBacking/hugepages/page",
@@ -150,12 +151,26 @@ validate_huge_pages(const Validation *v)
     }
 }
 
+/* libvirt passes over it as well. Without <memballoon> there is one. */
+static void
+validate_current(const Validation *v)
+{
+    const Domain *domain = v->domain;
+
+    if (domain->current_memory.is_set && list_length(domain->balloons) &&
+        !domain_balloon(domain) && domain->current_memory.value < domain_balloon_counted(domain))
+        validation_warning(v, "currentMemory", "no-effect",
+                           "there is no balloon (<memballoon model='none'/>) to take the rest: the "
+                           "guest has all of its memory");
+}
+
 static void
 memory_validate(const Validation *v)
 {
     const Domain *domain = v->domain;
 
     validate_sizes(v);
+    validate_current(v);
     validate_huge_pages(v);
     if (domain->allocation_threads.is_set && domain->memory_allocation != ALLOCATION_IMMEDIATE)
         validation_warning(v, "memoryBacking/allocation/@threads", "no-effect",

@@ -2,12 +2,14 @@
 /*
  * The memory balloon: a virtio device without a host side.
  *
- * The polling of its statistics is no property of the command line: it is set over QMP before the
- * guest runs, and again whenever memory moves (qemu/verbs.h). A currentMemory below the boot memory
- * is the balloon's first target.
+ * Neither the polling of its statistics nor its size is a property of the command line. The polling
+ * is set over QMP before the guest runs, and again whenever memory moves (qemu/verbs.h); the size
+ * before the guest runs, and later by the balloon's own action (controller/balloon-move), since a
+ * guest follows in its own time.
  */
-#include "model/balloon.h"
+#include "qemu/balloon.h"
 
+#include "model/balloon.h"
 #include "model/input.h"
 #include "qemu/device.h"
 #include "qemu/verbs.h"
@@ -40,15 +42,13 @@ balloon_properties(const DeviceContext *context, gconstpointer device)
     return tree;
 }
 
-/* <currentMemory> below the boot memory is the balloon's to take. What lies above it is memory
- * devices', which say themselves what they want. */
-static bool
-prepare_size(Monitor *monitor, const Domain *domain, GError **error)
+bool
+balloon_inflate(Monitor *monitor, const Domain *domain, GError **error)
 {
-    guint64 boot = domain_boot_memory(domain);
+    guint64 counted = domain_balloon_counted(domain);
+    guint64 taken = domain_balloon_taken(domain, counted);
 
-    return !domain->current_memory.is_set || domain->current_memory.value >= boot ||
-           verb_set_balloon(monitor, domain->current_memory.value, error);
+    return !taken || verb_set_balloon(monitor, counted - taken, error);
 }
 
 static bool
@@ -57,12 +57,8 @@ balloon_prepare(Monitor *monitor, const Domain *domain, gconstpointer device, GE
     const Balloon *balloon = device;
     const char *id = domain_balloon_id(domain);
 
-    if (!id)
-        return true;
-    if (balloon->stats_period.is_set &&
-        !verb_poll_statistics(monitor, id, balloon->stats_period.value, error))
-        return false;
-    return prepare_size(monitor, domain, error);
+    return !id || !balloon->stats_period.is_set ||
+           verb_poll_statistics(monitor, id, balloon->stats_period.value, error);
 }
 
 /* prepare() says a period that there is; one that was taken out of the file is said here. */

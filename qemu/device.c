@@ -20,6 +20,7 @@
 #include "model/disk.h"
 #include "model/input.h"
 #include "model/interface.h"
+#include "qemu/balloon.h"
 #include "qemu/chardev.h"
 #include "qemu/qemu-namespace.h"
 
@@ -184,7 +185,7 @@ device_prepare_all(Monitor *monitor, const Domain *domain, GError **error)
                 return false;
             }
     }
-    return true;
+    return balloon_inflate(monitor, domain, error);
 }
 
 bool

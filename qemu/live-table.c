@@ -79,6 +79,10 @@ const LiveFact live_facts[] = {
     { "devices/interface/port/@isolated", "netlink: the port is isolated or not", GUEST_NOTHING,
       LINKS(bridge) },
 
+    /* memory */
+    { "currentMemory", "balloon", "moves pages into its balloon and out of it, in its own time; one "
+      "that does not is Stalled", "tests/guest/test-live.c test_balloon" },
+
     /* virtual CPUs and I/O threads */
     { "vcpu/@current", "query-hotpluggable-cpus, device_add; with KVM device_del",
       "brings it online; lets one go (ACPI)", "tests/guest/test-live.c test_vcpus_come" },

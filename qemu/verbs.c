@@ -56,12 +56,7 @@ verb_set_link(Monitor *monitor, const char *device_id, bool is_up, GError **erro
 const char *
 domain_balloon_id(const Domain *domain)
 {
-    const Balloon *balloon;
+    const Balloon *balloon = domain_balloon(domain);
 
-    if (!list_length(domain->balloons))
-        return NULL;
-    balloon = list_at(domain->balloons, 0, Balloon);
-    if (balloon->model == BALLOON_NONE || balloon->model == BALLOON_XEN)
-        return NULL;
-    return balloon->info.alias ? balloon->info.alias : "balloon0";
+    return balloon ? balloon_id(balloon) : NULL;
 }

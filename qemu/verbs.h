@@ -21,7 +21,7 @@ bool verb_poll_statistics(Monitor *monitor, const char *balloon_id, gint64 inter
 bool verb_refresh_statistics(Monitor *monitor, const char *balloon_id, gint64 interval,
                              GError **error);
 
-/* The balloon's target: what the guest keeps of its boot memory, bytes. */
+/* The balloon's target: what the guest keeps of its boot memory and DIMMs, bytes. */
 bool verb_set_balloon(Monitor *monitor, guint64 bytes, GError **error);
 /* Plugs or unplugs the cable of a network interface. */
 bool verb_set_link(Monitor *monitor, const char *device_id, bool is_up, GError **error);

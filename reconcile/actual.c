@@ -14,6 +14,7 @@
 
 #include "model/controller.h"
 #include "model/disk.h"
+#include "model/memory.h"
 #include "reconcile/device-order.h"
 #include "reconcile/hot-plug.h"
 #include "reconcile/resolution.h"
@@ -116,6 +117,22 @@ domain_find_device(const Domain *domain, const char *id, const DeviceKind **ret_
     return NULL;
 }
 
+/* QEMU's balloon keeps its pages, so what it leaves the guest is as much more or less. (libvirt
+ * moves <currentMemory> alike when it plugs a DIMM.) */
+static void
+move_balloon(Domain *domain, const DeviceKind *kind, gconstpointer device, bool is_more)
+{
+    const MemoryDevice *memory = kind == &memory_kind ? device : NULL;
+    guint64 size = memory && memory->model == MEMORY_MODEL_DIMM ? memory->size.value : 0;
+
+    if (!domain->current_memory.is_set)
+        return;
+    if (is_more)
+        domain->current_memory.value += size;
+    else if (size < domain->current_memory.value)
+        domain->current_memory.value -= size;
+}
+
 void
 domain_drop_device(Domain *domain, const char *id)
 {
@@ -124,6 +141,7 @@ domain_drop_device(Domain *domain, const char *id)
 
     if (!device)
         return;
+    move_balloon(domain, kind, device, false);
     g_ptr_array_remove(domain_devices(domain, kind), device);
     schema_free(kind->schema, device);
 }
@@ -147,5 +165,6 @@ domain_take_device(Domain *domain, const DeviceKind *kind, gconstpointer device)
 {
     GPtrArray **list = &G_STRUCT_MEMBER(GPtrArray *, domain, kind->list_offset);
 
+    move_balloon(domain, kind, device, true);
     device_insert(list, G_MAXUINT, schema_copy(kind->schema, device));
 }

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "model/balloon.h"
 #include "model/chardev.h"
 #include "model/memory.h"
 #include "model/tuning.h"
@@ -96,14 +97,17 @@ is_of_vcpus(const char *path)
     return g_str_equal(path, "vcpu/@current") || g_str_has_prefix(path, "vcpus/vcpu");
 }
 
-/* What the balloon is to leave of the boot memory; <currentMemory> at or above it asks for nothing
- * (qemu/balloon.c). */
-static guint64
-balloon_target(const Domain *domain)
+/* What the balloon of the running QEMU is to take, by either document. Boot memory stays what it is
+ * until the next start. */
+static bool
+is_balloon_same(const Domain *applied, const Domain *desired)
 {
-    guint64 boot = domain_boot_memory(domain);
+    guint64 counted = domain_balloon_counted(applied);
+    guint64 then =
+        domain_balloon_counted(desired) - domain_boot_memory(desired) + domain_boot_memory(applied);
 
-    return domain->current_memory.is_set ? MIN(domain->current_memory.value, boot) : boot;
+    return !domain_balloon(applied) || !domain_balloon(desired) ||
+           domain_balloon_taken(applied, counted) == domain_balloon_taken(desired, then);
 }
 
 /* Sums say again what their summands say; boot memory itself takes a new QEMU. */
@@ -117,10 +121,8 @@ classify_total(const Diff *diff, Change *change)
         return;
     if (change->field->offset == offsetof(Domain, memory))
         change->class_ = is_boot_same ? CHANGE_NONE : CHANGE_RESTART;
-    if (change->field->offset == offsetof(Domain, current_memory) && is_boot_same &&
-        (balloon_target(a) == balloon_target(b) ||
-         a->memory.value - a->current_memory.value == b->memory.value - b->current_memory.value))
-        change->class_ = CHANGE_NONE;
+    if (change->field->offset == offsetof(Domain, current_memory) && is_balloon_same(a, b))
+        change->class_ = is_boot_same ? CHANGE_NONE : CHANGE_RESTART;
 }
 
 static void
@@ -391,6 +393,9 @@ domain_apply_live(const Domain *applied, const Domain *desired)
     if (domain_vcpus_are_live(applied, desired))
         take_fields(&domain_schema, domain, desired, is_field_of_vcpus);
     take_fields(&domain_schema, domain, desired, is_number_of_iothreads);
+    if (is_balloon_same(applied, desired) &&
+        domain_boot_memory(applied) == domain_boot_memory(desired))
+        domain->current_memory = desired->current_memory;
     for (guint i = 0; i < refs->len; i++) {
         const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);
         gpointer device = g_hash_table_lookup(matches, ref->device);
@@ -414,12 +419,13 @@ Domain *
 domain_take_live_fields(const Domain *applied, const Domain *desired)
 {
     Domain *domain = domain_copy(applied);
-    OptUint memory = domain->memory;
+    OptUint memory = domain->memory, current = domain->current_memory;
 
     for (const Field *field = domain_schema.fields; field->path; field++)
         if (is_taken_live(applied, desired, field))
             field_assign(field, domain, desired);
-    domain->memory = memory; /* a sum, of what did not change */
+    domain->memory = memory;          /* a sum, of what did not change */
+    domain->current_memory = current; /* the balloon's, once the guest has followed */
     return domain;
 }
 

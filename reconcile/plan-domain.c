@@ -22,6 +22,7 @@
 #include "model/quantity.h"
 #include "reconcile/diff.h"
 #include "reconcile/disk-growth.h"
+#include "reconcile/plan-balloon.h"
 #include "reconcile/plan-live.h"
 
 PlanAction *
@@ -337,6 +338,7 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
 {
     const Change *identity = first_change(plan, CHANGE_IDENTITY);
     g_autofree char *fields = NULL;
+    const char *drift;
     bool is_restarting;
     guint n_moves;
 
@@ -358,18 +360,18 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
         return;
     }
     plan_memory(plan, input);
+    plan_balloon(plan, input);
     n_moves = plan->actions->len;
     plan_live(plan, input);
-    if (plan->actions->len > n_moves) {
-        const char *drift = first_drift(plan);
-
+    drift = first_drift(plan);
+    if (plan->actions->len > n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Changing", "%u change%s to make%s%s",
                         plan->actions->len, plan->actions->len == 1 ? "" : "s",
                         drift ? "; to be put back: " : "", drift ? drift : "");
-    }
     if (n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "MemoryMoving",
-                        "%u memory device%s to move", n_moves, n_moves == 1 ? "" : "s");
+                        "%u memory device%s to move%s%s", n_moves, n_moves == 1 ? "" : "s",
+                        drift ? "; to be put back: " : "", drift ? drift : "");
     if (is_restarting)
         return wait_for_restart(plan, input);
     if (input->companion_failure)

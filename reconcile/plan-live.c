@@ -59,11 +59,13 @@ kind_of(const Change *change)
     return NULL;
 }
 
-/* Virtual CPUs and I/O threads come and go by their numbers (plan-thread.c). */
+/* Virtual CPUs and I/O threads come and go by their numbers (plan-thread.c), and the balloon by
+ * what QEMU says of it (plan-balloon.c). */
 static bool
 is_counted(const Change *change)
 {
-    return g_str_equal(change->path, "vcpu/@current") || g_str_has_prefix(change->path, "vcpus/") ||
+    return g_str_equal(change->path, "currentMemory") ||
+           g_str_equal(change->path, "vcpu/@current") || g_str_has_prefix(change->path, "vcpus/") ||
            g_str_equal(change->path, "iothreads");
 }
 

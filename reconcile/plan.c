@@ -22,6 +22,7 @@ static const char *const action_names[] = {
     [PLAN_ACTION_DESTROY] = "destroy",
     [PLAN_ACTION_REAP] = "reap",
     [PLAN_ACTION_SET_MEMORY] = "set-memory",
+    [PLAN_ACTION_SET_BALLOON] = "set-balloon",
     [PLAN_ACTION_ADD_DEVICE] = "add-device",
     [PLAN_ACTION_REMOVE_DEVICE] = "remove-device",
     [PLAN_ACTION_SET_DEVICE] = "set-device",
@@ -261,11 +262,12 @@ action_json(const PlanAction *action)
 
     json_set_string(json, "kind", plan_action_name(action->kind));
     json_set_string(json, "device", action->device);
-    if (action->kind == PLAN_ACTION_SET_MEMORY) {
+    if (action->to || action->from) {
         json_set_uint(json, "from", action->from);
         json_set_uint(json, "to", action->to);
-        json_set_uint(json, "steps", action->steps);
     }
+    if (action->kind == PLAN_ACTION_SET_MEMORY)
+        json_set_uint(json, "steps", action->steps);
     json_set_string(json, "class", change_class_name(action->class_));
     for (guint i = 0; i < action->because->len; i++)
         json_append(because, json_new_uint(g_array_index(action->because, guint, i)));

@@ -23,6 +23,7 @@ typedef enum {
     PLAN_ACTION_DESTROY,       /* end QEMU now */
     PLAN_ACTION_REAP,          /* end a QEMU whose guest has powered off */
     PLAN_ACTION_SET_MEMORY,    /* move a virtio-mem device's requested-size to its target */
+    PLAN_ACTION_SET_BALLOON,   /* have the guest's balloon leave it another size */
     PLAN_ACTION_ADD_DEVICE,    /* plug a device into the running guest */
     PLAN_ACTION_REMOVE_DEVICE, /* ask the guest to let a device go */
     PLAN_ACTION_SET_DEVICE,    /* change what of a device can change while the guest runs */
@@ -33,7 +34,7 @@ typedef enum {
     PLAN_ACTION_REMOVE_IOTHREAD,
 } PlanActionKind;
 
-/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "add-device",
+/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "set-balloon", "add-device",
  * "remove-device", "set-device", "set-domain", "add-vcpu", "remove-vcpu", "add-iothread",
  * "remove-iothread". */
 const char *plan_action_name(PlanActionKind kind);
@@ -46,7 +47,7 @@ typedef struct PlanAction {
     const DeviceKind *device_kind; /* of the three about devices */
     gconstpointer before, after; /* the device as applied and as desired; borrowed from PlanInput */
     char *drift;                 /* what differs though no file changed, as words; or NULL */
-    guint64 from, to;            /* set-memory: bytes */
+    guint64 from, to;            /* set-memory, set-balloon: bytes */
     guint steps;                 /* set-memory: how many writes of requested-size are expected */
     const char
         *purpose; /* shutdown: "stop", "restart": what follows once the guest is off; static */
@@ -136,6 +137,8 @@ typedef struct PlanInput {
     const char *shutdown_purpose; /* "stop", "restart": one is under way; NULL */
     gint64 shutdown_deadline;     /* wall clock us */
     const GPtrArray *unplugs;     /* PlanUnplug*: removals under way; NULL = none */
+    guint64 balloon_asked;        /* bytes; what the balloon was asked to leave, and has not yet; 0:
+                                     nothing */
     const GPtrArray *undoings;    /* PlanUndoing*: what was undone of late; NULL = nothing */
     gint64 now;                   /* wall clock us */
 } PlanInput;

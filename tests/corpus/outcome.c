@@ -12,6 +12,7 @@
 #include "model/firmware.h"
 #include "model/observed.h"
 #include "model/spec.h"
+#include "qemu/balloon.h"
 #include "qemu/attachment.h"
 #include "qemu/cgroup-limits.h"
 #include "qemu/command-line.h"
@@ -257,11 +258,19 @@ add_attachments(GString *out, const Domain *domain)
     add_said(out, diagnostics);
 }
 
+typedef bool (*Preparation)(Monitor *monitor, const Domain *domain, gconstpointer device,
+                            GError **error);
+
+static bool
+inflate(Monitor *monitor, const Domain *domain, gconstpointer unused, GError **error)
+{
+    return balloon_inflate(monitor, domain, error);
+}
+
 /* What a preparation asks of QEMU, whose every reply is {}: a monitor without replies ends at its
  * first command, one that was told the reply to that one at its second, and so on. */
 static void
-add_commands(GString *out, const DeviceSpelling *spelling, const Domain *domain,
-             gconstpointer device)
+add_commands(GString *out, Preparation prepare, const Domain *domain, gconstpointer device)
 {
     g_autoptr(Json) replies = json_new_array();
 
@@ -272,7 +281,7 @@ add_commands(GString *out, const DeviceSpelling *spelling, const Domain *domain,
         Json *entry;
 
         monitor_record(monitor);
-        spelling->prepare(monitor, domain, device, NULL);
+        prepare(monitor, domain, device, NULL);
         asked = monitor_recording(monitor);
         if (json_length(asked) <= n)
             return;
@@ -294,8 +303,9 @@ add_preparation(GString *out, const Domain *domain)
         const GPtrArray *devices = domain_devices(domain, device_spellings[s]->kind);
 
         for (guint i = 0; device_spellings[s]->prepare && i < list_length(devices); i++)
-            add_commands(out, device_spellings[s], domain, devices->pdata[i]);
+            add_commands(out, device_spellings[s]->prepare, domain, devices->pdata[i]);
     }
+    add_commands(out, inflate, domain, NULL);
 }
 
 static void

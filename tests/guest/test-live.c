@@ -12,6 +12,7 @@
 #include "tests/support/virtkeep.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -39,6 +40,7 @@ typedef struct Machine {
     unsigned vcpus; /* of 4 */
     unsigned n_dimms;
     bool has_virtio_mem; /* of 256 MiB, 128 of them requested */
+    unsigned left_out;   /* by the balloon; MiB */
     const char *nic;     /* its element; NULL = none */
 } Machine;
 
@@ -67,7 +69,10 @@ write_machine(const Machine *machine)
     g_autofree char *vcpu = g_strdup_printf("<vcpu current='%u'>4</vcpu>", machine->vcpus);
     unsigned total =
         BOOT_MIB + (machine->n_dimms ? DIMM_MIB : 0) + (machine->has_virtio_mem ? 256 : 0);
-    g_autofree char *memory = g_strdup_printf("<memory unit='MiB'>%u</memory>", total);
+    /* What is above boot memory and DIMMs is not the balloon's. */
+    g_autofree char *memory = g_strdup_printf(
+        "<memory unit='MiB'>%u</memory><currentMemory unit='MiB'>%u</currentMemory>", total,
+        total - (machine->has_virtio_mem ? 256 : 0) - machine->left_out);
     char *xml = guest_domain_xml(scratch, &(Guest){ .name = NAME,
                                                     .boot_mib = BOOT_MIB,
                                                     .has_no_memory_device = true,
@@ -214,6 +219,95 @@ test_interface_goes(void **state)
     assert_true(is_true("! grep -qx " MAC " /sys/class/net/*/address"));
 }
 
+#define LEFT_OUT 128
+
+/* What the guest has, less what the balloon took. */
+static bool
+has_left_out(int mib)
+{
+    return guest_has_total(scratch, NAME, base_total - (guint64) ((gint64) mib * (gint64) MIB));
+}
+
+static void
+test_balloon(void **state)
+{
+    edit((Machine){ .vcpus = 4, .left_out = LEFT_OUT });
+    assert_within(5, has_left_out(LEFT_OUT));
+    edit((Machine){ .vcpus = 4, .left_out = 2 * LEFT_OUT });
+    assert_within(5, has_left_out(2 * LEFT_OUT));
+    edit((Machine){ .vcpus = 4, .left_out = LEFT_OUT });
+    assert_within(5, has_left_out(LEFT_OUT));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions WHERE kind = 'set-balloon'"
+                                       " AND outcome = 'done'"),
+                     3);
+}
+
+/* QEMU's balloon counts a DIMM, the guest's pages in it stay what they were. */
+static void
+test_balloon_beside_dimm(void **state)
+{
+    edit((Machine){ .vcpus = 4, .n_dimms = 1, .left_out = LEFT_OUT });
+    assert_within(30, has_left_out(LEFT_OUT - DIMM_MIB));
+    edit((Machine){ .vcpus = 4, .n_dimms = 1, .left_out = DIMM_MIB });
+    assert_within(5, has_left_out(0));
+    edit((Machine){ .vcpus = 4, .n_dimms = 1, .left_out = LEFT_OUT });
+    edit((Machine){ .vcpus = 4, .left_out = LEFT_OUT });
+    assert_within(5, has_left_out(LEFT_OUT));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM actions WHERE kind = 'set-balloon'"),
+                     5);
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'drift'"), 0);
+}
+
+static guint64
+actual_mib(void)
+{
+    g_autoptr(Json) balloon = qemu_ask(scratch, NAME, "query-balloon", NULL);
+
+    return json_get_uint(balloon, "actual", 0) / MIB;
+}
+
+/* Somebody has the balloon take more: seen, put back, and noted. */
+static void
+test_balloon_drift(void **state)
+{
+    Json *arguments = json_new_object();
+
+    json_set_uint(arguments, "value", 300 * MIB);
+    json_free(qemu_ask(scratch, NAME, "balloon", arguments));
+    assert_within(30, actual_mib() == 300);
+    {
+        g_autofree char *plan = virtkeep_expect(scratch, 30, 2, "plan", "--exit-code");
+
+        assert_non_null(strstr(plan, "balloon0 leaves the guest 300 MiB, not 384 MiB"));
+    }
+    assert_settled();
+    assert_int_equal(actual_mib(), BOOT_MIB - LEFT_OUT);
+    assert_within(5, has_left_out(LEFT_OUT));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'drift'"
+                                       " AND detail LIKE 'balloon0 leaves%%'"),
+                     1);
+}
+
+/* Another QEMU: the file's size, without a change of it. */
+static void
+test_balloon_after_power_cycle(void **state)
+{
+    qemu_signal(scratch, NAME, SIGKILL);
+    assert_within(10, qemus_count(scratch, NAME) == 0);
+    g_free(virtkeep_expect(scratch, 120, 0, "apply"));
+    g_clear_pointer(&identity, g_free);
+    identity = qemu_identity(scratch, NAME);
+    assert_settled();
+    assert_int_equal(actual_mib(), BOOT_MIB - LEFT_OUT);
+    assert_within(60, has_left_out(LEFT_OUT));
+    edit((Machine){ .vcpus = 4 });
+    assert_int_equal(actual_mib(), BOOT_MIB);
+    assert_within(5, has_left_out(0));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'drift'"
+                                       " AND detail LIKE 'balloon0 leaves%%'"),
+                     1);
+}
+
 static int
 begin(void **state)
 {
@@ -236,6 +330,10 @@ main(void)
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_vcpus_come),
         cmocka_unit_test(test_dimm_comes_and_goes),
+        cmocka_unit_test(test_balloon),
+        cmocka_unit_test(test_balloon_beside_dimm),
+        cmocka_unit_test(test_balloon_drift),
+        cmocka_unit_test(test_balloon_after_power_cycle),
         cmocka_unit_test(test_virtio_mem_comes),
         cmocka_unit_test(test_interface_comes),
         cmocka_unit_test(test_link_follows),

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The balloon of a running QEMU.
+ *
+ * QEMU is told a size and keeps a number of pages: what it counted at that time less the size.
+ * Later DIMMs come and go around these pages. So it is the pages that are compared and asked for:
+ *
+ *     counted    |---------- boot memory ----------|---- DIMMs that are there ----|
+ *     stays      |---------- boot memory ----------|---- of these, in the file ---|
+ *     all        |---------- boot memory ----------|---- DIMMs of the file ----------------|
+ *     taken      what <currentMemory> leaves out of `stays`, at least; of `all`, at most
+ *     to         counted - taken: what QEMU is told, and says as `actual` once the guest followed
+ *
+ * `stays` and `all` differ for as long as a DIMM has not come. What is taken may be anything in
+ * between then: a DIMM that is late, or refused, moves no page of the guest's other memory, and one
+ * that the guest is yet to let go of does not either.
+ *
+ * Of the balloon nothing is remembered but that the guest was asked: then a size that is not the
+ * file's is one under way; else somebody made it so, and it is put back.
+ */
+#include "reconcile/plan-balloon.h"
+
+#include "model/balloon.h"
+#include "model/memory.h"
+#include "model/quantity.h"
+#include "reconcile/actual.h"
+#include "reconcile/plan-live.h"
+
+/* Guests move pages of theirs, which are of up to 64 KiB, and QEMU rounds its memory up to 8 KiB.
+ */
+#define GRAIN (64 << 10)
+
+static bool
+is_there(const PlanInput *input, const MemoryDevice *memory)
+{
+    return memory->model == MEMORY_MODEL_DIMM &&
+           (!input->observed->device_ids->len ||
+            observed_has_device(input->observed, memory->info.alias));
+}
+
+static const MemoryDevice *
+find_memory(const Domain *domain, const char *id)
+{
+    for (guint i = 0; i < list_length(domain->memories); i++)
+        if (!g_strcmp0(list_at(domain->memories, i, MemoryDevice)->info.alias, id))
+            return list_at(domain->memories, i, MemoryDevice);
+    return NULL;
+}
+
+static guint64
+target_of(const PlanInput *input)
+{
+    guint64 boot = domain_boot_memory(input->applied), counted = boot, stays = boot;
+    guint64 all =
+        boot + domain_balloon_counted(input->desired) - domain_boot_memory(input->desired);
+    guint64 is;
+
+    for (guint i = 0; i < list_length(input->applied->memories); i++) {
+        const MemoryDevice *memory = list_at(input->applied->memories, i, MemoryDevice);
+        guint64 size = is_there(input, memory) ? memory->size.value : 0;
+
+        counted += size;
+        stays += find_memory(input->desired, memory->info.alias) ? size : 0;
+    }
+    is = counted - MIN(input->observed->balloon_actual, counted);
+    return counted - CLAMP(is, domain_balloon_taken(input->desired, stays),
+                           domain_balloon_taken(input->desired, MAX(all, stays)));
+}
+
+static bool
+has_balloon(const PlanInput *input)
+{
+    return input->observed->has_balloon && input->applied && input->desired &&
+           domain_balloon(input->applied) && domain_balloon(input->desired);
+}
+
+bool
+plan_balloon_agrees(guint64 actual, guint64 target)
+{
+    return (actual > target ? actual - target : target - actual) < GRAIN;
+}
+
+/* The index of the change that asks for it, or the number of changes. */
+static guint
+find_cause(const DomainPlan *plan)
+{
+    guint i = 0;
+
+    for (; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+
+        if (change->class_ == CHANGE_LIVE && !change->item_schema &&
+            g_str_equal(change->path, "currentMemory"))
+            break;
+    }
+    return i;
+}
+
+static char *
+drift_text(const PlanAction *action)
+{
+    g_autofree char *from = size_text(action->from), *to = size_text(action->to);
+
+    return g_strdup_printf("%s leaves the guest %s, not %s", action->device, from, to);
+}
+
+void
+plan_balloon(DomainPlan *plan, const PlanInput *input)
+{
+    guint64 target = has_balloon(input) ? target_of(input) : 0;
+    guint cause = find_cause(plan);
+    PlanAction *action;
+
+    if (!target || plan_balloon_agrees(input->observed->balloon_actual, target))
+        return;
+    action = plan_add_action(plan, PLAN_ACTION_SET_BALLOON);
+    action->device = g_strdup(balloon_id(domain_balloon(input->applied)));
+    action->from = input->observed->balloon_actual;
+    action->to = target;
+    if (cause < plan->changes->len)
+        g_array_append_val(action->because, cause);
+    else if (input->balloon_asked != target)
+        action->drift = drift_text(action);
+}
+
+bool
+plan_balloon_is_done(const DomainPlan *plan, const PlanInput *input)
+{
+    return find_cause(plan) < plan->changes->len && has_balloon(input) &&
+           plan_balloon_agrees(input->observed->balloon_actual, target_of(input));
+}
