@@ -17,6 +17,10 @@ const ConfigPolicyDefault config_policy_defaults[] = {
     { "memory-stall-timeout", "60s" },
     { "memory-guest-reserve", "auto" },
     { "memory-shrink-unguarded", "small-steps" },
+    { "memory-priority", "0" },
+    { "memory-guarantee", "0" },
+    { "memory-admission", "wait" },
+    { "memory-balloon", "whole" },
     { NULL, NULL },
 };
 
@@ -74,12 +78,7 @@ config_document(void)
         g_auto(GStrv) parts = g_strsplit(row->path, "/", -1);
         g_autofree char *key = g_strjoinv(".", parts);
 
-        g_autofree char *doc =
-            row->no_effect ? g_strdup_printf("%s *Accepted, without effect: %s.*", row->doc,
-                                             row->no_effect)
-                           : g_strdup(row->doc);
-
-        append_key(out, key, row->fallback, row->user_fallback, doc);
+        append_key(out, key, row->fallback, row->user_fallback, row->doc);
         if (row->type == KEY_POLICY)
             append_policy(out);
     }

@@ -18,8 +18,6 @@
 #define MINUTE (G_GINT64_CONSTANT(60) * G_USEC_PER_SEC)
 
 #define KEY(member) .offset = offsetof(Config, member)
-#define NO_BUDGET "the memory budget is not kept yet: growth is never held back for it"
-
 const ConfigKey config_keys[] = {
     { .path = "domains",
       .type = KEY_PATH,
@@ -77,25 +75,24 @@ const ConfigKey config_keys[] = {
       .doc = "A list of mappings: `match`, a pattern for domain names as the shell's (`web-*`), "
              "and any key of `policy`. The first that matches a domain holds." },
     { .path = "host/memory-budget",
-      .type = KEY_SIZE_AUTO,
+      .type = KEY_BUDGET,
       KEY(memory_budget),
       .min = 1 << 20,
       .fallback = "auto",
-      .doc = "Memory that all guests together may have: a size, or `auto`: what the host has "
-             "less `memory-reserve`.",
-      .no_effect = NO_BUDGET },
+      .doc = "Memory that all guests together may have (docs/memory-budget.md): a size, a "
+             "percentage of the host's, `none` for as much as they ask for, or `auto`: what the "
+             "host has less its huge pages and `memory-reserve`. Huge pages are budgets of their "
+             "own, by size and NUMA node, whatever stands here." },
     { .path = "host/memory-reserve",
       .type = KEY_SIZE,
       KEY(memory_reserve),
       .fallback = "2GiB",
-      .doc = "What an `auto` budget leaves to the host.",
-      .no_effect = NO_BUDGET },
+      .doc = "What an `auto` budget leaves to the host, of each NUMA node its share." },
     { .path = "host/qemu-overhead",
       .type = KEY_SIZE,
       KEY(qemu_overhead),
       .fallback = "64MiB",
-      .doc = "What each running QEMU is taken to need beside its guest's memory.",
-      .no_effect = NO_BUDGET },
+      .doc = "What each running QEMU is counted with beside its guest's memory." },
     { .path = "host/cgroup",
       .type = KEY_PATH,
       KEY(cgroup),
@@ -116,9 +113,10 @@ const ConfigKey config_keys[] = {
       .min = 1,
       .max = MAX_RESTARTS_LIMIT,
       .fallback = "1",
-      .doc = "How many guests are restarted for their files' sake (`restart-required: restart`) at "
-             "the same time, by all virtkeeps that share the state file. The others wait, reason "
-             "`RestartWaiting`; a restart that fails keeps its place until the guest is up again." },
+      .doc =
+          "How many guests are restarted for their files' sake (`restart-required: restart`) at "
+          "the same time, by all virtkeeps that share the state file. The others wait, reason "
+          "`RestartWaiting`; a restart that fails keeps its place until the guest is up again." },
     { .path = "networks",
       .type = KEY_NETWORKS,
       KEY(networks),
@@ -277,9 +275,6 @@ read_level(ConfigContext *context, Config *config, const YamlNode *mapping, cons
             row = &config_keys[G_N_ELEMENTS(config_keys) - 1];
         if (row->path) {
             config_setters[row->type](context, row, config, child);
-            if (row->no_effect && !diagnostics_has_errors(context->diagnostics))
-                diagnostics_add(context->diagnostics, SEVERITY_NOTE, child->key_at, "no-effect",
-                                "'%s' is accepted, without effect: %s", path, row->no_effect);
         } else if (is_group) {
             if (config_expect(context, child, YAML_MAPPING, path))
                 read_level(context, config, child, group);

@@ -13,7 +13,7 @@ typedef enum {
     KEY_PATH,      /* char*: absolute, or from the file's directory */
     KEY_DURATION,  /* gint64, us */
     KEY_SIZE,      /* guint64, bytes */
-    KEY_SIZE_AUTO, /* the same; "auto" is G_MAXUINT64 */
+    KEY_BUDGET,    /* ConfigBudget: auto, none, a size or a percentage */
     KEY_COUNT,     /* guint */
     KEY_PERCENT,   /* guint: "25%" */
     KEY_POLICY,    /* PolicyOverrides: a mapping by policy_schema */
@@ -33,8 +33,6 @@ typedef struct ConfigKey {
     const char *fallback;      /* the default, as YAML */
     const char *user_fallback; /* KEY_PATH: for anyone but root; "$XDG_…" is expanded */
     const char *doc;
-    const char
-        *no_effect; /* accepted, without effect yet: why; said as a note wherever it is set */
 } ConfigKey;
 
 extern const ConfigKey config_keys[]; /* ended by a row without path */

@@ -15,10 +15,12 @@
 #include <string.h>
 
 #include "model/interface.h"
+#include "model/memory-claim.h"
 #include "model/quantity.h"
 #include "qemu/companion.h"
 
 #define ISCSI_PORT 3260
+#define BUDGET_MAX_PERCENT 1000u
 #define INTERFACE_NAME_MAX 15u /* linux/if.h: IFNAMSIZ with its NUL */
 
 #define mistake(context, at, code, ...)                                                            \
@@ -144,18 +146,47 @@ static void
 set_size(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
 {
     const char *text = scalar_text(context, node, row->path);
-    bool may_be_auto = row->type == KEY_SIZE_AUTO;
     guint64 size;
 
     if (!text)
         return;
-    if (may_be_auto && !strcmp(text, "auto"))
-        config_member(config, row, guint64) = G_MAXUINT64;
-    else if (!size_parse(text, &size) || size == G_MAXUINT64)
-        mistake(context, node->at, "bad-value", "'%s': '%s' is not %sa size such as 2GiB",
-                row->path, text, may_be_auto ? "auto or " : "");
+    if (!size_parse(text, &size))
+        mistake(context, node->at, "bad-value", "'%s': '%s' is not a size such as 2GiB", row->path,
+                text);
     else if (in_bounds(context, row, node, size))
         config_member(config, row, guint64) = size;
+}
+
+/* "25%" as 25. */
+static bool
+parse_percent(const char *text, guint64 max, guint64 *ret_percent)
+{
+    g_autofree char *digits =
+        g_str_has_suffix(text, "%") ? g_strndup(text, strlen(text) - 1) : NULL;
+
+    return digits && g_ascii_string_to_unsigned(digits, 10, 0, max, ret_percent, NULL);
+}
+
+static void
+set_budget(ConfigContext *context, const ConfigKey *row, Config *config, const YamlNode *node)
+{
+    const char *text = scalar_text(context, node, row->path);
+    ConfigBudget budget = { BUDGET_AUTO };
+
+    if (!text)
+        return;
+    if (!strcmp(text, "none"))
+        budget.form = BUDGET_NONE;
+    else if (parse_percent(text, BUDGET_MAX_PERCENT, &budget.value) && budget.value)
+        budget.form = BUDGET_PERCENT;
+    else if (size_parse(text, &budget.value) && budget.value < MEMORY_POOL_UNLIMITED)
+        budget.form = BUDGET_SIZE;
+    else if (strcmp(text, "auto"))
+        mistake(context, node->at, "bad-value",
+                "'%s': '%s' is not auto, none, a size such as 24GiB or a percentage such as 80%%",
+                row->path, text);
+    if (budget.form != BUDGET_SIZE || in_bounds(context, row, node, budget.value))
+        config_member(config, row, ConfigBudget) = budget;
 }
 
 static void
@@ -163,16 +194,12 @@ set_count(ConfigContext *context, const ConfigKey *row, Config *config, const Ya
 {
     const char *text = scalar_text(context, node, row->path);
     bool is_percent = row->type == KEY_PERCENT;
-    g_autofree char *digits = NULL;
     guint64 count;
 
     if (!text)
         return;
-    if (is_percent && g_str_has_suffix(text, "%"))
-        digits = g_strndup(text, strlen(text) - 1);
-    else if (!is_percent)
-        digits = g_strdup(text);
-    if (!digits || !g_ascii_string_to_unsigned(digits, 10, 0, G_MAXUINT, &count, NULL))
+    if (is_percent ? !parse_percent(text, G_MAXUINT, &count)
+                   : !g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT, &count, NULL))
         mistake(context, node->at, "bad-value", "'%s': '%s' is not a %s", row->path, text,
                 is_percent ? "percentage such as 25%" : "whole number");
     else if (in_bounds(context, row, node, count))
@@ -531,7 +558,7 @@ set_switch(ConfigContext *context, const ConfigKey *row, Config *config, const Y
 
 const ConfigSetter config_setters[] = {
     [KEY_PATH] = set_path,          [KEY_DURATION] = set_duration,   [KEY_SIZE] = set_size,
-    [KEY_SIZE_AUTO] = set_size,     [KEY_COUNT] = set_count,         [KEY_PERCENT] = set_count,
+    [KEY_BUDGET] = set_budget,      [KEY_COUNT] = set_count,         [KEY_PERCENT] = set_count,
     [KEY_POLICY] = set_root_policy, [KEY_OVERRIDES] = set_overrides, [KEY_NETWORKS] = set_networks,
     [KEY_POOLS] = set_pools,        [KEY_FILES] = set_files,         [KEY_SWITCH] = set_switch,
     [KEY_HELPERS] = set_helpers,

@@ -19,6 +19,7 @@
 
 #include "controller/config-keys.h"
 #include "controller/yaml.h"
+#include "model/memory-claim.h"
 
 #define ROOT_CONFIG_FILE "/etc/virtkeep/virtkeep.yaml"
 
@@ -250,9 +251,20 @@ config_allows_emulator(const Config *config, const char *path)
 }
 
 guint64
-config_memory_budget(const Config *config, guint64 host_total)
+config_memory_budget(const Config *config, guint64 total, guint64 huge_pages)
 {
-    if (config->memory_budget != MEMORY_BUDGET_AUTO)
-        return config->memory_budget;
-    return host_total > config->memory_reserve ? host_total - config->memory_reserve : 0;
+    const ConfigBudget *budget = &config->memory_budget;
+    guint64 ordinary = total > huge_pages ? total - huge_pages : 0;
+
+    switch (budget->form) {
+    case BUDGET_AUTO:
+        return ordinary > config->memory_reserve ? ordinary - config->memory_reserve : 0;
+    case BUDGET_NONE:
+        return MEMORY_POOL_UNLIMITED;
+    case BUDGET_SIZE:
+        return budget->value;
+    case BUDGET_PERCENT:
+        return total / 100 * budget->value + total % 100 * budget->value / 100;
+    }
+    g_assert_not_reached();
 }

@@ -11,8 +11,14 @@
  * Config: virtkeep.yaml with its defaults filled in and the command line's paths put over it.
  * Immutable once loaded; shared between threads by reference.
  */
-#define MEMORY_BUDGET_AUTO G_MAXUINT64 /* MemTotal - memory_reserve */
 #define MAX_RESTARTS_LIMIT 1000u
+
+/* host.memory-budget: what all guests together may have of the host's memory. */
+typedef enum { BUDGET_AUTO, BUDGET_NONE, BUDGET_SIZE, BUDGET_PERCENT } BudgetForm;
+typedef struct ConfigBudget {
+    BudgetForm form;
+    guint64 value; /* bytes, or per cent of MemTotal */
+} ConfigBudget;
 
 /* One `overrides` entry: the first whose pattern matches a domain's name holds. */
 typedef struct ConfigOverride {
@@ -43,7 +49,7 @@ typedef struct Config {
     PolicyOverrides policy;
     GPtrArray *overrides; /* ConfigOverride*, in order; never NULL */
 
-    guint64 memory_budget;  /* bytes or MEMORY_BUDGET_AUTO */
+    ConfigBudget memory_budget;
     guint64 memory_reserve; /* bytes */
     guint64 qemu_overhead;  /* bytes */
 
@@ -92,8 +98,9 @@ const char *config_helper_path(const Config *config, const char *program);
 const HostNetwork *config_network(const Config *config, const char *name);
 const ConfigPool *config_pool(const Config *config, const char *pool);
 bool config_allows_emulator(const Config *config, const char *path);
-/* The configuration's share of memory for guests, given the host's MemTotal; bytes. */
-guint64 config_memory_budget(const Config *config, guint64 host_total);
+/* What guests may have of ordinary memory on a host that has @total bytes in all (MemTotal),
+ * @huge_pages of them in pools of huge pages; MEMORY_POOL_UNLIMITED where the budget is none. */
+guint64 config_memory_budget(const Config *config, guint64 total, guint64 huge_pages);
 
 /* Reference page (Markdown) of every key, for docs/configuration.md. Caller frees. */
 char *config_document(void);

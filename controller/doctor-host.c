@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "model/memory-claim.h"
 #include "model/quantity.h"
 #include "qemu/link.h"
 
@@ -58,18 +59,23 @@ check_memory(const Config *config, Findings *findings)
     g_autofree char *meminfo = read_text("/proc/meminfo");
     guint64 total = meminfo ? meminfo_bytes(meminfo, "MemTotal") : 0;
     guint64 available = meminfo ? meminfo_bytes(meminfo, "MemAvailable") : 0;
-    guint64 budget = config_memory_budget(config, total), overcommit;
+    guint64 huge_pages = meminfo ? meminfo_bytes(meminfo, "Hugetlb") : 0;
+    guint64 budget = config_memory_budget(config, total, huge_pages), overcommit;
     g_autofree char *total_text = size_text(total);
+    g_autofree char *huge_text = size_text(huge_pages);
     g_autofree char *available_text = size_text(available);
-    g_autofree char *budget_text = size_text(budget);
+    bool is_limited = budget != MEMORY_POOL_UNLIMITED;
+    g_autofree char *budget_text =
+        is_limited ? size_text(budget) : g_strdup("as much as they ask for");
 
     if (budget == 0)
         findings_add(findings, FINDING_FAIL, "memory",
                      "lower host.memory-reserve or set host.memory-budget",
                      "%s in all: the reserve leaves nothing for guests", total_text);
-    else if (total && budget > total)
+    else if (is_limited && total && budget > total - MIN(huge_pages, total))
         findings_add(findings, FINDING_WARN, "memory", "lower host.memory-budget",
-                     "the budget of %s is more than the host has (%s)", budget_text, total_text);
+                     "the budget of %s is more than the host has (%s, %s of it huge pages)",
+                     budget_text, total_text, huge_text);
     else
         findings_add(findings, FINDING_OK, "memory", NULL, "%s in all, %s available, %s for guests",
                      total_text, available_text, budget_text);

@@ -66,6 +66,30 @@ unguarded_text(const Policy *policy)
     return g_strdup(shrink_unguarded_names[policy->shrink_unguarded]);
 }
 
+static char *
+priority_text(const Policy *policy)
+{
+    return g_strdup_printf("%" G_GINT64_FORMAT, policy->memory_priority);
+}
+
+static char *
+guarantee_text(const Policy *policy)
+{
+    return size_text(policy->memory_guarantee);
+}
+
+static char *
+admission_text(const Policy *policy)
+{
+    return g_strdup(memory_admission_names[policy->memory_admission]);
+}
+
+static char *
+balloon_text(const Policy *policy)
+{
+    return g_strdup(memory_balloon_names[policy->memory_balloon]);
+}
+
 #define WORD(member) .offset = SCHEMA_OFFSET(PolicyOverrides, member, int)
 #define TEXT(member) .offset = SCHEMA_OFFSET(PolicyOverrides, member, char *), .is_text = true
 static const struct {
@@ -82,6 +106,10 @@ static const struct {
     { "memory-stall-timeout", TEXT(stall_timeout), .format = stall_text },
     { "memory-guest-reserve", TEXT(guest_reserve), .format = reserve_text },
     { "memory-shrink-unguarded", WORD(shrink_unguarded), .format = unguarded_text },
+    { "memory-priority", TEXT(memory_priority), .format = priority_text },
+    { "memory-guarantee", TEXT(memory_guarantee), .format = guarantee_text },
+    { "memory-admission", WORD(memory_admission), .format = admission_text },
+    { "memory-balloon", WORD(memory_balloon), .format = balloon_text },
 };
 
 static bool

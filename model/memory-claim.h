@@ -6,7 +6,7 @@
 
 /*
  * MemoryPool and MemoryClaim: the host's memory, and who holds how much of it. Values that the
- * ledger keeps (state/memory-claims.h), the allocator decides about (reconcile/memory-budget.h) and
+ * ledger keeps (state/memory_claims.h), the allocator decides about (reconcile/memory-budget.h) and
  * the pass lives by (controller/memory-ledger.h). Sizes are bytes, times microseconds since the
  * epoch.
  *

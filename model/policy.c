@@ -33,6 +33,16 @@ const char *const shrink_unguarded_names[] = {
     [UNGUARDED_ALLOW] = "allow",
     NULL,
 };
+const char *const memory_admission_names[] = {
+    [ADMISSION_WAIT] = "wait",
+    [ADMISSION_REFUSE] = "refuse",
+    NULL,
+};
+const char *const memory_balloon_names[] = {
+    [BALLOON_WHOLE] = "whole",
+    [BALLOON_CURRENT] = "current",
+    NULL,
+};
 
 static const Field policy_fields[] = {
     FIELD_ENUM(PolicyOverrides, run_strategy, run_strategy_names, .path = "@run-strategy",
@@ -53,6 +63,21 @@ static const Field policy_fields[] = {
     FIELD_ENUM(PolicyOverrides, shrink_unguarded, shrink_unguarded_names,
                .path = "@memory-shrink-unguarded", .change = CHANGE_LIVE,
                .doc = "Shrinking without the guest's statistics."),
+    FIELD_STRING(PolicyOverrides, memory_priority, .path = "@memory-priority",
+                 .change = CHANGE_LIVE,
+                 .doc = "Who waits for memory of the host is served by this, the highest first: "
+                        "-1000 to 1000."),
+    FIELD_STRING(PolicyOverrides, memory_guarantee, .path = "@memory-guarantee",
+                 .change = CHANGE_LIVE,
+                 .doc = "Memory of the host that is kept free for the domain, whether it has it "
+                        "or not: a size."),
+    FIELD_ENUM(PolicyOverrides, memory_admission, memory_admission_names,
+               .path = "@memory-admission", .change = CHANGE_LIVE,
+               .doc = "What a start does that the host has no memory for."),
+    FIELD_ENUM(PolicyOverrides, memory_balloon, memory_balloon_names, .path = "@memory-balloon",
+               .change = CHANGE_LIVE,
+               .doc = "What counts of a guest with a balloon: its memory, or what the balloon "
+                      "leaves it."),
     FIELD_END,
 };
 
@@ -76,84 +101,98 @@ policy_default(void)
         .stall_timeout = 60 * G_USEC_PER_SEC,
         .guest_reserve = RESERVE_AUTO,
         .shrink_unguarded = UNGUARDED_SMALL_STEPS,
+        .memory_admission = ADMISSION_WAIT,
+        .memory_balloon = BALLOON_WHOLE,
     };
 }
 
 static bool
-parse_step(const char *value, gint64 *ret_step)
+read_shutdown_timeout(const char *value, Policy *policy)
+{
+    return duration_parse(value, &policy->shutdown_timeout);
+}
+
+static bool
+read_step(const char *value, Policy *policy)
 {
     char *end;
     gint64 blocks;
 
     if (g_str_equal(value, "auto"))
-        *ret_step = STEP_AUTO;
+        policy->step = STEP_AUTO;
     else if (g_str_equal(value, "all"))
-        *ret_step = STEP_ALL;
+        policy->step = STEP_ALL;
     else {
         blocks = g_ascii_strtoll(value, &end, 10);
         if (*end || blocks < 1 || blocks > 1000000)
             return false;
-        *ret_step = blocks;
+        policy->step = blocks;
     }
     return true;
 }
 
 static bool
-parse_reserve(const char *value, guint64 *ret_reserve)
+read_stall_timeout(const char *value, Policy *policy)
+{
+    return duration_parse(value, &policy->stall_timeout) && policy->stall_timeout > 0;
+}
+
+static bool
+read_reserve(const char *value, Policy *policy)
 {
     if (!g_str_equal(value, "auto"))
-        return size_parse(value, ret_reserve);
-    *ret_reserve = RESERVE_AUTO;
+        return size_parse(value, &policy->guest_reserve);
+    policy->guest_reserve = RESERVE_AUTO;
     return true;
+}
+
+static bool
+read_priority(const char *value, Policy *policy)
+{
+    return g_ascii_string_to_signed(value, 10, -MEMORY_PRIORITY_MAX, MEMORY_PRIORITY_MAX,
+                                    &policy->memory_priority, NULL);
+}
+
+static bool
+read_guarantee(const char *value, Policy *policy)
+{
+    return size_parse(value, &policy->memory_guarantee);
 }
 
 /* The textual members: each has a reader into Policy and words for what it expects. */
-static bool
-read_text(const char *name, const char *value, Policy *policy, const char **ret_expected)
-{
-    if (g_str_equal(name, "shutdown-timeout")) {
-        *ret_expected = "a duration such as 60s";
-        return duration_parse(value, &policy->shutdown_timeout);
-    }
-    if (g_str_equal(name, "memory-stall-timeout")) {
-        *ret_expected = "a duration such as 60s, above zero";
-        return duration_parse(value, &policy->stall_timeout) && policy->stall_timeout > 0;
-    }
-    if (g_str_equal(name, "memory-step")) {
-        *ret_expected = "auto, all, or a number of blocks";
-        return parse_step(value, &policy->step);
-    }
-    if (g_str_equal(name, "memory-guest-reserve")) {
-        *ret_expected = "auto or a size such as 256MiB";
-        return parse_reserve(value, &policy->guest_reserve);
-    }
-    g_assert_not_reached();
-}
+#define TEXT(member) .offset = SCHEMA_OFFSET(PolicyOverrides, member, char *)
+static const struct {
+    const char *name;
+    size_t offset; /* in PolicyOverrides */
+    bool (*read)(const char *value, Policy *policy);
+    const char *expected;
+} texts[] = {
+    { "shutdown-timeout", TEXT(shutdown_timeout), read_shutdown_timeout, "a duration such as 60s" },
+    { "memory-step", TEXT(step), read_step, "auto, all, or a number of blocks" },
+    { "memory-stall-timeout", TEXT(stall_timeout), read_stall_timeout,
+      "a duration such as 60s, above zero" },
+    { "memory-guest-reserve", TEXT(guest_reserve), read_reserve, "auto or a size such as 256MiB" },
+    { "memory-priority", TEXT(memory_priority), read_priority,
+      "a whole number from -1000 to 1000" },
+    { "memory-guarantee", TEXT(memory_guarantee), read_guarantee, "a size such as 1GiB" },
+};
 
 char *
 policy_check(const char *name, const char *value)
 {
     Policy scratch = policy_default();
-    const char *expected;
 
-    if (read_text(name, value, &scratch, &expected))
-        return NULL;
-    return g_strdup_printf("'%s' is not %s", value, expected);
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        if (g_str_equal(texts[i].name, name))
+            return texts[i].read(value, &scratch)
+                       ? NULL
+                       : g_strdup_printf("'%s' is not %s", value, texts[i].expected);
+    g_assert_not_reached();
 }
 
 void
 policy_override(Policy *policy, const PolicyOverrides *overrides)
 {
-    const struct {
-        const char *name, *value;
-    } texts[] = {
-        { "shutdown-timeout", overrides->shutdown_timeout },
-        { "memory-step", overrides->step },
-        { "memory-stall-timeout", overrides->stall_timeout },
-        { "memory-guest-reserve", overrides->guest_reserve },
-    };
-    const char *expected;
-
     if (overrides->run_strategy)
         policy->run_strategy = overrides->run_strategy;
     if (overrides->restart_required)
@@ -162,7 +201,14 @@ policy_override(Policy *policy, const PolicyOverrides *overrides)
         policy->prune = overrides->prune;
     if (overrides->shrink_unguarded)
         policy->shrink_unguarded = overrides->shrink_unguarded;
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
-        if (texts[i].value)
-            (void) read_text(texts[i].name, texts[i].value, policy, &expected);
+    if (overrides->memory_admission)
+        policy->memory_admission = overrides->memory_admission;
+    if (overrides->memory_balloon)
+        policy->memory_balloon = overrides->memory_balloon;
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
+        const char *value = G_STRUCT_MEMBER(char *, overrides, texts[i].offset);
+
+        if (value)
+            (void) texts[i].read(value, policy);
+    }
 }

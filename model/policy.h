@@ -14,10 +14,13 @@ typedef enum { RUN_ALWAYS = 1, RUN_RERUN_ON_FAILURE, RUN_ONCE, RUN_MANUAL, RUN_H
 typedef enum { RESTART_REPORT = 1, RESTART_RESTART } RestartRequired;
 typedef enum { PRUNE_KEEP = 1, PRUNE_SHUTDOWN, PRUNE_DESTROY } Prune;
 typedef enum { UNGUARDED_REFUSE = 1, UNGUARDED_SMALL_STEPS, UNGUARDED_ALLOW } ShrinkUnguarded;
+typedef enum { ADMISSION_WAIT = 1, ADMISSION_REFUSE } MemoryAdmission;
+typedef enum { BALLOON_WHOLE = 1, BALLOON_CURRENT } MemoryBalloon;
 
 #define STEP_AUTO (-1) /* step the window adaptively */
 #define STEP_ALL 0     /* one single jump; n > 0: n blocks at a time */
 #define RESERVE_AUTO G_MAXUINT64
+#define MEMORY_PRIORITY_MAX 1000 /* and -1000 is the least */
 
 /* Complete: every member has a value. */
 typedef struct Policy {
@@ -29,13 +32,19 @@ typedef struct Policy {
     gint64 stall_timeout;    /* us */
     guint64 guest_reserve;   /* bytes or RESERVE_AUTO */
     ShrinkUnguarded shrink_unguarded;
+    gint64 memory_priority;           /* among those that wait for the host's memory */
+    guint64 memory_guarantee;         /* bytes of the host's memory kept for it */
+    MemoryAdmission memory_admission; /* what a start that does not fit does */
+    MemoryBalloon memory_balloon;     /* how a ballooned guest's boot memory counts */
 } Policy;
 
 /* What one place (the configuration's policy, an override, a file's metadata) says: texts as
  * written, NULL where silent. */
 typedef struct PolicyOverrides {
     int run_strategy, restart_required, prune, shrink_unguarded; /* 0 = silent */
+    int memory_admission, memory_balloon;
     char *shutdown_timeout, *step, *stall_timeout, *guest_reserve;
+    char *memory_priority, *memory_guarantee;
 } PolicyOverrides;
 
 extern const Schema policy_schema; /* of PolicyOverrides: vk:policy's attributes */
@@ -51,3 +60,5 @@ extern const char *const run_strategy_names[];
 extern const char *const restart_required_names[];
 extern const char *const prune_names[];
 extern const char *const shrink_unguarded_names[];
+extern const char *const memory_admission_names[];
+extern const char *const memory_balloon_names[];

@@ -38,18 +38,11 @@ read_policy(Spec *spec, const XmlNode *root)
     if (!node)
         return;
     policy = schema_parse(&policy_schema, node, path, spec->positions, spec->diagnostics);
-    const struct {
-        const char *name, *value;
-    } texts[] = {
-        { "shutdown-timeout", policy->shutdown_timeout },
-        { "memory-step", policy->step },
-        { "memory-stall-timeout", policy->stall_timeout },
-        { "memory-guest-reserve", policy->guest_reserve },
-    };
-    for (guint i = 0; i < G_N_ELEMENTS(texts); i++) {
-        g_autofree char *wrong =
-            texts[i].value ? policy_check(texts[i].name, texts[i].value) : NULL;
-        g_autofree char *attribute = g_strdup_printf("%s/@%s", path, texts[i].name);
+    for (const Field *field = policy_schema.fields; field->path; field++) {
+        const char *value =
+            field->type == TYPE_STRING ? G_STRUCT_MEMBER(char *, policy, field->offset) : NULL;
+        g_autofree char *wrong = value ? policy_check(field->path + 1, value) : NULL;
+        g_autofree char *attribute = g_strdup_printf("%s/%s", path, field->path);
 
         if (wrong)
             diagnostics_add(spec->diagnostics, SEVERITY_ERROR,

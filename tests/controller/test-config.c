@@ -18,6 +18,7 @@
 
 #include "controller/config-document.h"
 #include "model/interface.h"
+#include "model/memory-claim.h"
 #include "model/quantity.h"
 #include "tests/support/scratch.h"
 
@@ -38,8 +39,7 @@ parse_good(const char *text)
 
     if (!config)
         fail_msg("%s", diagnostics_format(diagnostics));
-    for (guint i = 0; i < diagnostics->items->len; i++)
-        assert_string_equal(((Diagnostic *) diagnostics->items->pdata[i])->code, "no-effect");
+    assert_int_equal(diagnostics->items->len, 0);
     return config;
 }
 
@@ -68,7 +68,7 @@ test_defaults_of_root(void **state)
     assert_int_equal(config->resync, 300 * G_USEC_PER_SEC);
     assert_int_equal(config->workers, 8);
     assert_int_equal(config->overrides->len, 0);
-    assert_true(config->memory_budget == MEMORY_BUDGET_AUTO);
+    assert_int_equal(config->memory_budget.form, BUDGET_AUTO);
     assert_int_equal(config->memory_reserve, 2048 * MIB);
     assert_int_equal(config->qemu_overhead, 64 * MIB);
     assert_int_equal(config->max_prune, 25);
@@ -114,7 +114,8 @@ test_every_key(void **state)
                    "  shutdown-timeout: 90s\n"
                    "  memory: { step: 8, stall-timeout: 2m,\n"
                    "            guest-reserve: 256MiB,\n"
-                   "            shrink-unguarded: refuse }\n"
+                   "            shrink-unguarded: refuse, priority: -5,\n"
+                   "            guarantee: 1GiB, admission: refuse, balloon: current }\n"
                    "overrides:\n"
                    "  - match: 'web-*'\n"
                    "    prune: shutdown\n"
@@ -150,8 +151,13 @@ test_every_key(void **state)
     assert_string_equal(config->policy.stall_timeout, "2m");
     assert_string_equal(config->policy.guest_reserve, "256MiB");
     assert_int_equal(config->policy.shrink_unguarded, UNGUARDED_REFUSE);
+    assert_string_equal(config->policy.memory_priority, "-5");
+    assert_string_equal(config->policy.memory_guarantee, "1GiB");
+    assert_int_equal(config->policy.memory_admission, ADMISSION_REFUSE);
+    assert_int_equal(config->policy.memory_balloon, BALLOON_CURRENT);
     assert_int_equal(config->overrides->len, 2);
-    assert_int_equal(config->memory_budget, 8192 * MIB);
+    assert_int_equal(config->memory_budget.form, BUDGET_SIZE);
+    assert_int_equal(config->memory_budget.value, 8192 * MIB);
     assert_int_equal(config->memory_reserve, 512 * MIB);
     assert_int_equal(config->qemu_overhead, 0);
     assert_int_equal(config->max_prune, 100);
@@ -179,18 +185,25 @@ test_every_key(void **state)
 static void
 test_policy_precedence(void **state)
 {
-    g_autoptr(Config) config = parse_good("policy: { prune: shutdown, memory: { step: 4 } }\n"
+    g_autoptr(Config) config = parse_good("policy: { prune: shutdown, memory: { step: 4, priority: "
+                                          "9, admission: refuse } }\n"
                                           "overrides:\n"
                                           "- { match: 'db-*', run-strategy: always }\n"
                                           "- { match: 'db-1', run-strategy: manual, prune: keep }\n"
                                           "- { match: 'web-[0-9]', shutdown-timeout: 5s }\n");
-    PolicyOverrides metadata = { .run_strategy = RUN_ONCE, .step = (char *) "all" };
+    PolicyOverrides metadata = { .run_strategy = RUN_ONCE,
+                                 .memory_balloon = BALLOON_CURRENT,
+                                 .step = (char *) "all",
+                                 .memory_priority = (char *) "-7",
+                                 .memory_guarantee = (char *) "2MiB" };
     Policy policy = config_policy(config, "other", NULL);
 
     assert_int_equal(policy.run_strategy, RUN_RERUN_ON_FAILURE);
     assert_int_equal(policy.prune, PRUNE_SHUTDOWN);
     assert_int_equal(policy.step, 4);
     assert_int_equal(policy.shutdown_timeout, 60 * G_USEC_PER_SEC);
+    assert_int_equal(policy.memory_priority, 9);
+    assert_int_equal(policy.memory_guarantee, 0);
 
     policy = config_policy(config, "db-1", NULL); /* the first that matches, only */
     assert_int_equal(policy.run_strategy, RUN_ALWAYS);
@@ -200,6 +213,10 @@ test_policy_precedence(void **state)
     assert_int_equal(policy.run_strategy, RUN_ONCE);
     assert_int_equal(policy.step, STEP_ALL);
     assert_int_equal(policy.prune, PRUNE_SHUTDOWN);
+    assert_int_equal(policy.memory_priority, -7);
+    assert_int_equal(policy.memory_guarantee, 2 * MIB);
+    assert_int_equal(policy.memory_admission, ADMISSION_REFUSE);
+    assert_int_equal(policy.memory_balloon, BALLOON_CURRENT);
 
     assert_int_equal(config_policy(config, "web-7", NULL).shutdown_timeout, 5 * G_USEC_PER_SEC);
     assert_int_equal(config_policy(config, "web-77", NULL).shutdown_timeout, 60 * G_USEC_PER_SEC);
@@ -237,6 +254,10 @@ test_documented_policy_defaults(void **state)
     assert_int_equal(documented.stall_timeout, expected.stall_timeout);
     assert_true(documented.guest_reserve == expected.guest_reserve);
     assert_int_equal(documented.shrink_unguarded, expected.shrink_unguarded);
+    assert_int_equal(documented.memory_priority, expected.memory_priority);
+    assert_int_equal(documented.memory_guarantee, expected.memory_guarantee);
+    assert_int_equal(documented.memory_admission, expected.memory_admission);
+    assert_int_equal(documented.memory_balloon, expected.memory_balloon);
 }
 
 static void
@@ -265,7 +286,8 @@ test_unknown_keys(void **state)
                    "restart-required, prune, shutdown-timeout, memory [unknown-key]\n");
     assert_refused("policy: { memory: { stop: 1 } }\n",
                    "f.yaml:1:21: error: unknown key 'stop'; here may stand step, stall-timeout, "
-                   "guest-reserve, shrink-unguarded [unknown-key]\n");
+                   "guest-reserve, shrink-unguarded, priority, guarantee, admission, balloon "
+                   "[unknown-key]\n");
     assert_refused("overrides: [ { match: x, matches: y } ]\n",
                    "f.yaml:1:26: error: unknown key 'matches'; here may stand match, run-strategy, "
                    "restart-required, prune, shutdown-timeout, memory [unknown-key]\n");
@@ -303,8 +325,15 @@ test_bad_values(void **state)
           "1:22: error: 'guards/max-prune': 101% is too large [bad-value]" },
         { "guards: { max-prune: '%' }\n",
           "1:22: error: 'guards/max-prune': '%' is not a percentage such as 25% [bad-value]" },
-        { "host: { memory-budget: lots }\n", "1:24: error: 'host/memory-budget': 'lots' is not "
-                                             "auto or a size such as 2GiB [bad-value]" },
+        { "host: { memory-budget: lots }\n",
+          "1:24: error: 'host/memory-budget': 'lots' is not auto, none, a size such as 24GiB or a "
+          "percentage such as 80% [bad-value]" },
+        { "host: { memory-budget: 0% }\n",
+          "1:24: error: 'host/memory-budget': '0%' is not auto, none, a size such as 24GiB or a "
+          "percentage such as 80% [bad-value]" },
+        { "host: { memory-budget: 1001% }\n",
+          "1:24: error: 'host/memory-budget': '1001%' is not auto, none, a size such as 24GiB or "
+          "a percentage such as 80% [bad-value]" },
         { "host: { memory-budget: 1KiB }\n",
           "1:24: error: 'host/memory-budget': 1KiB is too small [bad-value]" },
         { "host: { memory-reserve: auto }\n", "1:25: error: 'host/memory-reserve': 'auto' is not "
@@ -315,6 +344,12 @@ test_bad_values(void **state)
           "1:19: error: 'memory' must be a mapping, not a single value [bad-type]" },
         { "policy: { memory: { step: 0 } }\n",
           "1:27: error: 'step': '0' is not auto, all, or a number of blocks [bad-value]" },
+        { "policy: { memory: { priority: 1001 } }\n",
+          "1:31: error: 'priority': '1001' is not a whole number from -1000 to 1000 [bad-value]" },
+        { "policy: { memory: { guarantee: auto } }\n",
+          "1:32: error: 'guarantee': 'auto' is not a size such as 1GiB [bad-value]" },
+        { "policy: { memory: { admission: no } }\n",
+          "1:32: error: 'admission': 'no' is none of wait, refuse [bad-value]" },
         { "policy: { shutdown-timeout: soon }\n",
           "1:29: error: 'shutdown-timeout': 'soon' is not a duration such as 60s [bad-value]" },
         { "overrides: { match: x }\n",
@@ -390,10 +425,19 @@ test_budget(void **state)
 {
     g_autoptr(Config) automatic = config_default(0);
     g_autoptr(Config) fixed = parse_good("host: { memory-budget: 3GiB }\n");
+    g_autoptr(Config) part = parse_good("host: { memory-budget: 80% }\n");
+    g_autoptr(Config) more = parse_good("host: { memory-budget: 150% }\n");
+    g_autoptr(Config) none = parse_good("host: { memory-budget: none }\n");
 
-    assert_int_equal(config_memory_budget(automatic, 5120 * MIB), 3072 * MIB);
-    assert_int_equal(config_memory_budget(automatic, 1024 * MIB), 0);
-    assert_int_equal(config_memory_budget(fixed, 1024 * MIB), 3072 * MIB);
+    assert_int_equal(config_memory_budget(automatic, 5120 * MIB, 0), 3072 * MIB);
+    assert_int_equal(config_memory_budget(automatic, 5120 * MIB, 1024 * MIB), 2048 * MIB);
+    assert_int_equal(config_memory_budget(automatic, 1024 * MIB, 0), 0);
+    assert_int_equal(config_memory_budget(automatic, 5120 * MIB, 4096 * MIB), 0);
+    assert_int_equal(config_memory_budget(fixed, 1024 * MIB, 1024 * MIB), 3072 * MIB);
+    assert_int_equal(config_memory_budget(part, 5120 * MIB, 1024 * MIB), 4096 * MIB);
+    assert_int_equal(config_memory_budget(part, 3, 0), 2);
+    assert_int_equal(config_memory_budget(more, 5120 * MIB, 0), 7680 * MIB);
+    assert_true(config_memory_budget(none, 5120 * MIB, 0) == MEMORY_POOL_UNLIMITED);
 }
 
 static void
