@@ -87,6 +87,9 @@ connect_monitor(Subject *subject, gint64 timeout)
     if (!qmp)
         return;
     subject->monitor = monitor_new_live(qmp);
+    /* QEMU answers the rest while the file is resolved. */
+    monitor_ask_token(subject->monitor);
+    observe_ask(subject->monitor);
     /* Whoever listens on the socket must be the process of the record. */
     if (monitor_query_token(subject->monitor, record->token, &is_ours, &subject->monitor_error) &&
         is_ours)

@@ -67,7 +67,6 @@ observed_free(Observed *observed)
     if (!observed)
         return;
     g_free(observed->qemu_status);
-    g_free(observed->uuid);
     g_free(observed->message);
     g_ptr_array_unref(observed->memories);
     g_ptr_array_unref(observed->drives);

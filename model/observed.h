@@ -46,7 +46,6 @@ typedef struct ObservedIoThread {
 typedef struct Observed {
     RunState run_state;
     char *qemu_status; /* QEMU's own word: "running", "io-error", … */
-    char *uuid;
     gint64 pid;             /* 0 = none */
     guint64 pid_start_time; /* clock ticks since boot, /proc/PID/stat field 22 */
     gint64 started_at;      /* wall clock us; 0 = unknown */

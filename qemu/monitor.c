@@ -7,6 +7,11 @@
  * one function, monitor_query(), with two sources behind it. A recording is what a live monitor
  * wrote down (monitor_record), so a case from the field can be replayed.
  *
+ * What will be asked can be announced (monitor_ask), so that QEMU answers while we do something
+ * else. Those who ask then need not know. An answer is good only as long as nothing else was asked
+ * of this monitor in between: whatever was not announced may change what QEMU would say, so it
+ * forgets the announced ones.
+ *
  * Below it are the typed calls: each gives one QMP command its C form, and knows nothing of what
  * the answer is wanted for.
  */
@@ -15,12 +20,38 @@
 #include <gio/gio.h>
 #include <string.h>
 
+/* A question on its way. */
+typedef struct Asked {
+    char *command;
+    Json *arguments; /* or NULL */
+    guint64 id;
+} Asked;
+
 struct Monitor {
     Qmp *qmp;      /* live, or NULL */
+    GQueue asked;  /* Asked *, in the order they were asked */
+    gint64 until;  /* monotonic, us: when they must be answered; 0: nobody has waited yet */
     Json *replies; /* recorded */
     bool *is_used; /* for each of the replies */
     Json *recording;
 };
+
+static void
+asked_free(gpointer data)
+{
+    Asked *asked = data;
+
+    g_free(asked->command);
+    json_free(asked->arguments);
+    g_free(asked);
+}
+
+static void
+forget_asked(Monitor *monitor)
+{
+    g_queue_clear_full(&monitor->asked, asked_free);
+    monitor->until = 0;
+}
 
 Monitor *
 monitor_new_live(Qmp *qmp)
@@ -62,6 +93,7 @@ monitor_free(Monitor *monitor)
     if (!monitor)
         return;
     qmp_free(monitor->qmp);
+    forget_asked(monitor);
     json_free(monitor->replies);
     json_free(monitor->recording);
     g_free(monitor->is_used);
@@ -161,6 +193,81 @@ record(Json *recording, const char *command, const Json *arguments, const Json *
     json_append(recording, entry);
 }
 
+static bool
+is_question(const Asked *asked, const char *command, const Json *arguments)
+{
+    return !strcmp(asked->command, command) &&
+           json_length(asked->arguments) == json_length(arguments) &&
+           (!json_length(arguments) || json_equal(asked->arguments, arguments));
+}
+
+static bool
+is_asked_already(const Monitor *monitor, const char *command, const Json *arguments)
+{
+    for (const GList *link = monitor->asked.head; link; link = link->next)
+        if (is_question(link->data, command, arguments))
+            return true;
+    return false;
+}
+
+void
+monitor_ask(Monitor *monitor, const char *command, const Json *arguments)
+{
+    Asked *asked;
+
+    if (!monitor->qmp || is_asked_already(monitor, command, arguments))
+        return;
+    asked = g_new0(Asked, 1);
+    asked->command = g_strdup(command);
+    asked->arguments = arguments ? json_copy(arguments) : NULL;
+    asked->id = qmp_ask(monitor->qmp, command, arguments ? json_copy(arguments) : NULL);
+    g_queue_push_tail(&monitor->asked, asked);
+}
+
+void
+monitor_send(Monitor *monitor)
+{
+    if (monitor->qmp)
+        qmp_send(monitor->qmp);
+}
+
+/* The id under which it was announced, 0 if it was not. Forgets what was before it: all, then. */
+static guint64
+take_asked(Monitor *monitor, const char *command, const Json *arguments)
+{
+    guint64 id = 0;
+
+    while (!id && !g_queue_is_empty(&monitor->asked)) {
+        Asked *asked = g_queue_pop_head(&monitor->asked);
+
+        if (is_question(asked, command, arguments))
+            id = asked->id;
+        asked_free(asked);
+    }
+    return id;
+}
+
+/* One deadline for all that was announced together, from the first wait on. */
+static Json *
+query_live(Monitor *monitor, const char *command, const Json *arguments, GError **error)
+{
+    guint64 id = take_asked(monitor, command, arguments);
+    gint64 now = g_get_monotonic_time();
+    Json *reply;
+
+    if (!id) {
+        monitor->until = 0;
+        return qmp_execute(monitor->qmp, command, arguments ? json_copy(arguments) : NULL,
+                           QMP_DEFAULT_TIMEOUT_US, error);
+    }
+    if (!monitor->until)
+        monitor->until = now + QMP_DEFAULT_TIMEOUT_US;
+    reply = qmp_answer(monitor->qmp, id, command, MAX(monitor->until - now, 1), error);
+    if (g_queue_is_empty(&monitor->asked))
+        monitor->until = 0;
+    return reply;
+}
+
 Json *
 monitor_query(Monitor *monitor, const char *command, const Json *arguments, GError **error)
 {
@@ -168,12 +275,13 @@ monitor_query(Monitor *monitor, const char *command, const Json *arguments, GErr
     Json *reply;
 
     if (monitor->qmp)
-        reply = qmp_execute(monitor->qmp, command, arguments ? json_copy(arguments) : NULL,
-                            QMP_DEFAULT_TIMEOUT_US, &problem);
+        reply = query_live(monitor, command, arguments, &problem);
     else
         reply = query_recorded(monitor, command, arguments, &problem);
     if (monitor->recording)
         record(monitor->recording, command, arguments, reply, problem);
+    if (problem && !qmp_error_class(problem->code))
+        forget_asked(monitor); /* nobody waits for the others */
     if (!reply)
         g_propagate_error(error, g_steal_pointer(&problem));
     return reply;
@@ -206,6 +314,7 @@ monitor_pass_fd(Monitor *monitor, const char *name, int fd, GError **error)
 
     if (!monitor->qmp)
         return monitor_run(monitor, "getfd", fd_name(name), error);
+    forget_asked(monitor);
     reply = qmp_execute_with_fd(monitor->qmp, "getfd", fd_name(name), fd, QMP_DEFAULT_TIMEOUT_US,
                                 error);
     return reply != NULL;
@@ -282,6 +391,14 @@ monitor_qom_get(Monitor *monitor, const char *path, const char *property, GError
     return monitor_query(monitor, "qom-get", arguments, error);
 }
 
+void
+monitor_ask_qom_get(Monitor *monitor, const char *path, const char *property)
+{
+    g_autoptr(Json) arguments = property_arguments(path, property);
+
+    monitor_ask(monitor, "qom-get", arguments);
+}
+
 bool
 monitor_qom_set(Monitor *monitor, const char *path, const char *property, Json *value,
                 GError **error)
@@ -353,6 +470,12 @@ monitor_query_uuid(Monitor *monitor, GError **error)
     return g_ascii_strdown(json_get_string(reply, "UUID"), -1);
 }
 
+void
+monitor_ask_token(Monitor *monitor)
+{
+    monitor_ask(monitor, "query-chardev", NULL);
+}
+
 bool
 monitor_query_token(Monitor *monitor, const char *token, bool *ret_is_ours, GError **error)
 {
@@ -416,18 +539,34 @@ monitor_query_memory_devices(Monitor *monitor, GError **error)
     return devices;
 }
 
+static Json *
+backend_arguments(const char *device_id)
+{
+    g_autofree char *path = g_strdup_printf(MONITOR_PERIPHERAL "/%s/virtio-backend", device_id);
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "path", path);
+    return arguments;
+}
+
+void
+monitor_ask_virtio_driver(Monitor *monitor, const char *device_id)
+{
+    g_autoptr(Json) arguments = backend_arguments(device_id);
+
+    monitor_ask(monitor, "x-query-virtio-status", arguments);
+}
+
 /* QEMU 7.2: without a driver "status" is {"statuses": []}, and "unknown-statuses" may be there. A
  * driver that gave up sets FAILED (128), one that works DRIVER_OK (4). The words differ between
  * versions, their beginnings don't. */
 MonitorDriver
 monitor_query_virtio_driver(Monitor *monitor, const char *device_id)
 {
-    g_autoptr(Json) arguments = json_new_object();
+    g_autoptr(Json) arguments = backend_arguments(device_id);
     g_autoptr(Json) reply = NULL;
-    g_autofree char *path = g_strdup_printf(MONITOR_PERIPHERAL "/%s/virtio-backend", device_id);
     const Json *statuses;
 
-    json_set_string(arguments, "path", path);
     reply = monitor_query(monitor, "x-query-virtio-status", arguments, NULL);
     statuses = json_get(json_get(reply, "status"), "statuses");
     if (!statuses)

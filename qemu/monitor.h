@@ -33,6 +33,15 @@ Json *monitor_recording(const Monitor *monitor); /* a copy; NULL if not asked to
 Json *monitor_query(Monitor *monitor, const char *command, const Json *arguments, GError **error);
 /* The same for a command whose answer says nothing; takes @arguments. */
 bool monitor_run(Monitor *monitor, const char *command, Json *arguments, GError **error);
+
+/* Announces a question that monitor_query() will ask, so that QEMU answers it meanwhile; only for
+ * such as change nothing. @arguments is borrowed, may be NULL. Announced ones are to be asked in
+ * the same order; what is asked without having been announced forgets them all. Announcing twice is
+ * announcing once. monitor_send() sends them, without waiting; else the first query does. A
+ * recording needs none of it. */
+void monitor_ask(Monitor *monitor, const char *command, const Json *arguments);
+void monitor_send(Monitor *monitor);
+
 /* Gives QEMU a copy of @fd, which later commands call @name (no digit in front); one that it has
  * under this name is closed. Error: QMP_ERROR_COMMAND_NOT_FOUND for a recording. */
 bool monitor_pass_fd(Monitor *monitor, const char *name, int fd, GError **error);
@@ -51,6 +60,7 @@ bool monitor_quit(Monitor *monitor, GError **error);
 char *monitor_device_path(const char *id);
 /* @path: absolute, or a partial one such as a device id ("virtiomem0"). */
 Json *monitor_qom_get(Monitor *monitor, const char *path, const char *property, GError **error);
+void monitor_ask_qom_get(Monitor *monitor, const char *path, const char *property);
 bool monitor_qom_set(Monitor *monitor, const char *path, const char *property, Json *value,
                      GError **error); /* takes @value */
 bool monitor_qom_get_size(Monitor *monitor, const char *path, const char *property,
@@ -63,6 +73,7 @@ bool monitor_query_status(Monitor *monitor, char **ret_status, bool *ret_is_runn
                           GError **error);
 /* The machine's uuid, lower case with dashes. To be freed. */
 char *monitor_query_uuid(Monitor *monitor, GError **error);
+void monitor_ask_token(Monitor *monitor);
 /* Whether this QEMU's own chardevs carry virtkeep's @token (see qemu/process.h). */
 bool monitor_query_token(Monitor *monitor, const char *token, bool *ret_is_ours, GError **error);
 
@@ -91,3 +102,4 @@ typedef enum {
 
 /* @device_id: the id of the PCI device ("virtiomem0"). Never fails: not being told is UNKNOWN. */
 MonitorDriver monitor_query_virtio_driver(Monitor *monitor, const char *device_id);
+void monitor_ask_virtio_driver(Monitor *monitor, const char *device_id);

@@ -3,6 +3,10 @@
  * Observation: a dozen queries, one value. Nothing here knows what the domain should be; names of
  * devices come out of QEMU (qom-list), so that what somebody added or left behind is seen too.
  *
+ * The questions are announced, those first whose arguments are known, then those that the answers
+ * lead to, and then asked one by one: QEMU reads and answers while we make of the first answers
+ * what they are, or while the caller does what needs no answer (observe_ask).
+ *
  * Not every QEMU answers everything: no balloon, no x-query-virtio-status, a recording that holds
  * only what a case is about. A refusal therefore means "not there" (is_fatal() tells it from a dead
  * connection), and the result says so by flags, never by a made-up number.
@@ -18,6 +22,8 @@
 #include "qemu/threads.h"
 
 #define UNKNOWN_FIGURE G_MAXUINT64
+#define STATISTICS "guest-stats"
+#define INTERVAL "guest-stats-polling-interval"
 
 static const struct {
     const char *status;
@@ -104,7 +110,6 @@ observed_copy(const Observed *from, gint64 now)
 
     *to = *from;
     to->qemu_status = g_strdup(from->qemu_status);
-    to->uuid = g_strdup(from->uuid);
     to->message = g_strdup(from->message);
     to->memories = memories;
     to->device_ids = device_ids;
@@ -167,19 +172,19 @@ observe_status(Monitor *monitor, Observed *observed, GError **error)
     return true;
 }
 
-static bool
-observe_uuid(Monitor *monitor, Observed *observed, GError **error)
-{
-    g_autoptr(GError) refusal = NULL;
-
-    observed->uuid = monitor_query_uuid(monitor, &refusal);
-    return !is_fatal(&refusal, error);
-}
-
 static gint
 compare_ids(gconstpointer a, gconstpointer b)
 {
     return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static Json *
+list_arguments(void)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "path", MONITOR_PERIPHERAL);
+    return arguments;
 }
 
 /* Every device with an id, and which of them is the balloon. */
@@ -187,11 +192,9 @@ static bool
 observe_devices(Monitor *monitor, Observed *observed, char **ret_balloon, GError **error)
 {
     g_autoptr(GError) refusal = NULL;
-    g_autoptr(Json) arguments = json_new_object();
-    g_autoptr(Json) reply = NULL;
+    g_autoptr(Json) arguments = list_arguments();
+    g_autoptr(Json) reply = monitor_query(monitor, "qom-list", arguments, &refusal);
 
-    json_set_string(arguments, "path", MONITOR_PERIPHERAL);
-    reply = monitor_query(monitor, "qom-list", arguments, &refusal);
     for (guint i = 0; i < json_length(reply); i++) {
         const char *name = json_get_string(json_at(reply, i), "name");
         const char *type = json_get_string(json_at(reply, i), "type");
@@ -278,7 +281,7 @@ query_statistics(Monitor *monitor, const char *balloon_id, Observed *observed, G
 {
     g_autoptr(GError) refusal = NULL;
     g_autofree char *path = monitor_device_path(balloon_id);
-    g_autoptr(Json) reply = monitor_qom_get(monitor, path, "guest-stats", &refusal);
+    g_autoptr(Json) reply = monitor_qom_get(monitor, path, STATISTICS, &refusal);
 
     read_statistics(observed, reply);
     return !is_fatal(&refusal, error);
@@ -289,8 +292,7 @@ query_interval(Monitor *monitor, const char *balloon_id, Observed *observed, GEr
 {
     g_autoptr(GError) refusal = NULL;
     g_autofree char *path = monitor_device_path(balloon_id);
-    g_autoptr(Json) reply =
-        monitor_qom_get(monitor, path, "guest-stats-polling-interval", &refusal);
+    g_autoptr(Json) reply = monitor_qom_get(monitor, path, INTERVAL, &refusal);
 
     observed->statistics_interval = json_int(reply, 0);
     return !is_fatal(&refusal, error);
@@ -355,26 +357,66 @@ observe_migration(Monitor *monitor, Observed *observed, GError **error)
     return !is_fatal(&refusal, error);
 }
 
+/* In the order in which observe_all() asks. */
+void
+observe_ask(Monitor *monitor)
+{
+    static const char *const questions[] = { "query-block",     "query-memory-devices",
+                                             "query-balloon",   "query-cpus-fast",
+                                             "query-iothreads", "query-migrate" };
+    g_autoptr(Json) arguments = list_arguments();
+
+    monitor_ask(monitor, "query-status", NULL);
+    monitor_ask(monitor, "qom-list", arguments);
+    for (guint i = 0; i < G_N_ELEMENTS(questions); i++)
+        monitor_ask(monitor, questions[i], NULL);
+    monitor_send(monitor);
+}
+
+static bool
+observe_all(Monitor *monitor, Observed *observed, char **ret_balloon, GError **error)
+{
+    return observe_status(monitor, observed, error) &&
+           observe_devices(monitor, observed, ret_balloon, error) &&
+           observe_drives(monitor, observed, error) &&
+           observe_memory_devices(monitor, observed, error) &&
+           observe_balloon(monitor, observed, error) && observe_vcpus(monitor, observed, error) &&
+           observe_iothreads(monitor, observed, error) &&
+           observe_migration(monitor, observed, error);
+}
+
+/* Of those devices that were seen. */
+static void
+ask_details(Monitor *monitor, const Observed *observed, const char *balloon)
+{
+    g_autofree char *path = balloon ? monitor_device_path(balloon) : NULL;
+
+    for (guint i = 0; i < observed->memories->len; i++)
+        monitor_ask_virtio_driver(monitor, ((ObservedMemory *) observed->memories->pdata[i])->id);
+    if (balloon) {
+        monitor_ask_qom_get(monitor, path, STATISTICS);
+        monitor_ask_qom_get(monitor, path, INTERVAL);
+    }
+    monitor_send(monitor);
+}
+
 Observed *
 observe(Monitor *monitor, gint64 now, GError **error)
 {
     g_autoptr(Observed) observed = observe_off(now);
     g_autofree char *balloon = NULL;
 
-    if (!observe_status(monitor, observed, error) || !observe_uuid(monitor, observed, error) ||
-        !observe_devices(monitor, observed, &balloon, error) ||
-        !observe_drives(monitor, observed, error) ||
-        !observe_memory_devices(monitor, observed, error) ||
-        !observe_balloon(monitor, observed, error) || !observe_vcpus(monitor, observed, error) ||
-        !observe_iothreads(monitor, observed, error))
+    observe_ask(monitor);
+    if (!observe_all(monitor, observed, &balloon, error))
         return NULL;
-    observe_drivers(monitor, observed);
     if (observed->has_balloon && !balloon)
         balloon = g_strdup("balloon0");
-    if (observed->has_balloon && (!query_statistics(monitor, balloon, observed, error) ||
-                                  !query_interval(monitor, balloon, observed, error)))
-        return NULL;
-    if (!observe_migration(monitor, observed, error))
+    if (!observed->has_balloon)
+        g_clear_pointer(&balloon, g_free);
+    ask_details(monitor, observed, balloon);
+    observe_drivers(monitor, observed);
+    if (balloon && (!query_statistics(monitor, balloon, observed, error) ||
+                    !query_interval(monitor, balloon, observed, error)))
         return NULL;
     return g_steal_pointer(&observed);
 }

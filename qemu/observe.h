@@ -15,6 +15,9 @@
  */
 Observed *observe(Monitor *monitor, gint64 now, GError **error);
 
+/* Sends the questions ahead, for an observe() that follows; without waiting. */
+void observe_ask(Monitor *monitor);
+
 /* @previous with its memory devices' figures as they are now: one round trip. Driver states and
  * everything else are those of @previous. For fast polling while memory moves. */
 Observed *observe_memory(Monitor *monitor, const Observed *previous, gint64 now, GError **error);

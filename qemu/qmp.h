@@ -57,6 +57,15 @@ Json *qmp_execute(Qmp *qmp, const char *command, Json *arguments, gint64 timeout
 Json *qmp_execute_with_fd(Qmp *qmp, const char *command, Json *arguments, int fd, gint64 timeout_us,
                           GError **error);
 
+/* Several at once: each is asked, and then answered in the same order. qmp_ask() takes @arguments,
+ * only collects, and returns an id. qmp_send() sends what was collected, as far as it can without
+ * waiting; the rest goes with the first wait. qmp_answer() is qmp_execute() of what was asked; it
+ * drops the answers to what was asked before @id. Errors of sending are those of the next answer.
+ */
+guint64 qmp_ask(Qmp *qmp, const char *command, Json *arguments);
+void qmp_send(Qmp *qmp);
+Json *qmp_answer(Qmp *qmp, guint64 id, const char *command, gint64 timeout_us, GError **error);
+
 /* For an event connection in a main loop: the descriptor to poll for input (owned by @qmp), and
  * the reader to call when it is ready. qmp_read_events() never blocks; it queues what came and
  * returns false with CLOSED or PROTOCOL when the connection is over. */

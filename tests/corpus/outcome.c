@@ -318,7 +318,6 @@ add_end(GString *out, const Domain *domain)
         g_autoptr(DomainPlan) plan = NULL;
 
         observed->run_state = states[i];
-        observed->uuid = g_strdup(domain->uuid);
         plan = plan_domain(&(PlanInput){ .name = domain->name,
                                          .file = "t.xml",
                                          .desired = domain,

@@ -223,7 +223,7 @@ pwrite64(int fd, const void *data, size_t size, off64_t offset)
 /* --- QMP, the held child, QEMU --- */
 
 static bool
-is_look(const char *data, size_t size)
+is_question(const char *data, size_t size)
 {
     static const char *const looks[] = {
         "query-", "x-query-", "qom-get", "qom-list", "device-list-properties", "qmp_capabilities"
@@ -242,15 +242,29 @@ is_look(const char *data, size_t size)
     return false;
 }
 
+/* Commands that are sent at once: questions, all of them. */
+static bool
+is_look(const char *data, size_t size)
+{
+    const char *end = data + size, *newline;
+
+    for (; data < end; data = newline + 1) {
+        newline = memchr(data, '\n', (size_t) (end - data));
+        if (!newline || !is_question(data, (size_t) (newline - data)))
+            return false;
+    }
+    return true;
+}
+
 /* 0, or with what errno this is not sent. */
 static int
 refusal_of(const char *data, size_t size)
 {
-    bool is_question = is_look(data, size);
+    bool is_only_look = is_look(data, size);
 
-    if (is_point(is_question, "send", data, size > 1 ? size - 1 : size))
+    if (is_point(is_only_look, "send", data, size > 1 ? size - 1 : size))
         return *data == '{' ? EPIPE : ENOBUFS;
-    has_sent = is_question ? LOOK : EFFECT;
+    has_sent = is_only_look ? LOOK : EFFECT;
     return 0;
 }
 

@@ -234,12 +234,13 @@ static Observed *
 check_observed(const Running *running)
 {
     g_autoptr(GError) error = NULL;
+    g_autofree char *uuid = monitor_query_uuid(running->monitor, NULL);
     Observed *observed = observe(running->monitor, 42, &error);
 
     if (!observed)
         fail_msg("%s", error->message);
     assert_int_equal(observed->run_state, RUN_STATE_PRELAUNCH);
-    assert_string_equal(observed->uuid, running->domain->uuid);
+    assert_string_equal(uuid, running->domain->uuid);
     assert_int_equal(observed->observed_at, 42);
     assert_false(observed->is_migrating);
     return observed;
@@ -331,7 +332,6 @@ test_requested(void **state)
     assert_int_equal(observed_memory(before, "virtiomem1")->requested, 0);
     assert_int_equal(observed_memory(after, "virtiomem1")->driver, DRIVER_UNBOUND);
     assert_int_equal(after->observed_at, 43);
-    assert_string_equal(after->uuid, before->uuid);
     assert_int_equal(after->device_ids->len, before->device_ids->len);
 
     /* Not a multiple of the block: QEMU's own words. */

@@ -67,7 +67,6 @@ test_nothing_but_status(void **state)
     g_autoptr(Observed) observed = observe_text(STATUS, NULL), nothing = NULL;
     g_autoptr(GError) error = NULL;
 
-    assert_null(observed->uuid);
     assert_null(observed->message);
     assert_int_equal(observed->memories->len, 0);
     assert_int_equal(observed->device_ids->len, 0);
@@ -83,7 +82,6 @@ static void
 test_everything(void **state)
 {
     static const char text[] = STATUS
-        ",{'execute':'query-uuid','return':{'UUID':'0f9a8b7c-1111-4222-8333-444455556666'}}"
         ",{'execute':'qom-list','arguments':{'path':'/machine/peripheral'},'return':["
         "{'name':'vm0','type':'child<virtio-mem-pci>'},{'name':'type','type':'string'},"
         "{'name':'ua-b','type':'child<virtio-balloon-pci>'},"
@@ -106,7 +104,6 @@ test_everything(void **state)
 
     if (!observed)
         fail_msg("%s", error->message);
-    assert_string_equal(observed->uuid, "0f9a8b7c-1111-4222-8333-444455556666");
     assert_int_equal(observed->device_ids->len, 3);
     assert_string_equal(observed->device_ids->pdata[0], "net0");
     assert_string_equal(observed->device_ids->pdata[1], "ua-b");

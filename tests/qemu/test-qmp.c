@@ -158,6 +158,103 @@ test_late_answer(void **state)
     assert_non_null(json_get_string(reply, "status"));
 }
 
+/* Sent at once: each has its own answer or refusal, and events come in between. */
+static void
+test_several_at_once(void **state)
+{
+    static const char *const commands[] = { "query-status", "no-such-command",
+                                            "stop",         "query-version",
+                                            "cont",         "query-name" };
+    g_autoptr(Qmp) qmp = open_or_fail(control_path);
+    g_autoptr(Json) reply = NULL;
+    guint64 ids[G_N_ELEMENTS(commands)];
+
+    reply = qmp_execute(qmp, "cont", NULL, PAUSED_QEMU_TIMEOUT_US, NULL);
+    assert_non_null(reply);
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++)
+        ids[i] = qmp_ask(qmp, commands[i], NULL);
+    qmp_send(qmp);
+    for (guint i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(Json) answer =
+            qmp_answer(qmp, ids[i], commands[i], PAUSED_QEMU_TIMEOUT_US, &error);
+
+        if (i == 1)
+            assert_error(error, QMP_ERROR_COMMAND_NOT_FOUND, "no-such-command: The command");
+        else if (!answer)
+            fail_msg("%s", error->message);
+        if (i == 3)
+            assert_non_null(json_get_string(answer, "package"));
+    }
+    g_clear_pointer(&reply, json_free);
+    reply = qmp_execute(qmp, "stop", NULL, PAUSED_QEMU_TIMEOUT_US, NULL);
+    assert_non_null(reply);
+}
+
+/* Those before the one that is waited for are dropped. */
+static void
+test_answers_left_out(void **state)
+{
+    g_autoptr(Qmp) qmp = open_or_fail(control_path);
+    g_autoptr(Json) first = NULL, second = NULL;
+    g_autoptr(GError) error = NULL;
+    guint64 id;
+
+    (void) qmp_ask(qmp, "query-version", NULL);
+    id = qmp_ask(qmp, "query-status", NULL);
+    (void) qmp_ask(qmp, "query-version", NULL);
+    first = qmp_answer(qmp, id, "query-status", PAUSED_QEMU_TIMEOUT_US, &error);
+    assert_non_null(json_get_string(first, "status"));
+    second = qmp_execute(qmp, "query-status", NULL, PAUSED_QEMU_TIMEOUT_US, &error);
+    assert_non_null(json_get_string(second, "status"));
+}
+
+static void
+test_killed_between_answers(void **state)
+{
+    Qmp *qmp = NULL;
+    Launch *other = paused_qemu_start(scratch, "between", true, NULL, &qmp);
+    g_autoptr(Json) reply = NULL;
+    g_autoptr(GError) error = NULL;
+    guint64 status = qmp_ask(qmp, "query-status", NULL), version, name;
+
+    (void) qmp_ask(qmp, "quit", NULL);
+    version = qmp_ask(qmp, "query-version", NULL);
+    name = qmp_ask(qmp, "query-name", NULL);
+    reply = qmp_answer(qmp, status, "query-status", PAUSED_QEMU_TIMEOUT_US, &error);
+    assert_non_null(reply);
+    assert_true(process_wait(launch_process(other), PAUSED_QEMU_TIMEOUT_US));
+    for (guint i = 0; i < 2; i++) {
+        assert_null(qmp_answer(qmp, i ? name : version, i ? "query-name" : "query-version",
+                               PAUSED_QEMU_TIMEOUT_US, &error));
+        assert_error(error, QMP_ERROR_CLOSED, i ? "query-name: " : "query-version: ");
+        g_clear_error(&error);
+    }
+    qmp_free(qmp);
+    launch_abort(other);
+    launch_free(other);
+}
+
+/* What was announced and not asked is no answer any more once something else was done. */
+static void
+test_announced_is_forgotten(void **state)
+{
+    g_autoptr(Monitor) monitor = monitor_new_live(open_or_fail(control_path));
+    g_autofree char *before = NULL, *after = NULL;
+
+    monitor_ask(monitor, "query-status", NULL);
+    monitor_ask(monitor, "query-name", NULL);
+    monitor_send(monitor);
+    assert_true(monitor_query_status(monitor, &before, NULL, NULL));
+    assert_string_not_equal(before, "running");
+    monitor_ask(monitor, "query-status", NULL);
+    monitor_send(monitor);
+    assert_true(monitor_cont(monitor, NULL));
+    assert_true(monitor_query_status(monitor, &after, NULL, NULL));
+    assert_string_equal(after, "running");
+    assert_true(monitor_run(monitor, "stop", NULL, NULL));
+}
+
 static void
 test_killed_qemu_is_an_eof(void **state)
 {
@@ -359,6 +456,10 @@ main(void)
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_second_client_is_busy),
         cmocka_unit_test(test_late_answer),
+        cmocka_unit_test(test_several_at_once),
+        cmocka_unit_test(test_answers_left_out),
+        cmocka_unit_test(test_killed_between_answers),
+        cmocka_unit_test(test_announced_is_forgotten),
         cmocka_unit_test(test_killed_qemu_is_an_eof),
         cmocka_unit_test(test_no_socket),
         cmocka_unit_test(test_faults),
