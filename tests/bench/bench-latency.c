@@ -32,11 +32,14 @@
 #define PATIENCE 120 /* seconds */
 #define WATCHED "guest-000"
 
-/* As an editor does it; returns the wall clock just before the rename, us. */
+/* As an editor does it: written, synced, renamed. Returns the wall clock just before the rename,
+ * us. */
 static gint64
 write_domain(Scratch *scratch, guint number, guint period)
 {
     g_autofree char *file = g_strdup_printf("domains/guest-%03u.xml", number);
+    g_autofree char *path = scratch_path(scratch, file);
+    g_autofree char *written = NULL;
     g_autofree char *text = g_strdup_printf(
         "<domain type='qemu'><name>guest-%03u</name>\n"
         "<metadata><vk:policy xmlns:vk='urn:virtkeep:policy:1' run-strategy='%s'/></metadata>\n"
@@ -48,10 +51,11 @@ write_domain(Scratch *scratch, guint number, guint period)
         "<memballoon model='virtio'><stats period='%u'/></memballoon>\n"
         "</devices></domain>\n",
         number, number ? "halted" : "always", period);
+    gint64 now;
 
-    gint64 now = g_get_real_time();
-
-    g_free(scratch_write(scratch, file, text));
+    written = scratch_write(scratch, "written.xml", text);
+    now = g_get_real_time();
+    assert_int_equal(rename(written, path), 0);
     return now;
 }
 
@@ -70,6 +74,7 @@ test_latency(void **state)
     g_autoptr(Command) watch = NULL;
     g_autofree char *text = NULL, *identity = NULL;
 
+    g_free(scratch_mkdir(scratch, "domains"));
     g_free(scratch_write(scratch, "virtkeep.yaml", "settle-time: " G_STRINGIFY(SETTLE_MS) "ms\n"));
     for (guint i = 0; i < N_DOMAINS; i++)
         (void) write_domain(scratch, i, 1);
