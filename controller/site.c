@@ -55,7 +55,7 @@ remember_names(DirectoryCache *cache, const Config *config, const GPtrArray *row
 DirectoryScan *
 site_scan(const Config *config, Store *store, DirectoryCache *cache, GError **error)
 {
-    g_autoptr(GPtrArray) rows = store_domain_list(store, error);
+    g_autoptr(GPtrArray) rows = store_domain_list_files(store, error);
     g_autoptr(DirectoryCache) own = cache ? NULL : directory_cache_new();
     DirectoryCache *used = cache ? cache : own;
 
@@ -141,7 +141,7 @@ PruneDecision *
 site_decide_prune(const Config *config, Store *store, const DirectoryScan *scan,
                   bool accept_directory, GError **error)
 {
-    g_autoptr(GPtrArray) rows = store_domain_list(store, error);
+    g_autoptr(GPtrArray) rows = store_domain_list_files(store, error);
     g_autoptr(GPtrArray) names = names_with_file(scan);
     g_autofree char *complaint = directory_scan_complaint(scan);
     g_autoptr(GArray) domains = NULL;

@@ -683,7 +683,7 @@ add_name(GPtrArray *names, GHashTable *seen, const char *name)
 GPtrArray *
 site_domain_names(const Site *site, GError **error)
 {
-    g_autoptr(GPtrArray) rows = store_domain_list(site->store, error);
+    g_autoptr(GPtrArray) rows = store_domain_list_files(site->store, error);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
     GPtrArray *names;
 

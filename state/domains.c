@@ -47,8 +47,11 @@ parse_sync(const char *text)
 /* clang-format off */
 static const Column domain_columns[] = {
     DOMAIN(name, "name", .is_key = TRUE),
-    DOMAIN(desired.uuid, "uuid", .groups = GROUP_DESIRED, .set = "coalesce(uuid, excluded.uuid)"),
     DOMAIN(desired.file, "file", .groups = GROUP_DESIRED),
+    DOMAIN(sync, "sync", .groups = GROUP_SYNC, .format = format_sync, .parse = parse_sync),
+    DOMAIN(reason, "reason", .groups = GROUP_SYNC),
+    /* ↑ those that a scan of the directory wants of every row (N_FILE_COLUMNS) */
+    DOMAIN(desired.uuid, "uuid", .groups = GROUP_DESIRED, .set = "coalesce(uuid, excluded.uuid)"),
     DOMAIN(desired.line, "line", .groups = GROUP_DESIRED, .null_if_zero = TRUE),
     DOMAIN(desired.commit, "git_commit", .groups = GROUP_DESIRED),
     DOMAIN(desired.digest, "digest", .groups = GROUP_DESIRED),
@@ -61,8 +64,6 @@ static const Column domain_columns[] = {
     DOMAIN(process.token, "token", .groups = GROUP_PROCESS | GROUP_EXIT),
     DOMAIN(process.emulator, "emulator", .groups = GROUP_PROCESS),
     DOMAIN(process.memory_boot, "running_boot", .groups = GROUP_PROCESS | GROUP_EXIT),
-    DOMAIN(sync, "sync", .groups = GROUP_SYNC, .format = format_sync, .parse = parse_sync),
-    DOMAIN(reason, "reason", .groups = GROUP_SYNC),
     DOMAIN(message, "message", .groups = GROUP_SYNC),
     DOMAIN(since_us, "since", .groups = GROUP_SYNC, .null_if_zero = TRUE,
            .set = "iif(since IS NOT NULL AND sync IS excluded.sync AND reason IS excluded.reason,"
@@ -92,6 +93,7 @@ static const Column domain_columns[] = {
     DOMAIN(resolved_xml, "resolved_xml", .groups = GROUP_RESOLVED),
     DOMAIN(applied_xml, "applied_xml", .groups = GROUP_APPLIED),
 };
+#define N_FILE_COLUMNS 4
 #define N_DOCUMENTS 2
 /* clang-format on */
 
@@ -118,6 +120,15 @@ static const RecordType listed_domain_type = {
     .free_record = free_domain,
 };
 
+/* Without the view, which sums up the memory devices of all domains. */
+static const RecordType domain_file_type = {
+    .size = sizeof(DomainRecord),
+    .from = "t_domain",
+    .columns = domain_columns,
+    .n_columns = N_FILE_COLUMNS,
+    .free_record = free_domain,
+};
+
 void
 domain_record_free(DomainRecord *record)
 {
@@ -136,6 +147,12 @@ GPtrArray *
 store_domain_list(Store *store, GError **error)
 {
     return record_select(store_sqlite(store), &listed_domain_type, "ORDER BY name", NULL, 0, error);
+}
+
+GPtrArray *
+store_domain_list_files(Store *store, GError **error)
+{
+    return record_select(store_sqlite(store), &domain_file_type, "ORDER BY name", NULL, 0, error);
 }
 
 /* Writes the group's members of `record`, whose strings are only borrowed. */

@@ -80,6 +80,9 @@ gboolean store_domain_get(Store *store, const char *name, DomainRecord **ret_rec
 /* All rows by name, without their documents (resolved_xml, applied_xml). Elements DomainRecord,
  * owned by the array. */
 GPtrArray *store_domain_list(Store *store, GError **error);
+/* The same with nothing but name, desired.file, sync and reason: quick, for every look at the
+ * directory. */
+GPtrArray *store_domain_list_files(Store *store, GError **error);
 
 gboolean store_domain_put_desired(Store *store, const char *name, const DomainDesired *desired,
                                   GError **error);
