@@ -2,9 +2,9 @@
 /*
  * The pass. It always begins by looking, so it does not matter who died where before it:
  *
- *     lock | close what dead controllers left open | gather | note exits and adoptions |
- *     record what the file says now | plan | effects, looking again after each |
- *     step memory for a slice | plan once more: what is left | record | unlock
+ *     lock | close what dead controllers left open | gather, QEMU asked | note exits and adoptions
+ * | record what the file says now | look | plan | effects, looking again after each | step memory
+ * for a slice | plan once more: what is left | record | unlock
  *
  * All of it is bounded: effects end or fail by their deadlines, a guest is never waited for. The
  * first plan decides what is done, the last one what is said.
@@ -449,8 +449,7 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     MemoryMove move = { .condition = SYNC_SYNCED, .poll_after = PASS_NEVER };
     bool is_good;
 
-    if (!settle_process(subject, site, error) || !record_desired(subject, site, error) ||
-        !settle_devices(subject, site, error))
+    if (!settle(subject, site, error))
         return false;
     first = plan_first(subject, site, error);
     if (!first)
@@ -502,7 +501,7 @@ run_locked(const Site *site, const char *name, PassResult *result)
 
     if (!journal_close_interrupted(site->store, name, &heir, host_owner_is_alive,
                                    (gpointer) site->host, g_get_real_time(), NULL, &error) ||
-        !(subject = subject_gather(site, name, MONITOR_TIMEOUT_US, &error)))
+        !(subject = subject_prepare(site, name, MONITOR_TIMEOUT_US, &error)))
         return say_failure(result, error);
     effect_end_lost(subject, site);
     if (!reconcile(subject, site, result, &error))

@@ -568,7 +568,7 @@ find_missing(Subject *subject, const Site *site)
 }
 
 Subject *
-subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GError **error)
+subject_prepare(const Site *site, const char *name, gint64 monitor_timeout, GError **error)
 {
     g_autoptr(Subject) subject = g_new0(Subject, 1);
 
@@ -587,6 +587,8 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     else
         adopt(subject, site, monitor_timeout);
     load_applied(subject, site);
+    if (subject->monitor && subject->applied)
+        observe_ask_details(subject->monitor, subject->applied);
     if (!subject_load_unplugs(subject, site, error) ||
         !subject_load_undoings(subject, site, error) || !restarts_load(subject, site, error))
         return NULL;
@@ -599,8 +601,17 @@ subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GErro
     find_companions(subject, site);
     find_missing(subject, site);
     fill_input(subject, site);
-    subject_observe(subject, site);
     return g_steal_pointer(&subject);
+}
+
+Subject *
+subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GError **error)
+{
+    Subject *subject = subject_prepare(site, name, monitor_timeout, error);
+
+    if (subject)
+        subject_observe(subject, site);
+    return subject;
 }
 
 void

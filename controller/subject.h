@@ -71,6 +71,10 @@ typedef struct Subject {
 /* NULL with @error only when the state can't be read. @monitor_timeout: us to wait for the monitor
  * while another client has it. */
 Subject *subject_gather(const Site *site, const char *name, gint64 monitor_timeout, GError **error);
+/* The same without the look at QEMU, whose answers are on their way: subject_observe() is to
+ * follow, before anything reads observed, gone, actual or the input. */
+Subject *subject_prepare(const Site *site, const char *name, gint64 monitor_timeout,
+                         GError **error);
 void subject_free(Subject *subject);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Subject, subject_free)
 

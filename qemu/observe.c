@@ -18,6 +18,8 @@
 
 #include <string.h>
 
+#include "model/balloon.h"
+#include "model/memory.h"
 #include "qemu/drives.h"
 #include "qemu/threads.h"
 
@@ -385,18 +387,39 @@ observe_all(Monitor *monitor, Observed *observed, char **ret_balloon, GError **e
            observe_migration(monitor, observed, error);
 }
 
+static void
+ask_statistics(Monitor *monitor, const char *balloon)
+{
+    g_autofree char *path = monitor_device_path(balloon);
+
+    monitor_ask_qom_get(monitor, path, STATISTICS);
+    monitor_ask_qom_get(monitor, path, INTERVAL);
+}
+
 /* Of those devices that were seen. */
 static void
 ask_details(Monitor *monitor, const Observed *observed, const char *balloon)
 {
-    g_autofree char *path = balloon ? monitor_device_path(balloon) : NULL;
-
     for (guint i = 0; i < observed->memories->len; i++)
         monitor_ask_virtio_driver(monitor, ((ObservedMemory *) observed->memories->pdata[i])->id);
-    if (balloon) {
-        monitor_ask_qom_get(monitor, path, STATISTICS);
-        monitor_ask_qom_get(monitor, path, INTERVAL);
+    if (balloon)
+        ask_statistics(monitor, balloon);
+    monitor_send(monitor);
+}
+
+/* The same of those that should be seen. One that is not there costs a refusal that nobody reads.
+ */
+void
+observe_ask_details(Monitor *monitor, const Domain *applied)
+{
+    for (guint i = 0; i < list_length(applied->memories); i++) {
+        const MemoryDevice *memory = list_at(applied->memories, i, MemoryDevice);
+
+        if (memory->model == MEMORY_MODEL_VIRTIO_MEM)
+            monitor_ask_virtio_driver(monitor, memory->info.alias);
     }
+    if (list_length(applied->balloons))
+        ask_statistics(monitor, list_at(applied->balloons, 0, Balloon)->info.alias);
     monitor_send(monitor);
 }
 

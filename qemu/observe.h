@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "model/domain.h"
 #include "model/observed.h"
 #include "qemu/monitor.h"
 
@@ -17,6 +18,8 @@ Observed *observe(Monitor *monitor, gint64 now, GError **error);
 
 /* Sends the questions ahead, for an observe() that follows; without waiting. */
 void observe_ask(Monitor *monitor);
+/* The same, after observe_ask(), of the devices that @applied says there are. */
+void observe_ask_details(Monitor *monitor, const Domain *applied);
 
 /* @previous with its memory devices' figures as they are now: one round trip. Driver states and
  * everything else are those of @previous. For fast polling while memory moves. */
