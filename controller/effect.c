@@ -143,7 +143,9 @@ build_argv(Subject *subject, const Site *site, const Domain *domain, const Links
     return command_line_argv(line, subject->emulator);
 }
 
-/* What must be known of a process before it becomes a QEMU. */
+/* What must be known of a process before it becomes a QEMU, and, with @is_start, before its guest
+ * runs. Power loss ends a QEMU and what the first commit was for; but a guest that has run has seen
+ * its addresses and is counted, whatever happens. */
 static bool
 commit_process(Subject *subject, const Site *site, const ProcessRecord *record, gboolean is_start,
                GError **error)
@@ -158,7 +160,7 @@ commit_process(Subject *subject, const Site *site, const ProcessRecord *record, 
         .memory_boot = domain_boot_memory(subject->desired),
     };
 
-    if (!store_begin(site->store, error))
+    if (is_start ? !store_begin(site->store, error) : !store_begin_relaxed(site->store, error))
         return false;
     if (store_domain_put_process(site->store, subject->name, &process, is_start, error) &&
         store_domain_put_resolved(site->store, subject->name, xml, error) &&

@@ -121,21 +121,23 @@ is_of_another_domain(const Subject *subject)
 }
 
 /* What changed goes together with what it changed to: a controller killed in between would tell
- * of the changes twice, or never. */
+ * of the changes twice, or never. Power loss may undo it all: nothing has been done by it that the
+ * file would not tell again, and the intent of whatever is done brings it to the disk. */
 static bool
 record_desired(Subject *subject, const Site *site, GError **error)
 {
     const Spec *spec = subject->spec;
 
+    bool is_changed;
+
     if (!spec || !subject->desired || is_of_another_domain(subject))
         return true;
-    if (!subject->row || !subject->row->resolved_xml ||
-        !g_strcmp0(subject->row->desired.digest, spec->digest))
-        return put_desired(subject, site, error);
-    if (!store_begin(site->store, error))
+    is_changed = subject->row && subject->row->resolved_xml &&
+                 g_strcmp0(subject->row->desired.digest, spec->digest);
+    if (!store_begin_relaxed(site->store, error))
         return false;
-    if (record_changes(subject, site, error) && put_desired(subject, site, error) &&
-        store_commit(site->store, error))
+    if ((!is_changed || record_changes(subject, site, error)) &&
+        put_desired(subject, site, error) && store_commit(site->store, error))
         return true;
     store_rollback(site->store);
     return false;
@@ -439,6 +441,17 @@ plan_first(Subject *subject, const Site *site, GError **error)
     if (!restarts_claim(subject, site, plan, error))
         return NULL;
     return subject->restart_held ? plan_now(subject) : g_steal_pointer(&plan);
+}
+
+/* QEMU answers while the state is written. A look there is in any case: what went wrong is said of
+ * a domain that was looked at. */
+static bool
+settle(Subject *subject, const Site *site, GError **error)
+{
+    bool is_good = settle_process(subject, site, error) && record_desired(subject, site, error);
+
+    subject_observe(subject, site);
+    return is_good && settle_devices(subject, site, error);
 }
 
 static bool

@@ -10,8 +10,8 @@
  * pinned at first sight, `since` moves only with sync or reason, starts are counted, the first
  * suspension's time stays.
  *
- * What concerns identity and intent is durable. Sync, message and back-off are relaxed: power loss
- * ends every guest anyway, and the next pass works them out again.
+ * What concerns identity and intent is durable. Sync, message, back-off and the applied document
+ * are relaxed: power loss ends every guest anyway, and the next pass works them out again.
  */
 #include "state/domains.h"
 #include "state/store_private.h"
@@ -183,7 +183,7 @@ gboolean
 store_domain_put_applied(Store *store, const char *name, const char *applied_xml, GError **error)
 {
     return put(store, name, (DomainRecord){ .applied_xml = (char *) applied_xml }, GROUP_APPLIED,
-               SQLITE_DURABLE, error);
+               SQLITE_RELAXED, error);
 }
 
 gboolean

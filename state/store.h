@@ -57,7 +57,9 @@ const char *store_path(const Store *store);
  * call inside, only store_rollback is useful; store_commit then fails.
  * Keep it short, and never span a side effect or a wait with it. */
 gboolean store_begin(Store *store, GError **error);
-/* The same, relaxed: for what a power loss makes void as well, such as who holds how much memory. */
+/* The same, for what only a killed controller must not lose (as who holds how much memory): no wait
+ * for the disk. Power loss may undo it, as a whole, until the next durable commit, which brings it to
+ * the disk as well. */
 gboolean store_begin_relaxed(Store *store, GError **error);
 gboolean store_commit(Store *store, GError **error);
 void store_rollback(Store *store);
