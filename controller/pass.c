@@ -2,9 +2,10 @@
 /*
  * The pass. It always begins by looking, so it does not matter who died where before it:
  *
- *     lock | close what dead controllers left open | gather, QEMU asked | note exits and adoptions
- * | record what the file says now | look | plan | effects, looking again after each | step memory
- * for a slice | plan once more: what is left | record | unlock
+ *     lock | close what dead controllers left open | gather, QEMU asked |
+ *     note exits and adoptions | record what the file says now | look | plan |
+ *     effects, looking again after each | step memory for a slice |
+ *     plan once more: what is left | record | unlock
  *
  * All of it is bounded: effects end or fail by their deadlines, a guest is never waited for. The
  * first plan decides what is done, the last one what is said.
