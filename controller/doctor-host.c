@@ -14,6 +14,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "controller/memory-pools.h"
 #include "model/memory-claim.h"
 #include "model/quantity.h"
 #include "qemu/link.h"
@@ -42,37 +43,30 @@ read_number(const char *path, guint64 *ret_number)
     return text && g_ascii_string_to_unsigned(text, 10, 0, G_MAXUINT64, ret_number, NULL);
 }
 
-/* A line "NAME:   1234 kB" of /proc/meminfo, in bytes; 0 when there is none. */
-static guint64
-meminfo_bytes(const char *meminfo, const char *name)
-{
-    g_autofree char *key = g_strdup_printf("\n%s:", name);
-    g_autofree char *text = g_strconcat("\n", meminfo, NULL);
-    const char *line = strstr(text, key);
-
-    return line ? g_ascii_strtoull(line + strlen(key), NULL, 10) * 1024 : 0;
-}
-
 static void
 check_memory(const Config *config, Findings *findings)
 {
     g_autofree char *meminfo = read_text("/proc/meminfo");
-    guint64 total = meminfo ? meminfo_bytes(meminfo, "MemTotal") : 0;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(HostMemory) host = host_memory_read("", &error);
     guint64 available = meminfo ? meminfo_bytes(meminfo, "MemAvailable") : 0;
-    guint64 huge_pages = meminfo ? meminfo_bytes(meminfo, "Hugetlb") : 0;
+    guint64 total = host ? host->total : 0;
+    guint64 huge_pages = host ? host_memory_reserved(host, HOST_NODE_ANY) : 0;
     guint64 budget = config_memory_budget(config, total, huge_pages), overcommit;
+    bool is_limited = budget != MEMORY_POOL_UNLIMITED;
     g_autofree char *total_text = size_text(total);
     g_autofree char *huge_text = size_text(huge_pages);
     g_autofree char *available_text = size_text(available);
-    bool is_limited = budget != MEMORY_POOL_UNLIMITED;
     g_autofree char *budget_text =
         is_limited ? size_text(budget) : g_strdup("as much as they ask for");
 
-    if (budget == 0)
+    if (!host)
+        findings_add(findings, FINDING_FAIL, "memory", NULL, "%s", error->message);
+    else if (budget == 0)
         findings_add(findings, FINDING_FAIL, "memory",
                      "lower host.memory-reserve or set host.memory-budget",
                      "%s in all: the reserve leaves nothing for guests", total_text);
-    else if (is_limited && total && budget > total - MIN(huge_pages, total))
+    else if (is_limited && budget > total - MIN(huge_pages, total))
         findings_add(findings, FINDING_WARN, "memory", "lower host.memory-budget",
                      "the budget of %s is more than the host has (%s, %s of it huge pages)",
                      budget_text, total_text, huge_text);
