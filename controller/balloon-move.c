@@ -122,18 +122,6 @@ balloon_move_expect(Subject *subject, const Site *site, const Domain *domain, GE
 
 /* ---- how it goes ---- */
 
-static void
-note_drift(const Subject *subject, const Site *site, const PlanAction *action)
-{
-    EventRecord event = { .domain = subject->name,
-                          .kind = (char *) "drift",
-                          .detail = action->drift,
-                          .at_us = g_get_real_time() };
-
-    if (action->drift)
-        (void) store_event_add(site->store, &event, NULL);
-}
-
 static guint64
 distance(guint64 a, guint64 b)
 {
@@ -243,7 +231,7 @@ balloon_move_run(Subject *subject, const Site *site, const DomainPlan *plan, Mem
     if (!action)
         return true;
     if (!now.row) {
-        note_drift(subject, site, action);
+        effect_note_drift(subject, site, action);
         if (!begin(subject, site, action->device, action->from, action->to, &now, error) ||
             !verb_set_balloon(subject->monitor, now.to, error))
             return false;

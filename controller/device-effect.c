@@ -46,7 +46,7 @@ take_applied(Subject *subject, const Site *site, Domain *applied, GError **error
 {
     g_ptr_array_add(subject->retired, subject->applied);
     subject->applied = applied;
-    subject->input.applied = applied;
+    subject->input.applied = subject->input.told = applied;
     return effect_note_applied(subject, site, applied, error);
 }
 
@@ -263,19 +263,6 @@ run_set_device(Subject *subject, const Site *site, const PlanAction *action, GEr
                                                                          : EFFECT_FAILED;
 }
 
-/* Where somebody else changed it and it is put back. */
-static void
-note_drift(const Subject *subject, const Site *site, const PlanAction *action)
-{
-    EventRecord event = { .domain = subject->name,
-                          .kind = (char *) "drift",
-                          .detail = action->drift,
-                          .at_us = g_get_real_time() };
-
-    if (action->drift)
-        (void) store_event_add(site->store, &event, NULL);
-}
-
 static bool
 place_threads(const Subject *subject, const Site *site, GError **error)
 {
@@ -290,7 +277,6 @@ run_set_domain(Subject *subject, const Site *site, const PlanAction *action, GEr
 {
     g_autoptr(Domain) next = domain_take_live_fields(subject->applied, subject->desired);
 
-    note_drift(subject, site, action);
     if (!domain_live_update(subject->monitor, subject->applied, next, error) ||
         (action->drift && !iothreads_update(subject->monitor, NULL, next, error)) ||
         !place_threads(subject, site, error))
@@ -318,7 +304,6 @@ has_tcg_thread(const Subject *subject, const PlanAction *action, GError **error)
 static EffectOutcome
 run_add_vcpu(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
-    note_drift(subject, site, action);
     if (!has_tcg_thread(subject, action, error) ||
         !vcpu_plug(subject->monitor, (guint) action->number, error) ||
         !place_threads(subject, site, error))
@@ -333,7 +318,6 @@ run_remove_vcpu(Subject *subject, const Site *site, const PlanAction *action, GE
     g_autoptr(GError) refusal = NULL;
     bool is_gone = false;
 
-    note_drift(subject, site, action);
     if (!vcpu_ask(subject->monitor, (guint) action->number, &is_gone, &refusal)) {
         if (!note_asked(subject, site, action->device, refusal->message, error))
             return EFFECT_FAILED;
@@ -348,7 +332,6 @@ run_remove_vcpu(Subject *subject, const Site *site, const PlanAction *action, GE
 static EffectOutcome
 run_add_iothread(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
-    note_drift(subject, site, action);
     return iothread_add(subject->monitor, subject->desired, action->number, error) &&
                    place_threads(subject, site, error)
                ? EFFECT_DONE
@@ -358,7 +341,6 @@ run_add_iothread(Subject *subject, const Site *site, const PlanAction *action, G
 static EffectOutcome
 run_remove_iothread(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
-    note_drift(subject, site, action);
     return iothread_remove(subject->monitor, action->number, error) ? EFFECT_DONE : EFFECT_FAILED;
 }
 
@@ -431,6 +413,8 @@ device_effect_run(Subject *subject, const Site *site, const PlanAction *action, 
     } else if (outcome == EFFECT_DONE) {
         effect_end(site, id, ACTION_DONE, NULL);
     }
+    if (outcome != EFFECT_FAILED)
+        effect_note_drift(subject, site, action); /* told once it is put back */
     return outcome;
 }
 

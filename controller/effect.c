@@ -53,6 +53,18 @@ effect_begin(const Site *site, const Subject *subject, const char *kind, const c
 }
 
 void
+effect_note_drift(const Subject *subject, const Site *site, const PlanAction *action)
+{
+    EventRecord event = { .domain = subject->name,
+                          .kind = (char *) EVENT_DRIFT,
+                          .detail = action->drift,
+                          .at_us = g_get_real_time() };
+
+    if (action->drift)
+        (void) store_event_add(site->store, &event, NULL);
+}
+
+void
 effect_end(const Site *site, gint64 id, ActionOutcome outcome, const char *failure)
 {
     g_autoptr(GError) error = NULL;
@@ -288,7 +300,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     subject->process = launch_steal_process(launch);
     subject->process_state = PROCESS_ALIVE;
     subject->applied = domain_copy(subject->desired);
-    subject->input.applied = subject->applied;
+    subject->input.applied = subject->input.told = subject->applied;
     return true;
 }
 
@@ -363,7 +375,7 @@ run_end(Subject *subject, const Site *site, const PlanAction *action, GError **e
         !run_directory_clear(subject->run_directory, error))
         return EFFECT_FAILED;
     g_clear_pointer(&subject->applied, domain_free);
-    subject->input.applied = NULL;
+    subject->input.applied = subject->input.told = NULL;
     subject->input.last_exit = last_exit;
     subject->input.shutdown_purpose = NULL;
     return EFFECT_DONE;

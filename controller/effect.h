@@ -23,6 +23,10 @@ bool effect_begin(const Site *site, const Subject *subject, const char *kind, co
 /* @failure NULL: done. */
 void effect_end(const Site *site, gint64 id, ActionOutcome outcome, const char *failure);
 
+/* Tells in the history what somebody else changed and @action puts back; nothing where it is of the
+ * file. */
+void effect_note_drift(const Subject *subject, const Site *site, const PlanAction *action);
+
 /* Ends the row of a shutdown under way, which stays open while the guest thinks. */
 void effect_end_shutdown(const Subject *subject, const Site *site, ActionOutcome outcome,
                          const char *failure);

@@ -20,8 +20,10 @@
 #include "model/quantity.h"
 #include "qemu/observe.h"
 #include "qemu/verbs.h"
+#include "state/history.h"
 #include "state/memory_devices.h"
 
+#define CONTESTED "is left as somebody else asked for it"
 #define BOOTING_US (20 * G_USEC_PER_SEC)
 /* Seconds between the guest's statistics while something moves, and else. */
 #define STATISTICS_MOVING 1
@@ -32,6 +34,7 @@ typedef struct Device {
     guint64 target;
     guint64 from;  /* current when the move began, for progress */
     gint64 action; /* open journal row; 0 = none */
+    bool is_contested; /* fought over, and left alone for now */
     MemoryDeviceRecord *row;
 } Device;
 
@@ -172,7 +175,7 @@ fill_inputs(Mover *mover)
         mover->inputs[i] = (MemoryStepInput){
             .now = now,
             .generation = observed->pid_start_time,
-            .target = device->target,
+            .target = device->is_contested ? memory->requested : device->target,
             .block = memory->block,
             .max = memory->max,
             .requested = memory->requested,
@@ -220,6 +223,12 @@ carry_out(Mover *mover, GError **error)
     return verb_refresh_statistics(monitor, balloon, STATISTICS_MOVING, error);
 }
 
+static bool
+is_contested(const Mover *mover, guint index)
+{
+    return g_array_index(mover->devices, Device, index).is_contested;
+}
+
 static gint64
 next_poll(const Mover *mover)
 {
@@ -228,7 +237,7 @@ next_poll(const Mover *mover)
     for (guint i = 0; i < mover->devices->len; i++) {
         gint64 after = mover->decisions[i].poll_after;
 
-        if (after != MEMORY_STEP_NO_POLL && (poll == PASS_NEVER || after < poll))
+        if (!is_contested(mover, i) && after != MEMORY_STEP_NO_POLL && (poll == PASS_NEVER || after < poll))
             poll = after;
     }
     return poll;
@@ -268,6 +277,47 @@ look_again(Mover *mover, GError **error)
     if (!observed)
         return false;
     subject_take_observed(subject, g_steal_pointer(&observed));
+    return true;
+}
+
+/* ---- what somebody else asked for ---- */
+
+static bool
+note_undone(const Mover *mover, const char *id, guint64 requested, guint64 asked, GError **error)
+{
+    g_autofree char *what = drift_requested(id);
+    g_autofree char *is = size_text(requested), *was = size_text(asked);
+    g_autofree char *detail = g_strdup_printf("%s: is %s, not %s", what, is, was);
+    EventRecord event = { .domain = mover->subject->name,
+                          .kind = (char *) EVENT_DRIFT,
+                          .detail = detail,
+                          .at_us = g_get_real_time() };
+
+    return store_event_add(mover->site->store, &event, error) &&
+           subject_load_undoings(mover->subject, mover->site, error);
+}
+
+/* Told once for each time. A move under way may have written what was not recorded, and so may one
+ * whose controller was killed. */
+static bool
+find_undone(Mover *mover, GError **error)
+{
+    fill_inputs(mover);
+    for (guint i = 0; i < mover->devices->len; i++) {
+        Device *device = &g_array_index(mover->devices, Device, i);
+        g_autofree char *what = drift_requested(device->id);
+        Contest contest;
+
+        if (!device->action && memory_step_is_undone(&mover->states[i], &mover->inputs[i])) {
+            if (!mover->subject->is_resumed &&
+                !note_undone(mover, device->id, mover->inputs[i].requested,
+                             mover->states[i].requested, error))
+                return false;
+            mover->states[i].requested = mover->inputs[i].requested;
+        }
+        device->is_contested = contest_find(mover->subject->undoings, what, false,
+                                            g_get_real_time(), &contest);
+    }
     return true;
 }
 
@@ -325,7 +375,7 @@ static void
 end_action(const Mover *mover, Device *device, const MemoryStepDecision *decision,
            const char *message)
 {
-    if (!device->action)
+    if (!device->action || device->is_contested)
         return;
     if (decision->condition == SYNC_SYNCED)
         effect_end(mover->site, device->action, ACTION_DONE, NULL);
@@ -344,7 +394,8 @@ record_device(const Mover *mover, guint index, GPtrArray *memories, GError **err
     const ObservedMemory *observed = observed_memory(mover->subject->observed, device->id);
     g_autoptr(Json) state = memory_step_state_to_json(&mover->states[index]);
     g_autofree char *stepping = json_format(state, false);
-    g_autofree char *message = memory_step_message(decision, NULL);
+    g_autofree char *message =
+        device->is_contested ? g_strdup(CONTESTED) : memory_step_message(decision, NULL);
     gint64 now = g_get_real_time();
     MemoryDeviceRecord record = {
         .domain = mover->subject->name,
@@ -354,7 +405,7 @@ record_device(const Mover *mover, guint index, GPtrArray *memories, GError **err
         .target = device->target,
         .requested = observed->requested,
         .current = observed->current,
-        .state = (char *) condition_word(decision->condition),
+        .state = (char *) condition_word(device->is_contested ? SYNC_WAITING : decision->condition),
         .reason = (char *) memory_step_reason_name(decision->reason),
         .message = message,
         .stepping = stepping,
@@ -391,11 +442,16 @@ rank(SyncState condition)
 static void
 summarize(const Mover *mover, MemoryMove *move)
 {
-    guint worst = 0;
+    guint worst = G_MAXUINT;
 
-    for (guint i = 1; i < mover->devices->len; i++)
-        if (rank(mover->decisions[i].condition) > rank(mover->decisions[worst].condition))
+    for (guint i = 0; i < mover->devices->len; i++)
+        if (is_contested(mover, i))
+            move->is_contested = true;
+        else if (worst == G_MAXUINT ||
+                 rank(mover->decisions[i].condition) > rank(mover->decisions[worst].condition))
             worst = i;
+    if (worst == G_MAXUINT)
+        return;
     move->condition = mover->decisions[worst].condition;
     move->reason_word = g_strdup(memory_step_reason_name(mover->decisions[worst].reason));
     move->reason = memory_step_message(&mover->decisions[worst], NULL);
@@ -467,7 +523,7 @@ memory_move_run(Subject *subject, const Site *site, MemoryMove *ret_move, GPtrAr
         g_autoptr(GError) refusal = NULL;
 
         if (n)
-            is_good = step(&mover, &refusal);
+            is_good = find_undone(&mover, &refusal) && step(&mover, &refusal);
         /* What was seen is recorded also when QEMU refused. */
         if (mover.decisions && n && mover.decisions[0].reason)
             is_good &= record(&mover, memories, refusal ? NULL : error);

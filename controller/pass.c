@@ -261,7 +261,7 @@ note_live_changes(Subject *subject, const Site *site, const DomainPlan *plan, GE
         return false;
     domain_free(subject->applied);
     subject->applied = g_steal_pointer(&applied);
-    subject->input.applied = subject->applied;
+    subject->input.applied = subject->input.told = subject->applied;
     return true;
 }
 
@@ -488,8 +488,13 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     }
     if (!note_live_changes(subject, site, left, error))
         return false;
-    is_good = memory_move_run(subject, site, &move, result->memories, error) &&
-              balloon_move_run(subject, site, left, &move, result->memories, error);
+    is_good = memory_move_run(subject, site, &move, result->memories, error);
+    if (is_good && move.is_contested) { /* which the plan could not know yet */
+        domain_plan_free(left);
+        left = plan_now(subject);
+        say_plan(result, subject, left);
+    }
+    is_good = is_good && balloon_move_run(subject, site, left, &move, result->memories, error);
     if (is_good)
         say_memory(result, &move, left);
     say_refusals(result, refusals);
@@ -512,11 +517,14 @@ run_locked(const Site *site, const char *name, PassResult *result)
     g_autoptr(Subject) subject = NULL;
 
     ActionOwner heir = host_owner(site->host);
+    guint n_interrupted = 0;
 
     if (!journal_close_interrupted(site->store, name, &heir, host_owner_is_alive,
-                                   (gpointer) site->host, g_get_real_time(), NULL, &error) ||
+                                   (gpointer) site->host, g_get_real_time(), &n_interrupted,
+                                   &error) ||
         !(subject = subject_prepare(site, name, MONITOR_TIMEOUT_US, &error)))
         return say_failure(result, error);
+    subject->is_resumed = n_interrupted > 0;
     effect_end_lost(subject, site);
     if (!reconcile(subject, site, result, &error))
         say_failure(result, error);

@@ -28,6 +28,7 @@
 #include "controller/tuning.h"
 #include "model/memory.h"
 #include "qemu/disk-live.h"
+#include "qemu/disk.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 #include "qemu/probe.h"
@@ -201,6 +202,7 @@ find_actual(Subject *subject)
     if (subject->applied)
         subject->actual = domain_actual(subject->applied, subject->observed, subject->gone);
     subject->input.applied = subject->actual ? subject->actual : subject->applied;
+    subject->input.told = subject->applied;
 }
 
 static void
@@ -216,9 +218,17 @@ find_drift(Subject *subject)
     subject->input.drift = subject->drift;
 }
 
-/* A disk's image can have grown. */
+static bool
+is_medium_foreign(const Disk *disk, const ObservedDrive *drive)
+{
+    g_autofree char *node = disk_drive_node(disk);
+
+    return drive->node && disk_takes_media(disk) && g_strcmp0(drive->node, node);
+}
+
+/* What of a drive only its disk tells: its image can have grown, its medium be another's. */
 static void
-measure_images(Subject *subject)
+look_at_drives(Subject *subject)
 {
     const GPtrArray *disks = subject->applied ? subject->applied->disks : NULL;
 
@@ -226,8 +236,10 @@ measure_images(Subject *subject)
         const Disk *disk = list_at(disks, i, Disk);
         ObservedDrive *drive = observed_drive(subject->observed, disk->info.alias);
 
-        if (drive)
-            drive->image_size = disk_image_size(disk);
+        if (!drive)
+            continue;
+        drive->image_size = disk_image_size(disk);
+        drive->is_foreign = is_medium_foreign(disk, drive);
     }
 }
 
@@ -237,7 +249,7 @@ subject_observe(Subject *subject, const Site *site)
     subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
                                                    : look(subject));
     if (!site->recording)
-        measure_images(subject);
+        look_at_drives(subject);
     find_actual(subject);
     find_drift(subject);
 }
@@ -340,12 +352,14 @@ subject_load_undoings(Subject *subject, const Site *site, GError **error)
     g_ptr_array_set_size(subject->undoings, 0);
     for (guint i = 0; events && i < events->len; i++) {
         const EventRecord *event = events->pdata[i];
+        bool is_drift = !g_strcmp0(event->kind, EVENT_DRIFT);
         PlanUndoing *undoing;
 
-        if (g_strcmp0(event->kind, EVENT_DEVICE_GONE) || !event->detail)
+        if ((!is_drift && g_strcmp0(event->kind, EVENT_DEVICE_GONE)) || !event->detail)
             continue;
         undoing = g_new0(PlanUndoing, 1);
-        *undoing = (PlanUndoing){ g_strdup(event->detail), event->at_us };
+        *undoing = (PlanUndoing){ is_drift ? drift_what(event->detail) : g_strdup(event->detail),
+                                  event->at_us };
         g_ptr_array_add(subject->undoings, undoing);
     }
     return events != NULL;
@@ -502,7 +516,7 @@ fill_input(Subject *subject, const Site *site)
     input->desired = subject->desired;
     input->positions = subject->positions;
     input->invalid = subject->invalid;
-    input->applied = subject->applied;
+    input->applied = input->told = subject->applied;
     input->companion_failure = subject->companion_failure;
     input->missing = subject->missing;
     input->unplugs = subject->unplugs;

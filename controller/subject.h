@@ -60,6 +60,7 @@ typedef struct Subject {
     char *invalid;            /* why the file can't be acted on */
     GPtrArray *companions;    /* CompanionRecord, looked at; NULL: it could not be told */
     char *companion_failure;  /* which of them have ended; NULL */
+    bool is_resumed;          /* the pass before this one was killed in the middle */
     char *drift;              /* which thread was placed otherwise by somebody; NULL */
     char *missing;            /* what a start needs and this host has not; NULL */
     bool has_restart;         /* a place among the restarts at the same time is this domain's */

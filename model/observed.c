@@ -39,6 +39,7 @@ observed_drive_free(gpointer data)
 
     g_free(drive->device);
     g_free(drive->node);
+    g_free(drive->file);
     g_free(drive);
 }
 
@@ -48,6 +49,21 @@ observed_drives_new(void)
     return g_ptr_array_new_with_free_func(observed_drive_free);
 }
 
+static void
+observed_link_free(gpointer data)
+{
+    ObservedLink *link = data;
+
+    g_free(link->device);
+    g_free(link);
+}
+
+GPtrArray *
+observed_links_new(void)
+{
+    return g_ptr_array_new_with_free_func(observed_link_free);
+}
+
 Observed *
 observed_new(void)
 {
@@ -55,6 +71,7 @@ observed_new(void)
 
     observed->memories = g_ptr_array_new_with_free_func(observed_memory_free);
     observed->drives = observed_drives_new();
+    observed->links = observed_links_new();
     observed->device_ids = g_ptr_array_new_with_free_func(g_free);
     observed->vcpus = g_array_new(FALSE, FALSE, sizeof(guint));
     observed->iothreads = g_array_new(FALSE, FALSE, sizeof(ObservedIoThread));
@@ -70,6 +87,7 @@ observed_free(Observed *observed)
     g_free(observed->message);
     g_ptr_array_unref(observed->memories);
     g_ptr_array_unref(observed->drives);
+    g_ptr_array_unref(observed->links);
     g_ptr_array_unref(observed->device_ids);
     g_array_unref(observed->vcpus);
     g_array_unref(observed->iothreads);
@@ -84,6 +102,18 @@ observed_drive(const Observed *observed, const char *device)
 
         if (!g_strcmp0(drive->device, device))
             return drive;
+    }
+    return NULL;
+}
+
+const ObservedLink *
+observed_link(const Observed *observed, const char *device)
+{
+    for (guint i = 0; i < observed->links->len; i++) {
+        const ObservedLink *link = observed->links->pdata[i];
+
+        if (!g_strcmp0(link->device, device))
+            return link;
     }
     return NULL;
 }

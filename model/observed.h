@@ -34,10 +34,17 @@ typedef struct ObservedMemory {
 typedef struct ObservedDrive {
     char *device;       /* "virtio-disk0" */
     char *node;         /* block node; NULL = no medium */
+    char *file;         /* what QEMU opened it as; NULL = no medium, or not known */
     guint64 size;       /* bytes the guest sees */
     guint64 image_size; /* bytes the host has of a raw image, set by the controller; 0 = unknown */
     bool is_removable, is_tray_open, is_locked;
+    bool is_foreign; /* the medium is not the one that virtkeep put in; set by the controller */
 } ObservedDrive;
+/* Of a network card whose link can be read (qemu/link-state.c); others are not listed. */
+typedef struct ObservedLink {
+    char *device; /* "net0" */
+    bool is_up;
+} ObservedLink;
 typedef struct ObservedIoThread {
     guint64 number;
     guint64 poll_max, poll_grow, poll_shrink;
@@ -59,6 +66,7 @@ typedef struct Observed {
     gint64 statistics_interval; /* s; guest-stats-polling-interval */
     bool is_migrating;
     GPtrArray *drives;     /* ObservedDrive */
+    GPtrArray *links;      /* ObservedLink */
     GPtrArray *device_ids; /* char*: /machine/peripheral children, sorted */
     bool has_vcpus, has_iothreads; /* whether the following are known */
     GArray *vcpus;     /* guint: numbers of the virtual CPUs that are there, ascending */
@@ -71,6 +79,8 @@ Observed *observed_new(void);
 void observed_free(Observed *observed);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observed, observed_free)
 GPtrArray *observed_drives_new(void); /* an empty list that owns its items */
+GPtrArray *observed_links_new(void);  /* the same of ObservedLink */
+const ObservedLink *observed_link(const Observed *observed, const char *device); /* as above */
 ObservedDrive *observed_drive(const Observed *observed, const char *device); /* NULL = not known */
 bool observed_has_vcpu(const Observed *observed, guint number);
 const ObservedIoThread *observed_iothread(const Observed *observed, guint64 number);

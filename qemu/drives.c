@@ -38,6 +38,7 @@ drive_new(const Json *entry)
     drive = g_new0(ObservedDrive, 1);
     drive->device = device;
     drive->node = g_strdup(json_get_string(inserted, "node-name"));
+    drive->file = g_strdup(json_get_string(inserted, "file"));
     drive->size = json_get_uint(json_get(inserted, "image"), "virtual-size", 0);
     drive->is_removable = json_get_bool(entry, "removable", false);
     drive->is_tray_open = json_get_bool(entry, "tray_open", false);

@@ -6,6 +6,6 @@
 
 /*
  * The drives of a running QEMU (query-block): those of devices with an id, ObservedDrive* without
- * image_size. Caller unrefs. Errors are QMP_ERROR.
+ * what the controller sets. Caller unrefs. Errors are QMP_ERROR.
  */
 GPtrArray *drives_query(Monitor *monitor, GError **error);

@@ -21,6 +21,7 @@
 #include "model/balloon.h"
 #include "model/memory.h"
 #include "qemu/drives.h"
+#include "qemu/link-state.h"
 #include "qemu/threads.h"
 
 #define UNKNOWN_FIGURE G_MAXUINT64
@@ -108,6 +109,7 @@ observed_copy(const Observed *from, gint64 now)
 {
     Observed *to = observed_new();
     GPtrArray *memories = to->memories, *device_ids = to->device_ids, *drives = to->drives;
+    GPtrArray *links = to->links;
     GArray *vcpus = to->vcpus, *iothreads = to->iothreads;
 
     *to = *from;
@@ -116,6 +118,7 @@ observed_copy(const Observed *from, gint64 now)
     to->memories = memories;
     to->device_ids = device_ids;
     to->drives = drives;
+    to->links = links;
     to->vcpus = g_array_append_vals(vcpus, from->vcpus->data, from->vcpus->len);
     to->iothreads = g_array_append_vals(iothreads, from->iothreads->data, from->iothreads->len);
     to->observed_at = now;
@@ -130,7 +133,14 @@ observed_copy(const Observed *from, gint64 now)
 
         drive->device = g_strdup(drive->device);
         drive->node = g_strdup(drive->node);
+        drive->file = g_strdup(drive->file);
         g_ptr_array_add(drives, drive);
+    }
+    for (guint i = 0; i < from->links->len; i++) {
+        ObservedLink *link = g_memdup2(from->links->pdata[i], sizeof(ObservedLink));
+
+        link->device = g_strdup(link->device);
+        g_ptr_array_add(links, link);
     }
     for (guint i = 0; i < from->device_ids->len; i++)
         g_ptr_array_add(device_ids, g_strdup(from->device_ids->pdata[i]));
@@ -189,9 +199,10 @@ list_arguments(void)
     return arguments;
 }
 
-/* Every device with an id, and which of them is the balloon. */
+/* Every device with an id, which of them is the balloon, and whether there is a network card. */
 static bool
-observe_devices(Monitor *monitor, Observed *observed, char **ret_balloon, GError **error)
+observe_devices(Monitor *monitor, Observed *observed, char **ret_balloon, bool *ret_has_card,
+                GError **error)
 {
     g_autoptr(GError) refusal = NULL;
     g_autoptr(Json) arguments = list_arguments();
@@ -206,6 +217,7 @@ observe_devices(Monitor *monitor, Observed *observed, char **ret_balloon, GError
         g_ptr_array_add(observed->device_ids, g_strdup(name));
         if (g_str_has_prefix(type, "child<virtio-balloon-pci") && !*ret_balloon)
             *ret_balloon = g_strdup(name);
+        *ret_has_card |= link_state_is_of(type);
     }
     g_ptr_array_sort(observed->device_ids, compare_ids);
     return !is_fatal(&refusal, error);
@@ -231,6 +243,19 @@ observe_drives(Monitor *monitor, Observed *observed, GError **error)
     if (drives) {
         g_ptr_array_unref(observed->drives);
         observed->drives = drives;
+    }
+    return !is_fatal(&refusal, error);
+}
+
+static bool
+observe_links(Monitor *monitor, Observed *observed, GError **error)
+{
+    g_autoptr(GError) refusal = NULL;
+    GPtrArray *links = link_states_query(monitor, &refusal);
+
+    if (links) {
+        g_ptr_array_unref(observed->links);
+        observed->links = links;
     }
     return !is_fatal(&refusal, error);
 }
@@ -376,10 +401,11 @@ observe_ask(Monitor *monitor)
 }
 
 static bool
-observe_all(Monitor *monitor, Observed *observed, char **ret_balloon, GError **error)
+observe_all(Monitor *monitor, Observed *observed, char **ret_balloon, bool *ret_has_card,
+            GError **error)
 {
     return observe_status(monitor, observed, error) &&
-           observe_devices(monitor, observed, ret_balloon, error) &&
+           observe_devices(monitor, observed, ret_balloon, ret_has_card, error) &&
            observe_drives(monitor, observed, error) &&
            observe_memory_devices(monitor, observed, error) &&
            observe_balloon(monitor, observed, error) && observe_vcpus(monitor, observed, error) &&
@@ -428,9 +454,10 @@ observe(Monitor *monitor, gint64 now, GError **error)
 {
     g_autoptr(Observed) observed = observe_off(now);
     g_autofree char *balloon = NULL;
+    bool has_card = false;
 
     observe_ask(monitor);
-    if (!observe_all(monitor, observed, &balloon, error))
+    if (!observe_all(monitor, observed, &balloon, &has_card, error))
         return NULL;
     if (observed->has_balloon && !balloon)
         balloon = g_strdup("balloon0");
@@ -440,6 +467,8 @@ observe(Monitor *monitor, gint64 now, GError **error)
     observe_drivers(monitor, observed);
     if (balloon && (!query_statistics(monitor, balloon, observed, error) ||
                     !query_interval(monitor, balloon, observed, error)))
+        return NULL;
+    if (has_card && !observe_links(monitor, observed, error))
         return NULL;
     return g_steal_pointer(&observed);
 }

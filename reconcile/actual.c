@@ -7,13 +7,16 @@
  * heard of. The ids that QEMU lists decide. Only devices that can be taken out count: what sits
  * on the board for good, or is no device of QEMU's with an id, says nothing by being absent.
  *
- * A medium can leave its drive as well: by an operator's hand, or in a change that failed when the
- * old one was out and the new one could not be opened.
+ * Fields can change behind it as well, where QEMU shows them. A medium leaves its drive, or another
+ * one takes its place: by an operator's hand, or in a change that failed when the old one was out
+ * and the new one could not be opened. A link is taken down or put up. Such a field is here as it
+ * was seen, and so differs from the file (plan-drift.c says by whose doing).
  */
 #include "reconcile/actual.h"
 
 #include "model/controller.h"
 #include "model/disk.h"
+#include "model/interface.h"
 #include "model/memory.h"
 #include "reconcile/device-order.h"
 #include "reconcile/hot-plug.h"
@@ -37,44 +40,94 @@ is_missing(const Domain *domain, const DeviceRef *ref, const Observed *observed)
            device_is_unpluggable(domain, ref->kind, ref->device);
 }
 
-static bool
-is_medium_gone(const Disk *disk, const Observed *observed)
-{
-    const ObservedDrive *drive =
-        disk_takes_media(disk) ? observed_drive(observed, disk->info.alias) : NULL;
+/* ---- fields ---- */
 
-    return drive && !drive->node && disk_has_source(disk);
+static bool
+is_medium_other(const Disk *disk, const ObservedDrive *drive)
+{
+    return drive && disk_takes_media(disk) &&
+           (drive->is_foreign || (!drive->node && disk_has_source(disk)));
 }
 
+/* @file: of what is in the drive; NULL = nothing, or it is not known of what. */
 static void
-take_medium_out(Disk *disk)
+set_medium(Disk *disk, char *file)
 {
-    static const Disk empty;
+    StorageSource source = { .file = file };
+    const Disk other = { .source = file ? &source : NULL };
 
     for (const Field *field = disk_kind.schema->fields; field->path; field++)
         if (field->type == TYPE_STRUCT &&
             (field->offset == offsetof(Disk, source) || field->offset == offsetof(Disk, backing)))
-            field_assign(field, disk, &empty);
+            field_assign(field, disk, &other);
 }
 
-/* NULL: none has left its drive. */
+static bool
+see_medium(gpointer device, gconstpointer before, const Observed *observed)
+{
+    const Disk *disk = before;
+    const ObservedDrive *drive = observed_drive(observed, disk->info.alias);
+
+    if (!is_medium_other(disk, drive))
+        return false;
+    if (device)
+        set_medium(device, drive->is_foreign ? drive->file : NULL);
+    return true;
+}
+
+/* A vhost-user or vDPA back end puts its card's link up and down by itself. */
+static bool
+is_link_told(const Interface *interface)
+{
+    return interface->type != INTERFACE_VHOSTUSER && interface->type != INTERFACE_VDPA &&
+           interface->type != INTERFACE_HOSTDEV && interface->backend != NET_BACKEND_PASST;
+}
+
+static bool
+see_link(gpointer device, gconstpointer before, const Observed *observed)
+{
+    const Interface *interface = before;
+    const ObservedLink *link = observed_link(observed, interface->info.alias);
+
+    if (!link || !is_link_told(interface) || link->is_up == (interface->link != LINK_DOWN))
+        return false;
+    if (device)
+        ((Interface *) device)->link = link->is_up ? LINK_UP : LINK_DOWN;
+    return true;
+}
+
+/* What of a kind's devices QEMU shows: whether it is otherwise than @before has it, and then put
+ * into @device, a copy of it (NULL: only asked). */
+static const struct {
+    const DeviceKind *kind;
+    bool (*see)(gpointer device, gconstpointer before, const Observed *observed);
+} shown[] = {
+    { &disk_kind, see_medium },
+    { &interface_kind, see_link },
+};
+
+/* NULL: every field that is shown is as it was told. */
 static Domain *
-without_lost_media(const Domain *applied, const Observed *observed)
+with_shown_fields(const Domain *applied, const Observed *observed)
 {
     Domain *actual = NULL;
 
-    for (guint i = 0; i < list_length(applied->disks); i++) {
-        const DeviceKind *kind;
-        const Disk *disk = list_at(applied->disks, i, Disk);
+    for (guint k = 0; k < G_N_ELEMENTS(shown); k++) {
+        const GPtrArray *devices = domain_devices(applied, shown[k].kind);
 
-        if (!is_medium_gone(disk, observed))
-            continue;
-        if (!actual)
-            actual = domain_copy(applied);
-        take_medium_out(domain_find_device(actual, disk->info.alias, &kind));
+        for (guint i = 0; i < list_length(devices); i++) {
+            if (!shown[k].see(NULL, devices->pdata[i], observed))
+                continue;
+            if (!actual)
+                actual = domain_copy(applied);
+            shown[k].see(domain_devices(actual, shown[k].kind)->pdata[i], devices->pdata[i],
+                         observed);
+        }
     }
     return actual;
 }
+
+/* ---- all of it ---- */
 
 Domain *
 domain_actual(const Domain *applied, const Observed *observed, GPtrArray *ret_missing)
@@ -84,7 +137,7 @@ domain_actual(const Domain *applied, const Observed *observed, GPtrArray *ret_mi
 
     if (!observed->device_ids->len)
         return NULL;
-    actual = without_lost_media(applied, observed);
+    actual = with_shown_fields(applied, observed);
     refs = domain_device_refs(applied);
     for (guint i = 0; i < refs->len; i++) {
         const DeviceRef *ref = &g_array_index(refs, DeviceRef, i);

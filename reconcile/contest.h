@@ -13,7 +13,7 @@
 
 /* One time that something was found undone. */
 typedef struct PlanUndoing {
-    char *what; /* a device's id */
+    char *what; /* a device's id, or what drift_what() gives: "net0: link/@state" */
     gint64 at;  /* wall clock us */
 } PlanUndoing;
 
@@ -23,5 +23,13 @@ typedef struct Contest {
     gint64 until; /* when it is done again */
 } Contest;
 
-/* Whether @what is fought over now, given PlanUndoing* in any order (NULL: none). */
-bool contest_find(const GPtrArray *undoings, const char *what, gint64 now, Contest *ret_contest);
+/* Whether @what is fought over now, given PlanUndoing* in any order (NULL: none).
+ * @is_undone_now: it is seen to be undone once more, which is not among them yet. */
+bool contest_find(const GPtrArray *undoings, const char *what, bool is_undone_now, gint64 now,
+                  Contest *ret_contest);
+
+/* Of what drift, as words: "net0: link/@state: is down, not up" is of "net0: link/@state". Caller
+ * frees. */
+char *drift_what(const char *drift);
+/* What of the memory device @id the amount that it is asked for is. Caller frees. */
+char *drift_requested(const char *id);

@@ -284,6 +284,13 @@ add_figures(const MemoryPass *pass, MemoryStepDecision *out)
     out->floor = pass->guard.low;
 }
 
+bool
+memory_step_is_undone(const MemoryStepState *state, const MemoryStepInput *input)
+{
+    return state->is_begun && state->generation == input->generation &&
+           state->requested != input->requested;
+}
+
 MemoryStepDecision
 memory_step(const MemoryStepState *state, const MemoryStepInput *input, const Policy *policy)
 {

@@ -177,6 +177,11 @@ typedef struct {
 MemoryStepDecision memory_step(const MemoryStepState *state, const MemoryStepInput *input,
                                const Policy *policy);
 
+/* Whether somebody else asked the guest for another size than this machine did, since @state: the
+ * same QEMU's requested is not the one it was left with. Not to be asked while a write may have been
+ * lost or not been recorded. */
+bool memory_step_is_undone(const MemoryStepState *state, const MemoryStepInput *input);
+
 /* Decides about all virtio-mem devices of one guest, in order: they share one available memory,
  * so each one's `taken` and `is_other_shrinking` are filled in from the others, decisions made
  * in the same call included. @states, @inputs and @ret_decisions have @n elements. */

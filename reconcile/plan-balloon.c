@@ -97,30 +97,45 @@ find_cause(const DomainPlan *plan)
 }
 
 static char *
-drift_text(const PlanAction *action)
+drift_text(const char *id, guint64 actual, guint64 target)
 {
-    g_autofree char *from = size_text(action->from), *to = size_text(action->to);
+    g_autofree char *from = size_text(actual), *to = size_text(target);
 
-    return g_strdup_printf("%s leaves the guest %s, not %s", action->device, from, to);
+    return g_strdup_printf("%s: currentMemory: is %s, not %s", id, from, to);
+}
+
+static bool
+is_contested(DomainPlan *plan, const PlanInput *input, const char *drift)
+{
+    g_autofree char *what = drift_what(drift);
+
+    return plan_is_contested(plan, input, what, true);
 }
 
 void
 plan_balloon(DomainPlan *plan, const PlanInput *input)
 {
     guint64 target = has_balloon(input) ? target_of(input) : 0;
+    guint64 actual = input->observed->balloon_actual;
     guint cause = find_cause(plan);
+    g_autofree char *drift = NULL;
+    const char *id;
     PlanAction *action;
 
-    if (!target || plan_balloon_agrees(input->observed->balloon_actual, target))
+    if (!target || plan_balloon_agrees(actual, target))
+        return;
+    id = balloon_id(domain_balloon(input->applied));
+    if (cause == plan->changes->len && input->balloon_asked != target)
+        drift = drift_text(id, actual, target);
+    if (drift && is_contested(plan, input, drift))
         return;
     action = plan_add_action(plan, PLAN_ACTION_SET_BALLOON);
-    action->device = g_strdup(balloon_id(domain_balloon(input->applied)));
-    action->from = input->observed->balloon_actual;
+    action->device = g_strdup(id);
+    action->from = actual;
     action->to = target;
     if (cause < plan->changes->len)
         g_array_append_val(action->because, cause);
-    else if (input->balloon_asked != target)
-        action->drift = drift_text(action);
+    action->drift = g_steal_pointer(&drift);
 }
 
 bool

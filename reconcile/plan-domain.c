@@ -238,7 +238,8 @@ plan_memory(DomainPlan *plan, const PlanInput *input)
         if (memory->model != MEMORY_MODEL_VIRTIO_MEM || !observed || !observed->block)
             continue;
         target = plan_memory_target(memory, observed);
-        if (observed->requested == target && observed->current == target)
+        if ((observed->requested == target && observed->current == target) ||
+            plan_is_memory_contested(plan, input, observed->id))
             continue;
         action = plan_add_action(plan, PLAN_ACTION_SET_MEMORY);
         action->device = g_strdup(observed->id);
@@ -326,7 +327,7 @@ first_drift(const DomainPlan *plan)
 static bool
 plan_contests(DomainPlan *plan, const PlanInput *input)
 {
-    g_autofree char *text = plan_contests_text(plan, input, &plan->retry_at);
+    g_autofree char *text = plan_contests_text(plan, input);
 
     if (text)
         conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "Contended", "%s", text);
@@ -470,6 +471,7 @@ plan_domain(const PlanInput *input)
     else
         plan->changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     plan->leaving = g_ptr_array_new_with_free_func(g_free);
+    plan->contests = plan_contests_new();
     plan_find_leaving(plan, input);
     decide(plan, input);
     return plan;

@@ -23,7 +23,15 @@
 #include "model/memory.h"
 #include "model/quantity.h"
 
+#include "reconcile/plan-drift.h"
 #include "reconcile/plan-thread.h"
+
+/* What is told of a plan's changes. */
+typedef struct Telling {
+    DomainPlan *plan;
+    const PlanInput *input;
+    const GPtrArray *drifts; /* plan_drifts() */
+} Telling;
 
 #define FIRST_RETRY_US (5 * G_USEC_PER_SEC) /* QEMU 7.2 refuses to ask the guest again before */
 #define MOST_RETRY_US (300 * G_USEC_PER_SEC)
@@ -140,26 +148,73 @@ is_taken(const DomainPlan *plan, PlanActionKind kind, const DeviceInfo *added)
     return false;
 }
 
-/* Put back so often of late that it is left alone for now; taking away is up to the file alone. */
-static bool
-is_contested(const PlanInput *input, PlanActionKind kind, const char *id)
-{
-    Contest contest;
+/* ---- what is fought over ---- */
 
-    return kind != PLAN_ACTION_REMOVE_DEVICE &&
-           contest_find(input->undoings, id, input->now, &contest);
+static bool
+is_noted(const DomainPlan *plan, const char *what)
+{
+    for (guint i = 0; i < plan->contests->len; i++)
+        if (g_str_equal(((const PlanContest *) plan->contests->pdata[i])->what, what))
+            return true;
+    return false;
 }
 
-static void
-tell(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, guint index)
+bool
+plan_is_contested(DomainPlan *plan, const PlanInput *input, const char *what, bool is_undone_now)
 {
+    PlanContest *noted;
+    Contest contest;
+
+    if (!contest_find(input->undoings, what, is_undone_now, input->now, &contest))
+        return false;
+    if (is_noted(plan, what))
+        return true;
+    noted = g_new0(PlanContest, 1);
+    *noted = (PlanContest){ g_strdup(what), contest };
+    g_ptr_array_add(plan->contests, noted);
+    plan->retry_at = plan->retry_at ? MIN(plan->retry_at, contest.until) : contest.until;
+    return true;
+}
+
+bool
+plan_is_memory_contested(DomainPlan *plan, const PlanInput *input, const char *id)
+{
+    g_autofree char *what = drift_requested(id);
+
+    return plan_is_contested(plan, input, what, false);
+}
+
+static bool
+is_drift_contested(const Telling *telling, const char *drift)
+{
+    g_autofree char *what = drift ? drift_what(drift) : NULL;
+
+    return what && plan_is_contested(telling->plan, telling->input, what, true);
+}
+
+/* Put back so often of late that it is left alone for now; taking away is up to the file alone. */
+static bool
+is_contested(const Telling *telling, PlanActionKind kind, const char *id, const char *drift)
+{
+    return kind != PLAN_ACTION_REMOVE_DEVICE &&
+           ((id && plan_is_contested(telling->plan, telling->input, id, false)) ||
+            is_drift_contested(telling, drift));
+}
+
+/* ---- what is told ---- */
+
+static void
+tell(const Telling *telling, PlanActionKind kind, guint index)
+{
+    DomainPlan *plan = telling->plan;
     const Change *change = plan->changes->pdata[index];
     const DeviceInfo *info = change->to_item ? change->to_item : change->from_item;
     const char *id = info ? info->alias : NULL;
+    const char *drift = telling->drifts->pdata[index];
     PlanAction *action = find_action(plan, kind, change);
 
-    if (is_waited_for(input, kind, id) || is_taken(plan, kind, info) ||
-        is_contested(input, kind, id))
+    if (is_waited_for(telling->input, kind, id) || is_taken(plan, kind, info) ||
+        is_contested(telling, kind, id, drift))
         return;
     if (!action) {
         action = plan_add_action(plan, kind);
@@ -168,6 +223,8 @@ tell(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, guint index)
         action->before = change->from_item;
         action->after = change->to_item;
     }
+    if (drift && !action->drift)
+        action->drift = g_strdup(drift);
     g_array_append_val(action->because, index);
 }
 
@@ -178,14 +235,14 @@ is_controller(const Change *change)
 }
 
 static void
-tell_all(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, bool is_of_controllers)
+tell_all(const Telling *telling, PlanActionKind kind, bool is_of_controllers)
 {
-    for (guint i = 0; i < plan->changes->len; i++) {
-        const Change *change = plan->changes->pdata[i];
+    for (guint i = 0; i < telling->plan->changes->len; i++) {
+        const Change *change = telling->plan->changes->pdata[i];
 
         if (is_told(change) && action_of(change) == kind &&
             is_controller(change) == is_of_controllers)
-            tell(plan, input, kind, i);
+            tell(telling, kind, i);
     }
 }
 
@@ -206,17 +263,19 @@ void
 plan_live(DomainPlan *plan, const PlanInput *input)
 {
     g_autofree char *drift = input->drift ? g_strdup(input->drift) : plan_iothread_drift(input);
+    g_autoptr(GPtrArray) drifts = plan_drifts(plan, input);
+    const Telling telling = { plan, input, drifts };
 
     /* What is taken out makes place: for what is added in a later pass, once it has left. */
-    tell_all(plan, input, PLAN_ACTION_REMOVE_DEVICE, false);
-    tell_all(plan, input, PLAN_ACTION_REMOVE_DEVICE, true);
+    tell_all(&telling, PLAN_ACTION_REMOVE_DEVICE, false);
+    tell_all(&telling, PLAN_ACTION_REMOVE_DEVICE, true);
     plan_iothreads_come(plan, input);
-    tell_all(plan, input, PLAN_ACTION_ADD_DEVICE, true);
-    tell_all(plan, input, PLAN_ACTION_ADD_DEVICE, false);
-    tell_all(plan, input, PLAN_ACTION_SET_DEVICE, true);
-    tell_all(plan, input, PLAN_ACTION_SET_DEVICE, false);
-    tell_all(plan, input, PLAN_ACTION_SET_DOMAIN, false);
-    if (drift)
+    tell_all(&telling, PLAN_ACTION_ADD_DEVICE, true);
+    tell_all(&telling, PLAN_ACTION_ADD_DEVICE, false);
+    tell_all(&telling, PLAN_ACTION_SET_DEVICE, true);
+    tell_all(&telling, PLAN_ACTION_SET_DEVICE, false);
+    tell_all(&telling, PLAN_ACTION_SET_DOMAIN, false);
+    if (drift && !is_drift_contested(&telling, drift))
         put_back(plan, PLAN_ACTION_SET_DOMAIN, NULL)->drift = g_steal_pointer(&drift);
     plan_vcpus(plan, input);
     plan_iothreads_leave(plan, input);
@@ -268,26 +327,18 @@ plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_o
 }
 
 char *
-plan_contests_text(const DomainPlan *plan, const PlanInput *input, gint64 *ret_retry_at)
+plan_contests_text(const DomainPlan *plan, const PlanInput *input)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
-    *ret_retry_at = 0;
-    for (guint i = 0; i < plan->changes->len; i++) {
-        const Change *change = plan->changes->pdata[i];
-        const DeviceInfo *info = change->to_item;
-        g_autofree char *since = NULL, *left = NULL;
-        Contest contest;
+    for (guint i = 0; i < plan->contests->len; i++) {
+        const PlanContest *noted = plan->contests->pdata[i];
+        gint64 left = noted->contest.until - input->now;
+        g_autofree char *since = time_text(noted->contest.since);
+        g_autofree char *rest = duration_text(left - left % G_USEC_PER_SEC);
 
-        if (!info || !is_told(change) ||
-            !contest_find(input->undoings, info->alias, input->now, &contest))
-            continue;
-        since = time_text(contest.since);
-        left = duration_text(contest.until - input->now -
-                             (contest.until - input->now) % G_USEC_PER_SEC);
         g_string_append_printf(text, "%s%s was undone %u times since %s and is put back in %s",
-                               text->len ? "; " : "", info->alias, contest.n, since, left);
-        *ret_retry_at = *ret_retry_at ? MIN(*ret_retry_at, contest.until) : contest.until;
+                               text->len ? "; " : "", noted->what, noted->contest.n, since, rest);
     }
     return text->len ? g_strdup(text->str) : NULL;
 }

@@ -6,6 +6,13 @@
 /* Internal to plan: appends an action of class live. */
 PlanAction *plan_add_action(DomainPlan *plan, PlanActionKind kind);
 
+/* Whether @what is fought over and so left alone, which is noted in plan->contests.
+ * @is_undone_now: as of contest_find(). */
+bool plan_is_contested(DomainPlan *plan, const PlanInput *input, const char *what,
+                       bool is_undone_now);
+/* The same of how much of a memory device is asked for. */
+bool plan_is_memory_contested(DomainPlan *plan, const PlanInput *input, const char *id);
+
 /* The actions for the plan's live changes, memory moves excepted: controllers before what sits on
  * them, removals last and in reverse. What was asked of the guest and is not due again adds none. */
 void plan_live(DomainPlan *plan, const PlanInput *input);
@@ -25,5 +32,5 @@ void plan_find_leaving(DomainPlan *plan, const PlanInput *input);
 char *plan_unplugs_text(const DomainPlan *plan, const PlanInput *input, bool *ret_is_overdue);
 
 /* What is fought over: "input2 was undone 6 times since … and is put back in 9m"; NULL when nothing
- * is. *ret_retry_at: when the first of it is put back, wall clock us. Caller frees. */
-char *plan_contests_text(const DomainPlan *plan, const PlanInput *input, gint64 *ret_retry_at);
+ * is. Caller frees. */
+char *plan_contests_text(const DomainPlan *plan, const PlanInput *input);

@@ -104,23 +104,37 @@ can_leave(const PlanInput *input)
     return input->applied->type == DOMAIN_TYPE_KVM;
 }
 
+static bool
+has_cause(const DomainPlan *plan, bool (*is_cause)(const Change *change))
+{
+    for (guint i = 0; i < plan->changes->len; i++)
+        if (is_cause(plan->changes->pdata[i]))
+            return true;
+    return false;
+}
+
 /* @is_cause: which of the changes ask for it. */
 static void
-add(DomainPlan *plan, PlanActionKind kind, const char *prefix, guint64 number,
-    bool (*is_cause)(const Change *change))
+add(DomainPlan *plan, const PlanInput *input, PlanActionKind kind, const char *prefix,
+    guint64 number, bool (*is_cause)(const Change *change))
 {
-    PlanAction *action = plan_add_action(plan, kind);
+    g_autofree char *id = g_strdup_printf("%s%" G_GUINT64_FORMAT, prefix, number);
+    bool is_drift = !has_cause(plan, is_cause);
+    PlanAction *action;
 
-    action->device = g_strdup_printf("%s%" G_GUINT64_FORMAT, prefix, number);
+    if (is_drift && plan_is_contested(plan, input, id, true))
+        return;
+    action = plan_add_action(plan, kind);
     action->number = number;
     for (guint i = 0; i < plan->changes->len; i++)
         if (is_cause(plan->changes->pdata[i]))
             g_array_append_val(action->because, i);
-    if (!action->because->len)
+    if (is_drift)
         action->drift = g_strdup_printf(
-            "%s %s", action->device,
+            "%s: %s", id,
             kind == PLAN_ACTION_ADD_VCPU || kind == PLAN_ACTION_ADD_IOTHREAD ? "is missing"
                                                                              : "is there");
+    action->device = g_steal_pointer(&id);
 }
 
 void
@@ -140,13 +154,13 @@ plan_vcpus(DomainPlan *plan, const PlanInput *input)
 
     for (guint n = 0; wanted && n < running_maximum(input); n++)
         if (wanted[n] && !observed_has_vcpu(input->observed, n))
-            add(plan, PLAN_ACTION_ADD_VCPU, "vcpu", n, is_of_vcpus);
+            add(plan, input, PLAN_ACTION_ADD_VCPU, "vcpu", n, is_of_vcpus);
     for (guint n = wanted ? running_maximum(input) : 0; n > 0; n--) {
         g_autofree char *id = g_strdup_printf("vcpu%u", n - 1);
 
         if (!wanted[n - 1] && can_leave(input) && observed_has_vcpu(input->observed, n - 1) &&
             !plan_is_waited_for(input, id))
-            add(plan, PLAN_ACTION_REMOVE_VCPU, "vcpu", n - 1, is_of_vcpus);
+            add(plan, input, PLAN_ACTION_REMOVE_VCPU, "vcpu", n - 1, is_of_vcpus);
     }
 }
 
@@ -159,7 +173,7 @@ plan_iothreads_come(DomainPlan *plan, const PlanInput *input)
 
     for (guint i = 0; input->observed->has_iothreads && i < ids->len; i++)
         if (!observed_iothread(input->observed, g_array_index(ids, guint64, i)))
-            add(plan, PLAN_ACTION_ADD_IOTHREAD, "iothread", g_array_index(ids, guint64, i),
+            add(plan, input, PLAN_ACTION_ADD_IOTHREAD, "iothread", g_array_index(ids, guint64, i),
                 is_of_iothreads);
 }
 
@@ -173,7 +187,7 @@ plan_iothreads_leave(DomainPlan *plan, const PlanInput *input)
 
         if (!domain_has_iothread(input->desired, number) &&
             !domain_uses_iothread(input->applied, number))
-            add(plan, PLAN_ACTION_REMOVE_IOTHREAD, "iothread", number, is_of_iothreads);
+            add(plan, input, PLAN_ACTION_REMOVE_IOTHREAD, "iothread", number, is_of_iothreads);
     }
 }
 
@@ -195,7 +209,7 @@ plan_iothread_drift(const PlanInput *input)
         if (is && (is_other(&thread->poll_max, is->poll_max) ||
                    is_other(&thread->poll_grow, is->poll_grow) ||
                    is_other(&thread->poll_shrink, is->poll_shrink)))
-            return g_strdup_printf("iothread%" G_GUINT64_FORMAT " polls otherwise",
+            return g_strdup_printf("iothread%" G_GUINT64_FORMAT ": polls otherwise",
                                    thread->id.value);
     }
     return NULL;

@@ -84,6 +84,21 @@ plan_action_free(gpointer data)
     g_free(action);
 }
 
+static void
+plan_contest_free(gpointer data)
+{
+    PlanContest *contest = data;
+
+    g_free(contest->what);
+    g_free(contest);
+}
+
+GPtrArray *
+plan_contests_new(void)
+{
+    return g_ptr_array_new_with_free_func(plan_contest_free);
+}
+
 GPtrArray *
 plan_actions_new(void)
 {
@@ -105,6 +120,7 @@ domain_plan_free(DomainPlan *plan)
     json_free(plan->basis);
     g_free(plan->observed_digest);
     g_clear_pointer(&plan->leaving, g_ptr_array_unref);
+    g_clear_pointer(&plan->contests, g_ptr_array_unref);
     g_free(plan);
 }
 

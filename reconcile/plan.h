@@ -46,7 +46,7 @@ typedef struct PlanAction {
     guint64 number;                /* of the virtual CPU or I/O thread */
     const DeviceKind *device_kind; /* of the three about devices */
     gconstpointer before, after; /* the device as applied and as desired; borrowed from PlanInput */
-    char *drift;                 /* what differs though no file changed, as words; or NULL */
+    char *drift;                 /* what differs though no file changed, as drift_what() takes it */
     guint64 from, to;            /* set-memory, set-balloon: bytes */
     guint steps;                 /* set-memory: how many writes of requested-size are expected */
     const char
@@ -66,6 +66,11 @@ typedef enum {
 
 const char *plan_verdict_name(PlanVerdict verdict); /* contract: "none", "start", … */
 
+typedef struct PlanContest {
+    char *what; /* "input2", "net0: link/@state" */
+    Contest contest;
+} PlanContest;
+
 typedef struct DomainPlan {
     char *name;
     char *file; /* NULL when no file is left */
@@ -80,12 +85,14 @@ typedef struct DomainPlan {
     bool is_restart_waiting; /* it would be restarted now, were it not for others */
     gint64
         next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
-    gint64 retry_at; /* wall clock us: when what is fought over is put back again; 0: nothing is */
+    GPtrArray *contests; /* PlanContest*: what is fought over, and left alone for now */
+    gint64 retry_at;     /* wall clock us: when the first of it is put back again; 0: nothing is */
     char *desired_digest, *observed_digest; /* set by plan_add() */
     Json *basis;                            /* what it was made from, field by field; the same */
 } DomainPlan;
 
-GPtrArray *plan_actions_new(void); /* an empty list of PlanAction* that owns them */
+GPtrArray *plan_actions_new(void);  /* an empty list of PlanAction* that owns them */
+GPtrArray *plan_contests_new(void); /* the same of PlanContest* */
 void domain_plan_free(DomainPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainPlan, domain_plan_free)
 
@@ -116,6 +123,8 @@ typedef struct PlanInput {
     const PositionMap *positions; /* of the file; may be NULL */
     const char *invalid;          /* not NULL: why the file can't be acted on (first diagnostic) */
     const Domain *applied;        /* what the QEMU observed was started with or changed to; NULL */
+    const Domain *told;           /* what it was told; differs from applied in what somebody else
+                                     changed or the guest let go. NULL: the same */
     const Observed *observed;     /* never NULL; RUN_STATE_OFF when there is no QEMU */
     Policy policy;
 

@@ -39,6 +39,8 @@ typedef struct {
 
 /* Of a device that QEMU had and has no more, though nobody asked for it here; detail is its id. */
 #define EVENT_DEVICE_GONE "device-gone"
+/* Of what somebody else changed and is put back; detail is "net0: link/@state: is down, not up". */
+#define EVENT_DRIFT "drift"
 
 void change_record_free(ChangeRecord *record);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(ChangeRecord, change_record_free)

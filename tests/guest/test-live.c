@@ -2,8 +2,8 @@
 /*
  * What a guest must have its part in, as the guest has it: virtual CPUs that come, memory modules
  * that come and are let go, a virtio-mem device that comes, an interface that comes, loses its
- * link, gets it back and is let go. One guest lives through it. (It runs without KVM, and so keeps
- * the CPUs that it has.)
+ * link, gets it back and is let go; and what somebody else does to it is undone. One guest lives
+ * through it. (It runs without KVM, and so keeps the CPUs that it has.)
  */
 #include "tests/support/deadline.h"
 #include "tests/support/guest.h"
@@ -199,6 +199,38 @@ test_link_follows(void **state)
     assert_within(30, has_link("1", "up"));
 }
 
+/* Somebody pulls the cable by the debug monitor. */
+static void
+test_link_is_put_back(void **state)
+{
+    json_free(qemu_ask(scratch, NAME, "set_link",
+                       json_parse("{\"name\": \"net0\", \"up\": false}", -1, NULL)));
+    assert_within(30, has_link("0", "down"));
+    g_free(virtkeep_expect(scratch, 30, 2, "plan", "--exit-code"));
+    assert_settled();
+    assert_within(30, has_link("1", "up"));
+    assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'drift' AND "
+                                       "detail = 'net0: link/@state: is down, not the default'"),
+                     1);
+}
+
+/* Somebody asks the guest for more memory than the file does. */
+static void
+test_requested_is_put_back(void **state)
+{
+    json_free(qemu_ask(scratch, NAME, "qom-set",
+                       json_parse("{\"path\": \"/machine/peripheral/virtiomem0\", \"property\": "
+                                  "\"requested-size\", \"value\": 201326592}",
+                                  -1, NULL)));
+    assert_within(30, guest_has_total(scratch, NAME, base_total + 192 * MIB));
+    assert_settled();
+    assert_within(30, guest_has_total(scratch, NAME, base_total + 128 * MIB));
+    assert_int_equal(view_int(scratch,
+                              "SELECT count(*) FROM events WHERE kind = 'drift' AND "
+                              "detail = 'virtiomem0: target/requested: is 192 MiB, not 128 MiB'"),
+                     1);
+}
+
 /* One that comes with its link down has never had one. */
 static void
 test_interface_comes_unplugged(void **state)
@@ -278,13 +310,13 @@ test_balloon_drift(void **state)
     {
         g_autofree char *plan = virtkeep_expect(scratch, 30, 2, "plan", "--exit-code");
 
-        assert_non_null(strstr(plan, "balloon0 leaves the guest 300 MiB, not 384 MiB"));
+        assert_non_null(strstr(plan, "balloon0: currentMemory: is 300 MiB, not 384 MiB"));
     }
     assert_settled();
     assert_int_equal(actual_mib(), BOOT_MIB - LEFT_OUT);
     assert_within(5, has_left_out(LEFT_OUT));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'drift'"
-                                       " AND detail LIKE 'balloon0 leaves%%'"),
+                                       " AND detail LIKE 'balloon0: currentMemory:%%'"),
                      1);
 }
 
@@ -304,7 +336,7 @@ test_balloon_after_power_cycle(void **state)
     assert_int_equal(actual_mib(), BOOT_MIB);
     assert_within(5, has_left_out(0));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = 'drift'"
-                                       " AND detail LIKE 'balloon0 leaves%%'"),
+                                       " AND detail LIKE 'balloon0: currentMemory:%%'"),
                      1);
 }
 
@@ -337,6 +369,8 @@ main(void)
         cmocka_unit_test(test_virtio_mem_comes),
         cmocka_unit_test(test_interface_comes),
         cmocka_unit_test(test_link_follows),
+        cmocka_unit_test(test_link_is_put_back),
+        cmocka_unit_test(test_requested_is_put_back),
         cmocka_unit_test(test_interface_comes_unplugged),
         cmocka_unit_test(test_interface_goes),
     };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * When putting back is left alone, and for how long: by what was undone within the window, for
- * each device by itself.
+ * each device or field by itself.
  */
 #include "reconcile/contest.h"
 
@@ -34,9 +34,8 @@ few_are_put_back(void **state)
     g_autoptr(GPtrArray) five = undoings_new("rng0", CONTEST_MOST, NOW - 60 * G_USEC_PER_SEC, 1000);
     Contest contest;
 
-    assert_false(contest_find(NULL, "rng0", NOW, &contest));
-    assert_false(contest_find(five, "rng0", NOW, &contest));
-    assert_false(contest_find(five, NULL, NOW, &contest));
+    assert_false(contest_find(NULL, "rng0", false, NOW, &contest));
+    assert_false(contest_find(five, "rng0", false, NOW, &contest));
 }
 
 static void
@@ -46,15 +45,43 @@ many_are_not(void **state)
     g_autoptr(GPtrArray) many = undoings_new("rng0", 8, first, G_USEC_PER_SEC);
     Contest contest;
 
-    assert_false(contest_find(many, "rng1", NOW, &contest));
-    assert_true(contest_find(many, "rng0", NOW, &contest));
+    assert_false(contest_find(many, "rng1", false, NOW, &contest));
+    assert_true(contest_find(many, "rng0", false, NOW, &contest));
     assert_int_equal(contest.n, 8);
     assert_int_equal(contest.since, first);
     /* Of eight, three must have left the window. */
     assert_int_equal(contest.until, first + 2 * G_USEC_PER_SEC + CONTEST_WINDOW_US);
-    assert_true(contest_find(many, "rng0", contest.until - 1, &contest));
+    assert_true(contest_find(many, "rng0", false, contest.until - 1, &contest));
     assert_int_equal(contest.n, 6);
-    assert_false(contest_find(many, "rng0", contest.until, &contest));
+    assert_false(contest_find(many, "rng0", false, contest.until, &contest));
+}
+
+/* What is noted when it was put back has been undone once more than that. */
+static void
+the_present_one_counts(void **state)
+{
+    gint64 first = NOW - 60 * G_USEC_PER_SEC;
+    g_autoptr(GPtrArray) five = undoings_new("net0: link/@state", CONTEST_MOST, first, 1000);
+    g_autoptr(GPtrArray) four = undoings_new("net0: link/@state", CONTEST_MOST - 1, first, 1000);
+    Contest contest;
+
+    assert_false(contest_find(four, "net0: link/@state", true, NOW, &contest));
+    assert_false(contest_find(five, "net0", true, NOW, &contest));
+    assert_true(contest_find(five, "net0: link/@state", true, NOW, &contest));
+    assert_int_equal(contest.n, 6);
+    assert_int_equal(contest.until, first + CONTEST_WINDOW_US);
+    assert_false(contest_find(five, "net0: link/@state", true, contest.until, &contest));
+}
+
+static void
+drift_says_of_what(void **state)
+{
+    g_autofree char *field = drift_what("net0: link/@state: is down, not up");
+    g_autofree char *device = drift_what("vcpu2: is missing"), *bare = drift_what("vcpu2");
+
+    assert_string_equal(field, "net0: link/@state");
+    assert_string_equal(device, "vcpu2");
+    assert_string_equal(bare, "vcpu2");
 }
 
 int
@@ -63,6 +90,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_are_put_back),
         cmocka_unit_test(many_are_not),
+        cmocka_unit_test(the_present_one_counts),
+        cmocka_unit_test(drift_says_of_what),
     };
 
     return cmocka_run_group_tests_name("contest", tests, NULL, NULL);

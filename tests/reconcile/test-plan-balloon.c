@@ -52,7 +52,7 @@ static const Example examples[] = {
     /* at a start, on the way */
     { CURRENT("768") PLAIN, CURRENT("768") PLAIN, 1024, NULL, 768, "1024 to 768", CHANGE_NONE },
     /* somebody else's */
-    { PLAIN, PLAIN, 512, NULL, 0, "512 to 1024 balloon0 leaves the guest 512 MiB, not 1 GiB",
+    { PLAIN, PLAIN, 512, NULL, 0, "512 to 1024 balloon0: currentMemory: is 512 MiB, not 1 GiB",
       CHANGE_NONE },
     /* a DIMM counts, once it is there, and until it has left */
     { PLAIN, DIMMED(""), 1024, "balloon0", 0, "", CHANGE_NONE },

@@ -39,6 +39,7 @@
 typedef struct Stage {
     Spec *from, *to;
     Domain *applied, *desired;
+    Domain *actual; /* NULL: as applied */
     Observed *observed;
     GPtrArray *unplugs;
     PlanInput input;
@@ -84,6 +85,7 @@ stage_clear(Stage *stage)
         domain_plan_free(stage->plan);
     g_ptr_array_unref(stage->unplugs);
     observed_free(stage->observed);
+    domain_free(stage->actual);
     domain_free(stage->applied);
     domain_free(stage->desired);
     spec_free(stage->from);
@@ -357,6 +359,172 @@ what_has_left_is_not_applied(void **state)
     assert_plan(&stage, "add-device rng0: Changing");
 }
 
+/* ---- what somebody else changed ---- */
+
+#define NIC_DOWN                                                                                   \
+    "<interface type='user'><mac address='52:54:00:00:00:01'/><link state='down'/>"                \
+    "<model type='virtio'/></interface>\n"
+#define CDROM(source)                                                                              \
+    "<disk type='file' device='cdrom'>" source "<target dev='sda' bus='sata'/></disk>\n"
+#define MEDIUM "<source file='/a.iso'/>"
+
+static void
+see_link(Stage *stage, const char *id, bool is_up)
+{
+    ObservedLink *link = g_new0(ObservedLink, 1);
+
+    *link = (ObservedLink){ g_strdup(id), is_up };
+    g_ptr_array_add(stage->observed->links, link);
+}
+
+static void
+see_medium(Stage *stage, const char *id, const char *file)
+{
+    ObservedDrive *drive = g_new0(ObservedDrive, 1);
+
+    *drive = (ObservedDrive){ .device = g_strdup(id),
+                              .node = g_strdup(file ? "other" : NULL),
+                              .file = g_strdup(file),
+                              .is_removable = true,
+                              .is_foreign = file != NULL };
+    g_ptr_array_add(stage->observed->drives, drive);
+}
+
+/* Every device is there; what is applied is corrected by the rest of the observation. */
+static void
+stage_look(Stage *stage)
+{
+    g_autoptr(GArray) refs = domain_device_refs(stage->applied);
+    Domain *actual;
+
+    for (guint i = 0; i < refs->len; i++) {
+        const DeviceInfo *info = device_info(g_array_index(refs, DeviceRef, i).device);
+
+        if (info->alias)
+            g_ptr_array_add(stage->observed->device_ids, g_strdup(info->alias));
+    }
+    actual = domain_actual(stage->applied, stage->observed, NULL);
+    stage->input.told = stage->applied;
+    domain_free(stage->actual);
+    stage->actual = actual;
+    stage->input.applied = actual ? actual : stage->applied;
+}
+
+static void
+fields_are_put_back(void **state)
+{
+    static const struct {
+        const char *from, *to;
+        const char *nic, *drive; /* the id of what is seen, */
+        bool is_up;              /* and how */
+        const char *file;
+        const char *plan, *drift;
+    } cases[] = {
+        { NET("01", "virtio"), NET("01", "virtio"), "net0", NULL, true, NULL, ": Synced", NULL },
+        { NET("01", "virtio"), NET("01", "virtio"), "net0", NULL, false, NULL,
+          "set-device net0: Changing", "net0: link/@state: is down, not the default" },
+        { NIC_DOWN, NIC_DOWN, "net0", NULL, true, NULL, "set-device net0: Changing",
+          "net0: link/@state: is up, not down" },
+        /* the file's edit */
+        { NIC_DOWN, NET("01", "virtio"), "net0", NULL, false, NULL, "set-device net0: Changing",
+          NULL },
+        /* somebody was quicker than the file's edit */
+        { NET("01", "virtio"), NIC_DOWN, "net0", NULL, false, NULL, ": Synced", NULL },
+        { CDROM(MEDIUM), CDROM(MEDIUM), NULL, "sata0-0-0", false, NULL,
+          "set-device sata0-0-0: Changing", "sata0-0-0: source: is gone" },
+        { CDROM(MEDIUM), CDROM(MEDIUM), NULL, "sata0-0-0", false, "/b.iso",
+          "set-device sata0-0-0: Changing", "sata0-0-0: source/@file: is /b.iso, not /a.iso" },
+        { CDROM(""), CDROM(""), NULL, "sata0-0-0", false, "/b.iso",
+          "set-device sata0-0-0: Changing", "sata0-0-0: source: is there" },
+        { CDROM(""), CDROM(""), NULL, "sata0-0-0", false, NULL, ": Synced", NULL },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(Stage) stage = stage_new("q35", cases[i].from, cases[i].to);
+        const PlanAction *action;
+
+        if (cases[i].nic)
+            see_link(&stage, cases[i].nic, cases[i].is_up);
+        if (cases[i].drive)
+            see_medium(&stage, cases[i].drive, cases[i].file);
+        stage_look(&stage);
+        assert_actions(&stage, cases[i].plan);
+        action = stage.plan->actions->len ? stage.plan->actions->pdata[0] : NULL;
+        if (g_strcmp0(action ? action->drift : NULL, cases[i].drift))
+            fail_msg("%u: \"%s\", not \"%s\"", i, action ? action->drift : "", cases[i].drift);
+    }
+}
+
+/* A back end that puts its link up and down by itself. */
+static void
+a_back_ends_link_is_its_own(void **state)
+{
+    static const char vhost_user[] =
+        "<interface type='vhostuser'><mac address='52:54:00:00:00:01'/>"
+        "<source type='unix' path='/sock' mode='client'/><model type='virtio'/></interface>";
+    g_auto(Stage) stage = stage_new("q35", vhost_user, vhost_user);
+
+    see_link(&stage, "net0", false);
+    stage_look(&stage);
+    assert_plan(&stage, ": Synced");
+}
+
+static GPtrArray *
+undoings_of(const char *what, guint n)
+{
+    GPtrArray *undoings = g_ptr_array_new_with_free_func(g_free);
+
+    for (guint i = 0; i < n; i++) {
+        PlanUndoing *undoing = g_new0(PlanUndoing, 1);
+
+        *undoing = (PlanUndoing){ (char *) what, NOW - i * G_USEC_PER_SEC };
+        g_ptr_array_add(undoings, undoing);
+    }
+    return undoings;
+}
+
+/* One field is left alone, the other is not. */
+static void
+a_field_is_fought_over(void **state)
+{
+    g_autoptr(GPtrArray) four = undoings_of("net0: link/@state", 4);
+    g_autoptr(GPtrArray) five = undoings_of("net0: link/@state", 5);
+    g_auto(Stage) stage = stage_new("q35", NET("01", "virtio") NET("02", "virtio"),
+                                    NET("01", "virtio") NET("02", "virtio"));
+    const PlanContest *contest;
+
+    see_link(&stage, "net0", false);
+    see_link(&stage, "net1", false);
+    stage_look(&stage);
+    stage.input.undoings = four;
+    assert_actions(&stage, "set-device net0, set-device net1: Changing");
+    stage.input.undoings = five;
+    assert_actions(&stage, "set-device net1: Changing");
+    ((ObservedLink *) stage.observed->links->pdata[1])->is_up = true;
+    stage_look(&stage);
+    assert_actions(&stage, ": Contended");
+    assert_int_equal(stage.plan->contests->len, 1);
+    contest = stage.plan->contests->pdata[0];
+    assert_string_equal(contest->what, "net0: link/@state");
+    assert_int_equal(contest->contest.n, 6);
+    assert_int_equal(stage.plan->retry_at, contest->contest.until);
+}
+
+/* The same of what is counted by its number. */
+static void
+a_thread_is_fought_over(void **state)
+{
+    g_autoptr(GPtrArray) five = undoings_of("iothread1", 5);
+    g_auto(Stage) stage = stage_new("pc", "", "");
+
+    stage.input.undoings = five;
+    stage.applied->iothreads = stage.desired->iothreads = opt_uint(2);
+    stage.observed->has_iothreads = true;
+    assert_actions(&stage, "add-iothread iothread2: Changing");
+    g_array_append_val(stage.observed->iothreads, ((ObservedIoThread){ .number = 2 }));
+    assert_actions(&stage, ": Contended");
+}
+
 static void
 planned_ports_are_forgotten(void **state)
 {
@@ -383,6 +551,10 @@ main(void)
         cmocka_unit_test(place_is_waited_for),
         cmocka_unit_test(a_guest_is_asked_again),
         cmocka_unit_test(what_has_left_is_not_applied),
+        cmocka_unit_test(fields_are_put_back),
+        cmocka_unit_test(a_back_ends_link_is_its_own),
+        cmocka_unit_test(a_field_is_fought_over),
+        cmocka_unit_test(a_thread_is_fought_over),
         cmocka_unit_test(planned_ports_are_forgotten),
     };
 
