@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The allocator of the host's memory budget: what one domain may hold, given what all hold and
+ * want. It is asked by the pass of a domain, within the transaction that then writes the answer,
+ * and it answers about that domain only: what others could have is found by their own passes.
+ *
+ * The bound rests on three things. Everybody counts in full for what is granted to them, used or
+ * not, since they may use it at this very instant. The answer never adds more than the pools have
+ * spare. And only a domain's own pass lowers what is granted to it, after it saw its QEMU below.
+ * A capacity that was lowered leaves less than nothing spare: then nobody grows, nobody shrinks.
+ *
+ * That everything converges rests on the queue (reconcile/memory-queue.c): the order does not
+ * depend on who asks, so of those that wait there is always a first one whom nobody is before,
+ * and it gets all that is there. Who can't be served makes room for those behind unless givers
+ * are about to make it possible, and they either move or are found stuck.
+ *
+ * A stuck guest that was asked to take more holds, by its request, memory that nobody has. While
+ * somebody who would use it is short of it, its limit is what it has; alone, it keeps its chance.
+ * It is asked again when nobody is short, and comes to its old place in the order once its guest
+ * has moved by a block. Nobody is made to withdraw for one who could not be served anyway.
+ */
+#include "reconcile/memory-budget.h"
+
+#include <string.h>
+
+#include "reconcile/memory-queue.h"
+
+static guint64
+sum_of(guint64 a, guint64 b)
+{
+    return a > G_MAXUINT64 - b ? G_MAXUINT64 : a + b;
+}
+
+static guint64
+less(guint64 a, guint64 b)
+{
+    return a > b ? a - b : 0;
+}
+
+MemoryPoolFigures
+memory_pool_figures(const MemoryPool *pool, const GPtrArray *claims)
+{
+    MemoryPoolFigures figures = { 0 };
+
+    for (guint i = 0; i < claims->len; i++) {
+        const MemoryClaim *claim = claims->pdata[i];
+        guint64 granted = MAX(claim->granted, memory_claim_held(claim));
+
+        if (!memory_pool_holds(pool, claim))
+            continue;
+        figures.granted = sum_of(figures.granted, granted);
+        figures.held = sum_of(figures.held, memory_claim_held(claim));
+        figures.guaranteed = sum_of(figures.guaranteed, less(claim->guaranteed, granted));
+        if (!memory_claim_is_stuck(claim))
+            figures.coming += granted - memory_claim_settles(claim, granted);
+    }
+    figures.free = MEMORY_POOL_UNLIMITED;
+    if (pool->capacity == MEMORY_POOL_UNLIMITED)
+        return figures;
+    figures.free = less(pool->capacity, sum_of(figures.granted, figures.guaranteed));
+    figures.overcommitted = less(figures.granted, pool->capacity);
+    return figures;
+}
+
+/* Whether @claim is to withdraw what its guest did not take. */
+static bool
+is_withdrawn(const MemoryQueue *queue, const MemoryClaim *claim)
+{
+    if (!memory_claim_is_stuck(claim) || claim->requested <= claim->current)
+        return false;
+    for (guint i = 0; i < queue->n_rooms; i++)
+        if (queue->rooms[i].is_short && memory_pool_holds(queue->rooms[i].pool, claim))
+            return true;
+    return false;
+}
+
+void
+memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
+                       guint64 *ret_limits)
+{
+    g_autoptr(MemoryQueue) queue = memory_queue_new(pools, claims, domain);
+
+    memory_queue_serve(queue);
+    for (guint i = 0; i < claims->len; i++) {
+        const MemoryClaim *claim = claims->pdata[i];
+
+        if (!g_str_equal(claim->domain, domain))
+            ret_limits[i] = claim->granted;
+        else
+            ret_limits[i] = is_withdrawn(queue, claim) ? claim->current : queue->charged[i];
+    }
+}
+
+bool
+memory_budget_may_ever_start(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
+                             MemoryShortage *ret_shortage)
+{
+    for (guint i = 0; i < pools->len; i++) {
+        MemoryShortage shortage = { .pool = pools->pdata[i] };
+
+        for (guint j = 0; j < claims->len; j++) {
+            const MemoryClaim *claim = claims->pdata[j];
+
+            if (!memory_pool_holds(shortage.pool, claim))
+                continue;
+            if (!g_str_equal(claim->domain, domain))
+                shortage.guaranteed = sum_of(shortage.guaranteed, claim->guaranteed);
+            else if (!claim->block)
+                shortage.needed = sum_of(shortage.needed, claim->wanted);
+        }
+        if (shortage.needed <= less(shortage.pool->capacity, shortage.guaranteed))
+            continue;
+        if (ret_shortage)
+            *ret_shortage = shortage;
+        return false;
+    }
+    return true;
+}

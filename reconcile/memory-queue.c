@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Who is served before whom, and with how much. Nobody reserves anything in the ledger: a queue is
+ * made anew of all claims each time somebody asks, everyone ahead of it takes first in thought,
+ * and it is told what remains. So an order can't go stale, and a waiter that dies is forgotten.
+ *
+ *     not stuck before stuck; what a guarantee covers before the rest; higher priority first;
+ *     who has waited longest; the domain's name
+ *
+ * A pool has two figures. What is granted leaves `spare`; what guarantees keep besides leaves
+ * `free`, which is never more. Taking within a guarantee costs spare only, anything else costs
+ * both. A whole claim is served early only if its guarantee covers all of it: else one byte of
+ * guarantee would put a giant before everybody's priority.
+ *
+ * Who can't be served takes what it can use later: out of what is free first, for one unit (the
+ * next block, or all of what is whole), then out of what is coming. Only if both together are
+ * enough, so that a giant holds others back no longer than its givers move; and what is coming is
+ * spoken for once. Further blocks are taken off what is coming and never off what is free: there,
+ * smaller ones may still pass where another pool is what it waits for.
+ *
+ * That leaves one who passes over a giant as often as a little comes free. What gathers memory for
+ * a giant is a guarantee, which counts before it is held; without one, memory that lies idle for
+ * who knows how long is the worse evil.
+ *
+ * What is coming: the excess of claims whose owner lives and whose guest follows. A whole claim
+ * gives all or nothing, so one that shall only be smaller (boot memory, until the next start)
+ * gives nothing. What a stuck guest was asked to take and did not counts as well: it is withdrawn
+ * as soon as somebody else is short of it (is_short).
+ */
+#include "reconcile/memory-queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* More than any host has, and small enough for sums of all claims. */
+#define SIZE_MOST ((guint64) 1 << 53)
+
+typedef struct {
+    gint64 spare, free;
+} Price;
+
+static gint64
+bytes(guint64 size)
+{
+    return MIN(size, SIZE_MOST);
+}
+
+bool
+memory_claim_is_stuck(const MemoryClaim *claim)
+{
+    return claim->is_stuck && claim->current == claim->stuck_at;
+}
+
+guint64
+memory_claim_settles(const MemoryClaim *claim, guint64 held)
+{
+    if (!claim->is_driven)
+        return held;
+    if (memory_claim_is_stuck(claim))
+        return MIN(held, claim->current);
+    return claim->block || !claim->wanted ? MIN(held, claim->wanted) : held;
+}
+
+static const MemoryClaim *
+member(const MemoryQueue *queue, guint i)
+{
+    return queue->claims->pdata[queue->members[i]];
+}
+
+static bool
+is_start(const MemoryClaim *claim)
+{
+    return !claim->is_running && !claim->block;
+}
+
+/* --- what there is ---------------------------------------------------------------------------- */
+
+static void
+add_rooms(MemoryQueue *queue, const GPtrArray *pools)
+{
+    queue->rooms = g_new0(MemoryRoom, pools->len);
+    for (guint i = 0; i < pools->len; i++) {
+        const MemoryPool *pool = pools->pdata[i];
+        gint64 capacity = bytes(pool->capacity);
+
+        if (pool->capacity != MEMORY_POOL_UNLIMITED)
+            queue->rooms[queue->n_rooms++] =
+                (MemoryRoom){ .pool = pool, .spare = capacity, .free = capacity };
+    }
+}
+
+static void
+charge(MemoryQueue *queue, guint i)
+{
+    const MemoryClaim *claim = queue->claims->pdata[i];
+    gint64 held = bytes(queue->charged[i]), guaranteed = bytes(claim->guaranteed);
+    gint64 settled = bytes(memory_claim_settles(claim, held));
+
+    for (guint j = 0; j < queue->n_rooms; j++) {
+        MemoryRoom *room = &queue->rooms[j];
+
+        if (!memory_pool_holds(room->pool, claim))
+            continue;
+        room->spare -= held;
+        room->free -= MAX(held, guaranteed);
+        room->spare_coming += held - settled;
+        room->free_coming += MAX(held, guaranteed) - MAX(settled, guaranteed);
+    }
+}
+
+/* --- who waits -------------------------------------------------------------------------------- */
+
+static gint
+compare_members(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const MemoryQueue *queue = data;
+    guint i = *(const guint *) a, j = *(const guint *) b;
+    const MemoryClaim *x = queue->claims->pdata[i], *y = queue->claims->pdata[j];
+    gint order = strcmp(x->domain, y->domain);
+
+    if (order == 0)
+        order = is_start(y) - is_start(x);
+    return order ? order : (i > j) - (i < j);
+}
+
+static void
+add_members(MemoryQueue *queue, const char *asker)
+{
+    guint n = queue->claims->len;
+
+    queue->charged = g_new(guint64, n);
+    queue->members = g_new(guint, n);
+    for (guint i = 0; i < n; i++) {
+        const MemoryClaim *claim = queue->claims->pdata[i];
+        bool asks = asker && g_str_equal(claim->domain, asker);
+        guint64 granted = asks ? MIN(claim->granted, claim->wanted) : claim->granted;
+
+        queue->charged[i] = MAX(granted, memory_claim_held(claim));
+        charge(queue, i);
+        if (claim->wanted > queue->charged[i] &&
+            (asks || (claim->is_driven && claim->waiting_since)))
+            queue->members[queue->n_members++] = i;
+    }
+    if (queue->n_members > 1)
+        g_qsort_with_data(queue->members, queue->n_members, sizeof(guint), compare_members, queue);
+}
+
+/* What @n units of @turn cost in @room: nothing if it does not come out of that. */
+static Price
+price_of(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryRoom *room, guint64 n)
+{
+    Price price = { 0 };
+
+    for (guint i = turn->first; i < turn->first + turn->n_claims; i++) {
+        const MemoryClaim *claim = member(queue, i);
+        guint64 from = queue->charged[queue->members[i]];
+        guint64 to = turn->unit ? from + n * turn->unit : claim->wanted;
+
+        if (room && !memory_pool_holds(room->pool, claim))
+            continue;
+        price.spare += bytes(to) - bytes(from);
+        price.free += bytes(MAX(to, claim->guaranteed)) - bytes(MAX(from, claim->guaranteed));
+    }
+    return price;
+}
+
+static MemoryTurn *
+add_turn(MemoryQueue *queue, guint first, guint n_claims, guint64 n_units)
+{
+    const MemoryClaim *claim = member(queue, first);
+    MemoryTurn *turn = &queue->turns[queue->n_turns];
+
+    queue->order[queue->n_turns++] = turn;
+    *turn = (MemoryTurn){ .domain = claim->domain,
+                          .first = first,
+                          .n_claims = n_claims,
+                          .unit = claim->block,
+                          .n_units = n_units,
+                          .priority = G_MININT64,
+                          .since = G_MAXINT64 };
+    for (guint i = first; i < first + n_claims; i++) {
+        claim = member(queue, i);
+        turn->is_stuck |= memory_claim_is_stuck(claim);
+        turn->priority = MAX(turn->priority, claim->priority);
+        if (claim->waiting_since)
+            turn->since = MIN(turn->since, claim->waiting_since);
+    }
+    if (!turn->unit)
+        turn->is_above = price_of(queue, turn, NULL, 1).free > 0;
+    return turn;
+}
+
+/* It comes after the @start of its domain, may be NULL, whatever is said of itself. */
+static void
+add_blocks_turn(MemoryQueue *queue, guint i, guint64 n_units, bool is_above,
+                const MemoryTurn *start)
+{
+    MemoryTurn *turn;
+
+    if (!n_units)
+        return;
+    turn = add_turn(queue, i, 1, n_units);
+    turn->is_above = is_above;
+    if (!start)
+        return;
+    turn->start = start;
+    turn->is_stuck |= start->is_stuck;
+    turn->is_above |= start->is_above;
+    turn->priority = MIN(turn->priority, start->priority);
+    turn->since = MAX(turn->since, start->since);
+}
+
+static void
+add_blocks(MemoryQueue *queue, guint i, const MemoryTurn *start)
+{
+    const MemoryClaim *claim = member(queue, i);
+    guint64 held = queue->charged[queue->members[i]];
+    guint64 covered = MIN(claim->guaranteed, claim->wanted);
+    guint64 n = (claim->wanted - held) / claim->block;
+    guint64 n_covered = covered > held ? (covered - held) / claim->block : 0;
+
+    add_blocks_turn(queue, i, n_covered, false, start);
+    add_blocks_turn(queue, i, n - n_covered, true, start);
+}
+
+static gint
+compare_turns(gconstpointer a, gconstpointer b)
+{
+    const MemoryTurn *x = *(MemoryTurn *const *) a, *y = *(MemoryTurn *const *) b;
+    gint order;
+
+    if (x->is_stuck != y->is_stuck)
+        return x->is_stuck - y->is_stuck;
+    if (x->is_above != y->is_above)
+        return x->is_above - y->is_above;
+    if (x->priority != y->priority)
+        return x->priority > y->priority ? -1 : 1;
+    if (x->since != y->since)
+        return x->since < y->since ? -1 : 1;
+    order = strcmp(x->domain, y->domain);
+    return order ? order : (x > y) - (x < y);
+}
+
+static void
+add_turns(MemoryQueue *queue)
+{
+    const MemoryTurn *start = NULL;
+    guint n = queue->n_members;
+
+    queue->turns = g_new(MemoryTurn, 2 * n);
+    queue->order = g_new(MemoryTurn *, 2 * n);
+    for (guint i = 0, next; i < n; i = next) {
+        const MemoryClaim *claim = member(queue, i);
+
+        next = i + 1;
+        if (start && !g_str_equal(start->domain, claim->domain))
+            start = NULL;
+        if (claim->block) {
+            add_blocks(queue, i, start);
+            continue;
+        }
+        while (is_start(claim) && next < n && is_start(member(queue, next)) &&
+               g_str_equal(member(queue, next)->domain, claim->domain))
+            next++;
+        if (is_start(claim))
+            start = add_turn(queue, i, next - i, 1);
+        else
+            add_turn(queue, i, 1, 1);
+    }
+    if (queue->n_turns > 1)
+        qsort(queue->order, queue->n_turns, sizeof *queue->order, compare_turns);
+}
+
+MemoryQueue *
+memory_queue_new(const GPtrArray *pools, const GPtrArray *claims, const char *asker)
+{
+    MemoryQueue *queue = g_new0(MemoryQueue, 1);
+
+    queue->claims = claims;
+    add_rooms(queue, pools);
+    add_members(queue, asker);
+    add_turns(queue);
+    return queue;
+}
+
+void
+memory_queue_free(MemoryQueue *queue)
+{
+    if (!queue)
+        return;
+    g_free(queue->rooms);
+    g_free(queue->charged);
+    g_free(queue->members);
+    g_free(queue->turns);
+    g_free(queue->order);
+    g_free(queue);
+}
+
+/* --- their turns ------------------------------------------------------------------------------ */
+
+/* How many of @n units fit into @has. */
+static guint64
+units_in(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryRoom *room, Price has,
+         guint64 n)
+{
+    Price one = price_of(queue, turn, room, 1);
+
+    if (!one.spare)
+        return n;
+    if (!turn->unit)
+        return one.spare <= has.spare && one.free <= MAX(has.free, 0) ? n : 0;
+    if (turn->is_above) /* the first unit may lie in part within the guarantee */
+        has.spare = MIN(has.spare, has.free + one.spare - one.free);
+    return MIN(n, (guint64) MAX(has.spare, 0) / turn->unit);
+}
+
+static guint64
+units_that_fit(const MemoryQueue *queue, const MemoryTurn *turn, bool is_later)
+{
+    guint64 n = turn->n_units;
+
+    for (guint i = 0; i < queue->n_rooms && n; i++) {
+        const MemoryRoom *room = &queue->rooms[i];
+        Price has = { room->spare, room->free };
+
+        if (is_later) {
+            has.spare += room->spare_coming;
+            has.free += room->free_coming;
+        }
+        n = units_in(queue, turn, room, has, n);
+    }
+    return n;
+}
+
+static void
+take(MemoryQueue *queue, const MemoryTurn *turn, guint64 n)
+{
+    for (guint i = 0; i < queue->n_rooms; i++) {
+        Price price = price_of(queue, turn, &queue->rooms[i], n);
+
+        queue->rooms[i].spare -= price.spare;
+        queue->rooms[i].free -= price.free;
+    }
+    for (guint i = turn->first; i < turn->first + turn->n_claims; i++)
+        queue->charged[queue->members[i]] = turn->unit
+                                                ? queue->charged[queue->members[i]] + n * turn->unit
+                                                : member(queue, i)->wanted;
+}
+
+/* Takes @price off what is there, then off what is coming. */
+static void
+keep_part(gint64 *there, gint64 *coming, gint64 price)
+{
+    gint64 part = CLAMP(*there, 0, price);
+
+    *there -= part;
+    *coming -= MIN(*coming, price - part);
+}
+
+/* Keeps one unit, and of what is coming another @n_more. */
+static void
+keep(MemoryQueue *queue, const MemoryTurn *turn, guint64 n_more)
+{
+    for (guint i = 0; i < queue->n_rooms; i++) {
+        MemoryRoom *room = &queue->rooms[i];
+        Price one = price_of(queue, turn, room, 1), more = price_of(queue, turn, room, n_more);
+
+        if (!turn->is_stuck)
+            room->is_short |= one.spare > room->spare || one.free > MAX(room->free, 0);
+        keep_part(&room->spare, &room->spare_coming, one.spare);
+        keep_part(&room->free, &room->free_coming, one.free);
+        if (!turn->unit)
+            continue;
+        room->spare_coming -= MIN(room->spare_coming, more.spare);
+        room->free_coming -= MIN(room->free_coming, more.free);
+    }
+}
+
+static void
+serve(MemoryQueue *queue, MemoryTurn *turn)
+{
+    if (turn->start && !turn->start->n_served)
+        return;
+    turn->n_served = units_that_fit(queue, turn, false);
+    if (turn->n_served)
+        take(queue, turn, turn->n_served);
+    turn->n_later = turn->n_served;
+    if (turn->n_served == turn->n_units)
+        return;
+    turn->n_units -= turn->n_served;
+    turn->n_later += units_that_fit(queue, turn, true);
+    if (turn->n_later > turn->n_served)
+        keep(queue, turn, turn->n_later - turn->n_served - 1);
+    turn->n_units += turn->n_served;
+}
+
+void
+memory_queue_serve(MemoryQueue *queue)
+{
+    for (guint i = 0; i < queue->n_turns; i++)
+        serve(queue, queue->order[i]);
+}
+
+bool
+memory_turn_touches(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryClaim *claim)
+{
+    for (guint i = 0; i < queue->n_rooms; i++) {
+        const MemoryPool *pool = queue->rooms[i].pool;
+
+        if (memory_pool_holds(pool, claim) && price_of(queue, turn, &queue->rooms[i], 1).spare)
+            return true;
+    }
+    return false;
+}
