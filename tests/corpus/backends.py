@@ -39,11 +39,15 @@ VHOST_ANSWERS = {
 }
 
 
+def die_with_parent():
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, SIGKILL)
+
+
 def isolate():
     """Puts this process, and what it starts, into a network of its own where only loopback is, and
     has it die with its parent. False where the host doesn't allow that."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_PDEATHSIG, SIGKILL)
+    die_with_parent()
     uid, gid = os.getuid(), os.getgid()
     if libc.unshare(CLONE_NEWNET if uid == 0 else CLONE_NEWNET | CLONE_NEWUSER) != 0:
         return False

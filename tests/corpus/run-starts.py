@@ -21,7 +21,6 @@ import multiprocessing
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -31,6 +30,7 @@ import time
 
 sys.dont_write_bytecode = True
 import backends
+import corpus
 import observed
 import reasons
 from standins import Needs, Options, StandIns
@@ -38,8 +38,6 @@ from standins import Needs, Options, StandIns
 N_WORKERS = 2
 ARGV_TIMEOUT, FIRMWARE_TIMEOUT, END_TIMEOUT = 120, 60, 30
 MAX_AMENDMENTS = 16
-EMULATOR = "/usr/bin/qemu-system-x86_64"
-SKIPPED = 77
 
 Result = collections.namedtuple("Result", "name outcome reason seconds behind")
 
@@ -211,47 +209,6 @@ def run_one(path):
     return worker.run(path)
 
 
-def can_isolate():
-    """Tried in a process of its own."""
-    trial = os.fork()
-    if trial == 0:
-        os._exit(0 if backends.isolate() else 1)
-    return os.waitpid(trial, 0)[1] == 0
-
-
-def make_certificates(directory):
-    """An authority and one key for every role; nothing where openssl isn't."""
-    if not shutil.which("openssl"):
-        return
-    directory.mkdir()
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj",
-         "/CN=127.0.0.1", "-addext", "basicConstraints=critical,CA:TRUE", "-addext",
-         "keyUsage=critical,keyCertSign,digitalSignature,keyEncipherment", "-keyout", "server-key.pem",
-         "-out", "ca-cert.pem"], cwd=directory, check=True, capture_output=True)
-    subprocess.run(
-        ["openssl", "req", "-x509", "-key", "server-key.pem", "-CA", "ca-cert.pem", "-CAkey",
-         "server-key.pem", "-days", "30", "-subj", "/CN=localhost", "-addext",
-         "basicConstraints=critical,CA:FALSE", "-addext",
-         "keyUsage=critical,digitalSignature,keyEncipherment", "-addext",
-         "extendedKeyUsage=serverAuth,clientAuth", "-out", "server-cert.pem"],
-        cwd=directory, check=True, capture_output=True)
-    for name in ("cert", "key"):
-        shutil.copy(directory / f"server-{name}.pem", directory / f"client-{name}.pem")
-
-
-def cases_in(directories, only):
-    for directory in map(pathlib.Path, directories):
-        listed = directory / "cases.tsv"
-        if not listed.exists():
-            print(f"no corpus at {directory}")
-            sys.exit(SKIPPED)
-        for line in listed.read_text().splitlines():
-            name, expect = line.split("\t")[:2]
-            if not line.startswith("#") and expect != "err" and only in (None, name):
-                yield directory / f"{name}.xml"
-
-
 def report(results, list_path, floor):
     by = collections.defaultdict(list)
     for result in results:
@@ -280,21 +237,21 @@ def main(program, guard_program, list_path, floor, *directories):
     only = None
     if directories[0] == "--case":
         only, directories = directories[1], directories[2:]
-    cases = list(cases_in(directories, only))
+    cases = list(corpus.cases_in(directories, only))
     if not cases:
         sys.exit(f"no case {only}")
-    if not os.path.exists(EMULATOR):
-        print(f"no {EMULATOR}")
-        return SKIPPED
-    if not can_isolate():
+    if not os.path.exists(corpus.EMULATOR):
+        print(f"no {corpus.EMULATOR}")
+        return corpus.SKIPPED
+    if not corpus.can_isolate():
         print("this host gives no network namespace")
-        return SKIPPED
+        return corpus.SKIPPED
     scratch = tempfile.mkdtemp(prefix="vk-", dir="/tmp")
     guard = subprocess.Popen([guard_program, scratch], stdin=subprocess.PIPE)
     os.environ["VIRTKEEP_TEST_SCRATCH"] = scratch
     try:
         pathlib.Path(scratch, "virtkeep.yaml").write_text("{}\n")
-        make_certificates(pathlib.Path(scratch, "pki"))
+        corpus.make_certificates(pathlib.Path(scratch, "pki"))
         counter = multiprocessing.Value("i", 0)
         with multiprocessing.Pool(N_WORKERS, begin, (program, scratch, counter)) as pool:
             results = pool.map(run_one, cases, chunksize=1)
