@@ -117,6 +117,18 @@ memory_device_page_size(const Domain *domain, const MemoryDevice *memory)
     return fallback;
 }
 
+const MemoryDevice *
+domain_find_memory(const Domain *domain, const char *id)
+{
+    for (guint i = 0; domain && i < list_length(domain->memories); i++) {
+        const MemoryDevice *memory = list_at(domain->memories, i, MemoryDevice);
+
+        if (!g_strcmp0(memory->info.alias, id))
+            return memory;
+    }
+    return NULL;
+}
+
 static void
 validate_block(const Validation *v, const MemoryDevice *memory)
 {

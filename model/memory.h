@@ -32,6 +32,8 @@ typedef struct MemoryDevice {
 
 extern const DeviceKind memory_kind;
 
+/* The device with that id; NULL: there is none, or @domain is NULL. */
+const MemoryDevice *domain_find_memory(const Domain *domain, const char *id);
 /* The least block-size of this host's rule (virtio-mem.md): the transparent huge page size. Host
  * facts are passed in: @thp_size in bytes, 2 MiB when unknown. Reports block-below-thp. */
 void memory_validate_host(const Domain *domain, const PositionMap *positions, guint64 thp_size,

@@ -2,7 +2,8 @@
 /*
  * What stands behind guest memory. Boot memory, NUMA cells and memory devices all ask here, since
  * they follow the same rules (libvirt, formatdomain "Memory Backing", "NUMA Node Tuning"): from the
- * piece itself, else from its cell, else from <memoryBacking>.
+ * piece itself, else from its cell, else from <memoryBacking>. Those about pages and host nodes are
+ * shared with the host's memory budget and stand in model/memory-backing.c.
  *
  *     source type memfd            memory-backend-memfd, huge pages by hugetlbsize
  *     huge pages, access or file   memory-backend-file in the hugetlbfs or the memory directory
@@ -14,36 +15,37 @@
  */
 #include "qemu/memory-backend.h"
 
-#include "model/memory.h"
+#include "model/memory-backing.h"
 #include "model/quantity.h"
 
 static const char *const policy_names[] = {
-    [0] = "bind",
     [NUMA_MODE_STRICT] = "bind",
     [NUMA_MODE_PREFERRED] = "preferred",
     [NUMA_MODE_INTERLEAVE] = "interleave",
     [NUMA_MODE_RESTRICTIVE] = NULL, /* cgroups only */
 };
 
+static MemoryPiece
+piece_of(const MemoryBackend *backend)
+{
+    return (MemoryPiece){ .page_size = backend->page_size,
+                          .node = backend->node,
+                          .node_mask = backend->node_mask };
+}
+
 guint64
 memory_backend_huge_page(const DeviceContext *context, const MemoryBackend *backend)
 {
     const Domain *domain = context->at.domain;
-    MemoryDevice piece = { .node = backend->node };
-    guint64 size;
+    const HostFacts *facts = context->facts;
+    MemoryPiece piece = piece_of(backend);
 
     if (backend->file)
         return 0;
-    piece.page_size.is_set = backend->page_size != 0;
-    piece.page_size.value = backend->page_size;
-    size = memory_device_page_size(domain, &piece);
-    if (!size && domain->has_huge_pages && !list_length(domain->huge_pages)) {
-        if (!context->facts->default_huge_page)
-            validation_error(&context->at, backend->field, "no-huge-pages",
-                             "this host has no huge pages");
-        return context->facts->default_huge_page;
-    }
-    return size == context->facts->page_size ? 0 : size;
+    if (!facts->default_huge_page && memory_piece_has_default_pages(domain, &piece))
+        validation_error(&context->at, backend->field, "no-huge-pages",
+                         "this host has no huge pages");
+    return memory_piece_huge_page(domain, &piece, facts->page_size, facts->default_huge_page);
 }
 
 static const NumaCell *
@@ -115,24 +117,16 @@ add_path(const DeviceContext *context, const MemoryBackend *backend, guint64 hug
     json_set_string(tree, "mem-path", directory);
 }
 
-/* Host nodes and policy: the piece's own mask, else its memnode's, else <numatune><memory>. */
 static void
 add_host_nodes(const Domain *domain, const MemoryBackend *backend, Json *tree)
 {
-    const char *mask = backend->node_mask ? backend->node_mask : domain->numa_nodeset;
-    int mode = domain->numa_mode;
+    MemoryPiece piece = piece_of(backend);
+    NumaMode mode;
+    const char *mask = memory_piece_host_nodes(domain, &piece, &mode);
     g_autoptr(GArray) members = NULL;
     Json *nodes;
 
-    for (guint i = 0; backend->node.is_set && i < list_length(domain->memory_nodes); i++) {
-        const MemoryNode *node = list_at(domain->memory_nodes, i, MemoryNode);
-
-        if (node->cell.value != backend->node.value)
-            continue;
-        mode = node->mode;
-        mask = backend->node_mask ? backend->node_mask : node->nodeset;
-    }
-    if (!mask || !policy_names[mode])
+    if (!mask)
         return;
     members = cpuset_members(mask);
     nodes = json_new_array();

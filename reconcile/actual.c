@@ -31,6 +31,12 @@ observed_has_device(const Observed *observed, const char *id)
     return false;
 }
 
+bool
+memory_device_is_there(const Observed *observed, const MemoryDevice *memory)
+{
+    return !observed->device_ids->len || observed_has_device(observed, memory->info.alias);
+}
+
 static bool
 is_missing(const Domain *domain, const DeviceRef *ref, const Observed *observed)
 {

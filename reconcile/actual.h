@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/domain.h"
+#include "model/memory.h"
 #include "model/observed.h"
 
 /*
@@ -14,6 +14,8 @@ Domain *domain_actual(const Domain *applied, const Observed *observed, GPtrArray
 
 /* Whether the observation has a device of that id. */
 bool observed_has_device(const Observed *observed, const char *id);
+/* Whether a DIMM or NVDIMM is there, as far as the observation lists devices: else it is. */
+bool memory_device_is_there(const Observed *observed, const MemoryDevice *memory);
 /* The device with that id, and its kind; NULL when there is none. Borrowed. */
 gpointer domain_find_device(const Domain *domain, const char *id, const DeviceKind **ret_kind);
 /* Removes the device with that id from whichever list it is in; frees it. */

@@ -33,24 +33,27 @@
 static bool
 is_there(const PlanInput *input, const MemoryDevice *memory)
 {
-    return memory->model == MEMORY_MODEL_DIMM &&
-           (!input->observed->device_ids->len ||
-            observed_has_device(input->observed, memory->info.alias));
+    return memory->model == MEMORY_MODEL_DIMM && memory_device_is_there(input->observed, memory);
 }
 
-static const MemoryDevice *
-find_memory(const Domain *domain, const char *id)
+guint64
+plan_balloon_counted(const PlanInput *input)
 {
-    for (guint i = 0; i < list_length(domain->memories); i++)
-        if (!g_strcmp0(list_at(domain->memories, i, MemoryDevice)->info.alias, id))
-            return list_at(domain->memories, i, MemoryDevice);
-    return NULL;
+    guint64 counted = domain_boot_memory(input->applied);
+
+    for (guint i = 0; i < list_length(input->applied->memories); i++) {
+        const MemoryDevice *memory = list_at(input->applied->memories, i, MemoryDevice);
+
+        counted += is_there(input, memory) ? memory->size.value : 0;
+    }
+    return counted;
 }
 
 static guint64
 target_of(const PlanInput *input)
 {
-    guint64 boot = domain_boot_memory(input->applied), counted = boot, stays = boot;
+    guint64 boot = domain_boot_memory(input->applied), stays = boot;
+    guint64 counted = plan_balloon_counted(input);
     guint64 all =
         boot + domain_balloon_counted(input->desired) - domain_boot_memory(input->desired);
     guint64 is;
@@ -59,8 +62,7 @@ target_of(const PlanInput *input)
         const MemoryDevice *memory = list_at(input->applied->memories, i, MemoryDevice);
         guint64 size = is_there(input, memory) ? memory->size.value : 0;
 
-        counted += size;
-        stays += find_memory(input->desired, memory->info.alias) ? size : 0;
+        stays += domain_find_memory(input->desired, memory->info.alias) ? size : 0;
     }
     is = counted - MIN(input->observed->balloon_actual, counted);
     return counted - CLAMP(is, domain_balloon_taken(input->desired, stays),
@@ -72,6 +74,12 @@ has_balloon(const PlanInput *input)
 {
     return input->observed->has_balloon && input->applied && input->desired &&
            domain_balloon(input->applied) && domain_balloon(input->desired);
+}
+
+guint64
+plan_balloon_target(const PlanInput *input)
+{
+    return has_balloon(input) ? target_of(input) : 0;
 }
 
 bool
@@ -115,7 +123,7 @@ is_contested(DomainPlan *plan, const PlanInput *input, const char *drift)
 void
 plan_balloon(DomainPlan *plan, const PlanInput *input)
 {
-    guint64 target = has_balloon(input) ? target_of(input) : 0;
+    guint64 target = plan_balloon_target(input);
     guint64 actual = input->observed->balloon_actual;
     guint cause = find_cause(plan);
     g_autofree char *drift = NULL;
