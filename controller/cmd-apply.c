@@ -17,6 +17,7 @@
 
 #include <glib-unix.h>
 
+#include "controller/causes.h"
 #include "controller/commands.h"
 #include "controller/message.h"
 #include "controller/options.h"
@@ -294,8 +295,18 @@ print_json(const GPtrArray *names, GHashTable *outcomes, int status)
     message_print_json(json);
 }
 
+/* A line for each of several causes. */
 static void
-print_text(const GPtrArray *names, GHashTable *outcomes)
+print_error(const char *name, const char *reason, const DirectoryEntry *entry)
+{
+    g_auto(GStrv) causes = causes_split(reason ? reason : "failed", entry ? entry->file : NULL);
+
+    for (guint i = 0; causes[i]; i++)
+        message_error("%s: %s", name, causes[i]);
+}
+
+static void
+print_text(const GPtrArray *names, GHashTable *outcomes, const DirectoryScan *scan)
 {
     for (guint i = 0; i < names->len; i++) {
         const Outcome *outcome = g_hash_table_lookup(outcomes, names->pdata[i]);
@@ -303,7 +314,7 @@ print_text(const GPtrArray *names, GHashTable *outcomes)
         bool is_error = outcome->is_failed || outcome->sync == SYNC_INVALID;
 
         if (is_error)
-            message_error("%s: %s", name, outcome->reason ? outcome->reason : "failed");
+            print_error(name, outcome->reason, directory_scan_find(scan, names->pdata[i]));
         else if (outcome->verdict != PLAN_NONE || !outcome->is_converged)
             message_note("%s: %s: %s", name, outcome_word(outcome),
                          outcome->reason ? outcome->reason : "");
@@ -311,7 +322,7 @@ print_text(const GPtrArray *names, GHashTable *outcomes)
 }
 
 static int
-report(const Invocation *invocation, Apply *apply, GPtrArray *names)
+report(const Invocation *invocation, Apply *apply, GPtrArray *names, const DirectoryScan *scan)
 {
     int status = exit_status(apply);
 
@@ -319,7 +330,7 @@ report(const Invocation *invocation, Apply *apply, GPtrArray *names)
     if (invocation->global.output == OUTPUT_JSON)
         print_json(names, apply->outcomes, status);
     else
-        print_text(names, apply->outcomes);
+        print_text(names, apply->outcomes, scan);
     if (apply->is_timed_out)
         message_error("not converged in time");
     return apply->is_interrupted ? EXIT_NOT_CONVERGED : status;
@@ -387,7 +398,7 @@ apply_names(const Invocation *invocation, SiteSetup *setup, GPtrArray *names)
     if (names->len)
         run_queue(&apply, setup, names, invocation->n_args > 0);
     progress_free(apply.progress);
-    status = report(invocation, &apply, names);
+    status = report(invocation, &apply, names, setup->scan);
     g_hash_table_unref(apply.outcomes);
     g_main_loop_unref(apply.loop);
     g_mutex_clear(&apply.mutex);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "controller/commands.h"
 #include "controller/message.h"
@@ -91,6 +92,30 @@ print(const Plan *plan, const Json *json, const Invocation *invocation, const Si
 }
 
 static bool
+is_asked_for(const DirectoryEntry *entry, const Invocation *invocation)
+{
+    return !invocation->n_args ||
+           (entry->name && g_strv_contains((const char *const *) invocation->args, entry->name));
+}
+
+/* What the files declare that has no effect, or is doubtful. What is wrong with one is in its plan.
+ */
+static void
+print_remarks(const Invocation *invocation, const DirectoryScan *scan)
+{
+    bool is_colored = terminal_has_color(STDERR_FILENO, invocation->global.color);
+
+    for (guint i = 0; i < scan->entries->len && !invocation->global.quiet; i++) {
+        const DirectoryEntry *entry = scan->entries->pdata[i];
+        g_autoptr(Spec) spec = is_asked_for(entry, invocation) ? directory_entry_spec(entry) : NULL;
+        g_autoptr(Diagnostics) remarks = spec ? diagnostics_remarks(spec->diagnostics) : NULL;
+
+        if (remarks)
+            message_diagnostics(remarks, is_colored);
+    }
+}
+
+static bool
 is_anything_to_do(const Plan *plan, const Json *json)
 {
     return plan_has_changes(plan) || json_length(json_get(json, "complaints")) > 0;
@@ -115,6 +140,7 @@ run_plan(const Invocation *invocation)
         return EXIT_FAILED;
     }
     site_print_complaints(&setup->site);
+    print_remarks(invocation, setup->scan);
     json = plan_json(plan, &setup->site);
     if (!print(plan, json, invocation, &setup->site))
         return EXIT_FAILED;
@@ -131,7 +157,9 @@ const Command plan_command = {
     .summary = "Show what apply would do, and change nothing",
     .doc = "Compares the files with what runs and prints, for each domain, the fields that differ\n"
            "with file and line, and what would be done about them. Symbols: + start, - stop,\n"
-           "-/+ restart, ~ update, ! blocked. Without NAME all domains are looked at.\n\n"
+           "-/+ restart, ~ update, ! blocked. Without NAME all domains are looked at. Warnings and "
+           "notes\n"
+           "of the files go to stderr, as `virtkeep validate` prints them; not with -q.\n\n"
            "Exit status: 0; with --exit-code 2 where there is anything to do; 1 on failure.",
     .examples = "  virtkeep plan\n"
                 "  virtkeep plan web-1 --output json\n"

@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "controller/causes.h"
 #include "controller/conditions.h"
 #include "controller/render-plan.h"
 #include "controller/render-policy.h"
@@ -71,6 +72,20 @@ static const char *const three_columns[] = { "", "", "", NULL };
 /* ---- sections ---- */
 
 static void
+append_causes(Page *page, const char *message)
+{
+    g_auto(GStrv) causes = causes_split(message, page->explanation->subject->input.file);
+
+    for (guint i = 0; causes[i]; i++) {
+        g_autofree char *line = text_one_line(causes[i]);
+
+        g_string_append(page->out, "  ");
+        append(page, STYLE_PLAIN, line);
+        g_string_append_c(page->out, '\n');
+    }
+}
+
+static void
 append_head(Page *page)
 {
     const Subject *subject = page->explanation->subject;
@@ -85,13 +100,8 @@ append_head(Page *page)
     if (reason && strcmp(reason, sync_state_name(sync)))
         g_string_append_printf(page->out, " (%s)", reason);
     g_string_append_c(page->out, '\n');
-    if (message && *message) {
-        g_autofree char *line = text_one_line(message);
-
-        g_string_append(page->out, "  ");
-        append(page, STYLE_PLAIN, line);
-        g_string_append_c(page->out, '\n');
-    }
+    if (message && *message)
+        append_causes(page, message);
 }
 
 static void
@@ -161,16 +171,19 @@ append_conditions(Page *page)
         const Condition *condition = conditions->pdata[i];
         g_autofree char *age = age_text(condition->since, page->now);
         const char *separator = condition->reason && condition->message ? ": " : "";
-        g_autofree char *text = g_strdup_printf(
-            "%s%s%s%s%s%s", condition->reason ? condition->reason : "", separator,
-            condition->message ? condition->message : "", condition->since ? " (for " : "",
-            condition->since ? age : "", condition->since ? ")" : "");
-        g_autofree char *line = text_one_line(text);
+        g_autofree char *message =
+            condition->message
+                ? causes_brief(condition->message, page->explanation->subject->input.file)
+                : g_strdup("");
+        g_autofree char *text =
+            g_strdup_printf("%s%s%s%s%s%s", condition->reason ? condition->reason : "", separator,
+                            message, condition->since ? " (for " : "", condition->since ? age : "",
+                            condition->since ? ")" : "");
 
         table_add(table, STYLE_PLAIN, condition->type);
         table_add(table, condition->is_good ? STYLE_GOOD : STYLE_CAUTION,
                   condition->is_true ? "yes" : "no");
-        table_add(table, STYLE_DIM, line);
+        table_add(table, STYLE_DIM, text);
     }
     append_rows(page, table, false);
 }

@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "controller/causes.h"
 #include "controller/terminal.h"
 #include "model/quantity.h"
 
@@ -187,17 +188,15 @@ is_remarkable(const DomainPlan *domain)
 static void
 append_reason(GString *out, const DomainPlan *domain, const PlanStyle *style)
 {
-    g_autofree char *joint = g_strconcat("; ", domain->file, NULL);
-    g_auto(GStrv) parts = NULL;
+    g_auto(GStrv) causes = NULL;
 
     if (!domain->reason || !*domain->reason)
         return;
-    parts = g_strsplit(domain->reason, joint, domain->file ? -1 : 1);
-    for (guint i = 0; parts[i]; i++) {
-        g_autofree char *line = g_strconcat(i ? domain->file : "", parts[i], NULL);
-
+    causes = causes_split(domain->reason, domain->file);
+    for (guint i = 0; causes[i]; i++) {
         g_string_append(out, INDENT);
-        append_styled(out, style, domain->verdict == PLAN_BLOCKED ? STYLE_BAD : STYLE_DIM, line);
+        append_styled(out, style, domain->verdict == PLAN_BLOCKED ? STYLE_BAD : STYLE_DIM,
+                      causes[i]);
         g_string_append_c(out, '\n');
     }
     if (domain->verdict == PLAN_UPDATE && domain->is_restart_required) {

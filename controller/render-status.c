@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "controller/causes.h"
 #include "model/quantity.h"
 #include "state/memory_devices.h"
 
@@ -124,7 +125,7 @@ add_row(Table *table, const DomainRecord *row, gint64 now)
 static void
 append_sentence(GString *out, const DomainRecord *row)
 {
-    g_autofree char *why = row->message ? text_one_line(row->message) : NULL;
+    g_autofree char *why = row->message ? causes_brief(row->message, row->desired.file) : NULL;
     g_autofree char *line = NULL, *printable = NULL;
 
     if (row->sync == SYNC_SYNCED || !why || !*why)

@@ -114,6 +114,20 @@ diagnostics_has_errors(const Diagnostics *diagnostics)
     return diagnostics->n_errors > 0;
 }
 
+Diagnostics *
+diagnostics_remarks(const Diagnostics *diagnostics)
+{
+    Diagnostics *remarks = diagnostics_new(diagnostics->file);
+
+    for (guint i = 0; i < diagnostics->items->len; i++) {
+        const Diagnostic *item = diagnostics->items->pdata[i];
+
+        if (item->severity != SEVERITY_ERROR)
+            diagnostics_add(remarks, item->severity, item->at, item->code, "%s", item->text);
+    }
+    return remarks;
+}
+
 const char *
 severity_name(Severity severity)
 {

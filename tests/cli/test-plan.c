@@ -20,6 +20,18 @@
 
 static Scratch *scratch;
 
+/* How many lines of @text have @part. */
+static guint
+count_lines(const char *text, const char *part)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    guint n = 0;
+
+    for (guint i = 0; lines[i]; i++)
+        n += strstr(lines[i], part) != NULL;
+    return n;
+}
+
 static void
 test_exit_code(void **state)
 {
@@ -42,6 +54,57 @@ test_invalid_file_is_named(void **state)
     result = virtkeep_run(scratch, 10, "plan");
     assert_int_equal(result->status, 0);
     assert_non_null(strstr(result->err, "domains/b.xml:2:3: error: the root element is <nme>"));
+}
+
+#define LABEL "<seclabel type='none'/>"
+
+/* What a file declares in vain is said on stderr, of the domains that are asked for. */
+static void
+test_remarks(void **state)
+{
+    static const char remark[] = "domains/a.xml:";
+    g_autoptr(CommandResult) text = NULL, json = NULL, quiet = NULL, other = NULL;
+    g_autoptr(Json) plan = NULL;
+
+    domain_file_write(scratch, &(DomainFile){ .name = "a", .head = LABEL });
+    domain_file_write(scratch, &(DomainFile){ .name = "b" });
+    text = virtkeep_run(scratch, 10, "plan");
+    assert_non_null(strstr(text->err, remark));
+    assert_non_null(strstr(text->err, ": note: "));
+    assert_null(strstr(text->out, ": note: "));
+    json = virtkeep_run(scratch, 10, "plan", "--output", "json");
+    plan = json_parse(json->out, -1, NULL);
+    assert_non_null(plan);
+    assert_string_equal(json->err, text->err);
+    quiet = virtkeep_run(scratch, 10, "plan", "-q");
+    assert_string_equal(quiet->err, "");
+    other = virtkeep_run(scratch, 10, "plan", "b");
+    assert_null(strstr(other->err, remark));
+}
+
+/* Each thing that a start lacks has a line of its own, and one line in `status` in all. */
+static void
+test_causes(void **state)
+{
+    g_autoptr(CommandResult) apply = NULL, explain = NULL, status = NULL;
+
+    domain_file_write(scratch,
+                      &(DomainFile){ .name = "a",
+                                     .devices = "<disk type='file'><source file='/no/such/1'/>"
+                                                "<target dev='vda' bus='virtio'/></disk>\n"
+                                                "<disk type='file'><source file='/no/such/2'/>"
+                                                "<target dev='vdb' bus='virtio'/></disk>\n" });
+    apply = virtkeep_run(scratch, 20, "apply");
+    assert_int_equal(apply->status, 1);
+    assert_int_equal(count_lines(apply->err, "virtkeep: a: "), 2);
+    assert_int_equal(count_lines(apply->err, "/no/such/1: No such file"), 1);
+    assert_int_equal(count_lines(apply->err, "/no/such/2: No such file"), 1);
+    explain = virtkeep_run(scratch, 10, "explain", "a");
+    assert_null(strstr(explain->out, "[host-lacks]; "));
+    status = virtkeep_run(scratch, 10, "status");
+    assert_non_null(strstr(status->out, "/no/such/1: No such file or directory [host-lacks] and "
+                                        "1 more\n"));
+    assert_null(strstr(status->out, "/no/such/2"));
 }
 
 static void
@@ -230,6 +293,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_exit_code),
         TEST(test_invalid_file_is_named),
+        TEST(test_remarks),
+        TEST(test_causes),
         TEST(test_saved_plan),
         TEST(test_stale_plan),
         TEST(test_saved_plan_replaces_files_only),
