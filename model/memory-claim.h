@@ -16,8 +16,8 @@
  */
 #define MEMORY_POOL_UNLIMITED G_MAXUINT64
 
-/* What claims are called that are not devices. A guest with NUMA cells has "boot-node0" and so on.
- */
+/* What claims are called that are not devices. A guest with several NUMA cells has "boot-node0" and
+ * so on. */
 #define MEMORY_CLAIM_QEMU "qemu" /* QEMU's own, host.qemu-overhead */
 #define MEMORY_CLAIM_BOOT "boot"
 
