@@ -52,7 +52,7 @@ typedef struct Outcome {
     SyncState sync;
     char *reason;
     PlanVerdict verdict; /* the most that any pass did */
-    bool is_converged, is_failed, is_seen;
+    bool is_converged, is_failed, is_hopeful, is_seen;
 } Outcome;
 
 typedef struct Apply {
@@ -88,9 +88,10 @@ is_settled(const Apply *apply, const Outcome *outcome)
     case SYNC_SUSPENDED:
     case SYNC_RESTART_REQUIRED:
         return true;
+    case SYNC_WAITING:
+        return !apply->options->timeout && !outcome->is_hopeful;
     case SYNC_STALLED:
     case SYNC_GUARDED:
-    case SYNC_WAITING:
         return !apply->options->timeout;
     case SYNC_UNKNOWN:
     case SYNC_SYNCED:
@@ -150,6 +151,7 @@ on_pass(const char *name, const PassResult *result, gpointer data)
         outcome->reason = g_strdup(result->reason);
         outcome->sync = result->sync;
         outcome->is_converged = result->is_converged;
+        outcome->is_hopeful = result->is_hopeful;
         outcome->is_failed |= result->is_failed;
         outcome->is_seen = true;
         if (result->verdict != PLAN_NONE && outcome->verdict != PLAN_START)

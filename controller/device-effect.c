@@ -19,6 +19,7 @@
 #include "controller/command-facts.h"
 #include "controller/companions.h"
 #include "controller/links.h"
+#include "controller/memory-ledger.h"
 #include "controller/tuning.h"
 #include "qemu/boot-order.h"
 #include "qemu/device.h"
@@ -93,6 +94,22 @@ make_domain(Subject *subject, GError **error)
 
 /* ---- adding ---- */
 
+/* Memory comes with as much of it as the host's budget grants for the moment; a copy of the domain
+ * with *@device in it, or NULL for other devices. */
+static Domain *
+limit_memory(const Subject *subject, const DeviceKind *kind, gconstpointer *device)
+{
+    const DeviceKind *found;
+    Domain *limited;
+
+    if (kind != &memory_kind)
+        return NULL;
+    limited = domain_copy(subject->desired);
+    memory_ledger_limit(subject->ledger, limited);
+    *device = domain_find_device(limited, ((const DeviceInfo *) *device)->alias, &found);
+    return limited;
+}
+
 /* What an earlier attempt left is removed first: it may have the link that is made next. */
 static bool
 plug(Subject *subject, const Site *site, const DeviceKind *kind, gconstpointer device,
@@ -101,12 +118,16 @@ plug(Subject *subject, const Site *site, const DeviceKind *kind, gconstpointer d
     g_autoptr(DeviceTrees) former =
         build_trees(subject, site, subject->desired, kind, device, NULL, error);
     g_autoptr(DeviceTrees) trees = NULL;
+    g_autoptr(Domain) limited = NULL;
     g_autoptr(Links) links = NULL;
 
     if (!former || !hot_plug_sweep(subject->monitor, former, error))
         return false;
     links = links_plug(site, subject, kind, device, error);
-    trees = links ? build_trees(subject, site, subject->desired, kind, device, links, error) : NULL;
+    limited = limit_memory(subject, kind, &device);
+    trees = links ? build_trees(subject, site, limited ? limited : subject->desired, kind, device,
+                                links, error)
+                  : NULL;
     if (trees && companions_plug(subject, site, kind, device, error) &&
         hot_plug_add(subject->monitor, trees, error))
         return true;

@@ -25,6 +25,7 @@
 #include "controller/companions.h"
 #include "controller/graphics-ports.h"
 #include "controller/links.h"
+#include "controller/memory-ledger.h"
 #include "controller/nvram.h"
 #include "controller/tuning.h"
 #include "model/launch-security.h"
@@ -33,6 +34,7 @@
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 #include "qemu/stray.h"
+#include "state/memory_claims.h"
 
 #define CONNECT_TIMEOUT_US (30 * G_USEC_PER_SEC)
 #define QUIT_WAIT_US (5 * G_USEC_PER_SEC)
@@ -177,6 +179,8 @@ commit_process(Subject *subject, const Site *site, const ProcessRecord *record, 
     if (store_domain_put_process(site->store, subject->name, &process, is_start, error) &&
         store_domain_put_resolved(site->store, subject->name, xml, error) &&
         store_domain_put_applied(site->store, subject->name, xml, error) &&
+        store_memory_claim_set_qemu(site->store, subject->name, record->pid, record->start_time,
+                                    error) &&
         store_commit(site->store, error))
         return true;
     store_rollback(site->store);
@@ -270,6 +274,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired, site->config->tls_spice, &ports);
+    memory_ledger_limit(subject->ledger, placed);
     links = links_make(site, subject, placed, error);
     argv = links ? build_argv(subject, site, placed, links, &environment, error) : NULL;
     if (!argv)

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "controller/effect.h"
+#include "controller/memory-ledger.h"
 #include "model/memory.h"
 #include "model/quantity.h"
 #include "qemu/observe.h"
@@ -27,13 +28,17 @@
 #define BOOTING_US (20 * G_USEC_PER_SEC)
 /* Seconds between the guest's statistics while something moves, and else. */
 #define STATISTICS_MOVING 1
+/* How much a guest gives back before others are told, and how often the ledger is asked at most:
+ * an exchange costs a tenth of a millisecond, and those told are woken by it. */
+#define LEDGER_WORTH ((guint64) 32 << 20)
+#define LEDGER_PAUSE_US (5 * 1000)
 
 typedef struct Device {
     const MemoryDevice *memory; /* desired */
     char *id;
     guint64 target;
-    guint64 from;  /* current when the move began, for progress */
-    gint64 action; /* open journal row; 0 = none */
+    guint64 from;      /* current when the move began, for progress */
+    gint64 action;     /* open journal row; 0 = none */
     bool is_contested; /* fought over, and left alone for now */
     MemoryDeviceRecord *row;
 } Device;
@@ -45,7 +50,9 @@ typedef struct Mover {
     MemoryStepState *states;
     MemoryStepInput *inputs;
     MemoryStepDecision *decisions;
-    bool has_asked; /* for statistics, in this slice */
+    bool has_asked;      /* for statistics, in this slice */
+    gint64 ledger_at;    /* when the ledger was last asked */
+    guint64 ledger_held; /* and what all devices held then */
 } Mover;
 
 static void
@@ -180,7 +187,7 @@ fill_inputs(Mover *mover)
             .max = memory->max,
             .requested = memory->requested,
             .current = memory->current,
-            .grant = MEMORY_STEP_UNLIMITED,
+            .grant = memory_ledger_grant(mover->subject->ledger, device->id),
             .is_running = observed->run_state == RUN_STATE_RUNNING,
             .is_migrating = observed->is_migrating,
             .is_booting = observed->started_at > 0 &&
@@ -237,7 +244,8 @@ next_poll(const Mover *mover)
     for (guint i = 0; i < mover->devices->len; i++) {
         gint64 after = mover->decisions[i].poll_after;
 
-        if (!is_contested(mover, i) && after != MEMORY_STEP_NO_POLL && (poll == PASS_NEVER || after < poll))
+        if (!is_contested(mover, i) && after != MEMORY_STEP_NO_POLL &&
+            (poll == PASS_NEVER || after < poll))
             poll = after;
     }
     return poll;
@@ -315,10 +323,71 @@ find_undone(Mover *mover, GError **error)
                 return false;
             mover->states[i].requested = mover->inputs[i].requested;
         }
-        device->is_contested = contest_find(mover->subject->undoings, what, false,
-                                            g_get_real_time(), &contest);
+        device->is_contested =
+            contest_find(mover->subject->undoings, what, false, g_get_real_time(), &contest);
     }
     return true;
+}
+
+/* ---- the host's budget ---- */
+
+static guint64
+held_by_devices(const Mover *mover)
+{
+    guint64 held = 0;
+
+    for (guint i = 0; i < mover->devices->len; i++) {
+        const char *id = g_array_index(mover->devices, Device, i).id;
+        const ObservedMemory *memory = observed_memory(mover->subject->observed, id);
+
+        held += MAX(memory->requested, memory->current);
+    }
+    return held;
+}
+
+static bool
+ask_ledger(Mover *mover, GError **error)
+{
+    mover->ledger_at = g_get_monotonic_time();
+    mover->ledger_held = held_by_devices(mover);
+    return memory_ledger_ask(mover->subject->ledger, error);
+}
+
+/* A guest that is held by its grant, or has given enough back to be worth telling the others. */
+static bool
+is_ledger_due(const Mover *mover)
+{
+    guint64 held = held_by_devices(mover);
+
+    if (g_get_monotonic_time() < mover->ledger_at + LEDGER_PAUSE_US)
+        return false;
+    if (held + LEDGER_WORTH <= mover->ledger_held)
+        return true;
+    for (guint i = 0; i < mover->devices->len; i++) {
+        const MemoryStepInput *input = &mover->inputs[i];
+
+        if ((input->grant < input->target && input->requested >= input->grant) ||
+            (input->current <= input->target && held < mover->ledger_held))
+            return true;
+    }
+    return false;
+}
+
+/* Who does not follow gives nothing back that others could count on, and comes last itself. */
+static void
+note_stuck(const Mover *mover)
+{
+    for (guint i = 0; i < mover->devices->len; i++) {
+        const MemoryStepDecision *decision = &mover->decisions[i];
+        bool is_stuck = is_contested(mover, i) || decision->condition == SYNC_STALLED ||
+                        decision->condition == SYNC_GUARDED ||
+                        decision->reason == MEMORY_STEP_GUEST_PAUSED ||
+                        decision->reason == MEMORY_STEP_MIGRATING;
+        g_autofree char *reason = is_stuck ? memory_step_message(decision, NULL) : NULL;
+
+        memory_ledger_note_stuck(mover->subject->ledger,
+                                 g_array_index(mover->devices, Device, i).id, reason);
+    }
 }
 
 /* Steps until nothing is to be done soon or the slice is over. */
@@ -327,12 +396,15 @@ step(Mover *mover, GError **error)
 {
     gint64 end = g_get_monotonic_time() + PASS_SLICE_US;
 
+    if (!ask_ledger(mover, error))
+        return false;
     for (;;) {
         gint64 poll;
 
         fill_inputs(mover);
         memory_step_guest(mover->states, mover->inputs, mover->devices->len,
                           &mover->subject->policy, mover->decisions);
+        note_stuck(mover);
         if (!carry_out(mover, error))
             return false;
         poll = next_poll(mover);
@@ -340,7 +412,7 @@ step(Mover *mover, GError **error)
             return true;
         if (poll > 0)
             g_usleep(poll);
-        if (!look_again(mover, error))
+        if (!look_again(mover, error) || (is_ledger_due(mover) && !ask_ledger(mover, error)))
             return false;
     }
 }
@@ -386,6 +458,15 @@ end_action(const Mover *mover, Device *device, const MemoryStepDecision *decisio
     device->action = 0;
 }
 
+static char *
+message_of(const Mover *mover, const MemoryStepDecision *decision)
+{
+    const char *wait = memory_ledger_wait(mover->subject->ledger);
+
+    return decision->condition == SYNC_WAITING && wait ? g_strdup(wait)
+                                                       : memory_step_message(decision, NULL);
+}
+
 static bool
 record_device(const Mover *mover, guint index, GPtrArray *memories, GError **error)
 {
@@ -395,7 +476,7 @@ record_device(const Mover *mover, guint index, GPtrArray *memories, GError **err
     g_autoptr(Json) state = memory_step_state_to_json(&mover->states[index]);
     g_autofree char *stepping = json_format(state, false);
     g_autofree char *message =
-        device->is_contested ? g_strdup(CONTESTED) : memory_step_message(decision, NULL);
+        device->is_contested ? g_strdup(CONTESTED) : message_of(mover, decision);
     gint64 now = g_get_real_time();
     MemoryDeviceRecord record = {
         .domain = mover->subject->name,
@@ -454,8 +535,8 @@ summarize(const Mover *mover, MemoryMove *move)
         return;
     move->condition = mover->decisions[worst].condition;
     move->reason_word = g_strdup(memory_step_reason_name(mover->decisions[worst].reason));
-    move->reason = memory_step_message(&mover->decisions[worst], NULL);
-    if (mover->devices->len > 1) {
+    move->reason = message_of(mover, &mover->decisions[worst]);
+    if (mover->devices->len > 1 && move->condition != SYNC_WAITING) {
         g_autofree char *plain = move->reason;
 
         move->reason =

@@ -18,6 +18,7 @@
 #include "controller/effect.h"
 #include "controller/links.h"
 #include "controller/lock.h"
+#include "controller/memory-ledger.h"
 #include "controller/memory-move.h"
 #include "controller/restarts.h"
 #include "reconcile/backoff.h"
@@ -34,6 +35,8 @@
 /* The same of one whose restart has to wait for others'; the longer it waits, the seldomer. */
 #define RESTART_POLL_US (500 * 1000)
 #define RESTART_POLL_MOST_US (15 * G_USEC_PER_SEC)
+/* The same of one that waits for the host's memory, should nobody of this process give it back. */
+#define MEMORY_POLL_US (1 * G_USEC_PER_SEC)
 
 static void
 pass_memory_free(gpointer data)
@@ -175,20 +178,40 @@ settle_process(Subject *subject, const Site *site, GError **error)
 
 /* ---- effects ---- */
 
+/* Whether the host's budget has room for what the action plugs, if that is memory. */
+static bool
+may_plug(const Subject *subject, const PlanAction *action, bool *ret_may, GError **error)
+{
+    const DeviceInfo *info = action->after;
+    MemoryGrant grant = MEMORY_GRANTED;
+
+    if (action->kind == PLAN_ACTION_ADD_DEVICE && action->device_kind == &memory_kind &&
+        !memory_ledger_ask_plug(subject->ledger, info->alias, &grant, error))
+        return false;
+    *ret_may = grant == MEMORY_GRANTED;
+    return true;
+}
+
 /* Each device stands alone: what is refused of one leaves the others to be done. @refusals gets
- * QEMU's words. */
-static void
-run_device_actions(Subject *subject, const Site *site, const DomainPlan *plan, GString *refusals)
+ * QEMU's words, *ret_held whether one waits for memory. */
+static bool
+run_device_actions(Subject *subject, const Site *site, const DomainPlan *plan, GString *refusals,
+                   bool *ret_held, GError **error)
 {
     for (guint i = 0; i < plan->actions->len; i++) {
         const PlanAction *action = plan->actions->pdata[i];
         g_autoptr(GError) refusal = NULL;
+        bool may;
 
-        if (!device_effect_is(action->kind) ||
-            device_effect_run(subject, site, action, &refusal) != EFFECT_FAILED)
+        if (!device_effect_is(action->kind))
             continue;
-        g_string_append_printf(refusals, "%s%s", refusals->len ? "; " : "", refusal->message);
+        if (!may_plug(subject, action, &may, error))
+            return false;
+        *ret_held |= !may;
+        if (may && device_effect_run(subject, site, action, &refusal) == EFFECT_FAILED)
+            g_string_append_printf(refusals, "%s%s", refusals->len ? "; " : "", refusal->message);
     }
+    return true;
 }
 
 /* Done by memory-move and balloon-move. */
@@ -433,6 +456,35 @@ look_at_devices(Subject *subject, const Site *site, const DomainPlan *plan, GErr
     return true;
 }
 
+static bool
+has_start(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->actions->len; i++)
+        if (((const PlanAction *) plan->actions->pdata[i])->kind == PLAN_ACTION_START)
+            return true;
+    return false;
+}
+
+/* A start needs its memory, and so does a restart before anybody is stopped for it. */
+static bool
+admit(Subject *subject, const DomainPlan *plan, GError **error)
+{
+    MemoryGrant grant = MEMORY_GRANTED;
+
+    subject->input.memory_held = NULL;
+    if (!has_start(plan))
+        return true;
+    if (subject->process ? !memory_ledger_ask_restart(subject->ledger, &grant, error)
+                         : !memory_ledger_ask_start(subject->ledger, &grant, error))
+        return false;
+    if (grant == MEMORY_GRANTED)
+        return true;
+    subject->input.memory_held = memory_ledger_wait(subject->ledger);
+    subject->input.is_memory_refused = memory_ledger_is_impossible(subject->ledger) ||
+                                       subject->policy.memory_admission == ADMISSION_REFUSE;
+    return true;
+}
+
 /* A restart needs a place among those at the same time; without one, what can be done live is. */
 static DomainPlan *
 plan_first(Subject *subject, const Site *site, GError **error)
@@ -441,7 +493,28 @@ plan_first(Subject *subject, const Site *site, GError **error)
 
     if (!restarts_claim(subject, site, plan, error))
         return NULL;
-    return subject->restart_held ? plan_now(subject) : g_steal_pointer(&plan);
+    if (subject->restart_held) {
+        domain_plan_free(plan);
+        plan = plan_now(subject);
+    }
+    if (!admit(subject, plan, error))
+        return NULL;
+    return subject->input.memory_held ? plan_now(subject) : g_steal_pointer(&plan);
+}
+
+/* Says of a domain that is otherwise well what it waits for. */
+static void
+say_held(PassResult *result, const Subject *subject, bool is_held)
+{
+    const char *wait = memory_ledger_wait(subject->ledger);
+
+    result->is_hopeful = wait && memory_ledger_is_hopeful(subject->ledger);
+    if (result->sync == SYNC_WAITING || (is_held && wait)) {
+        if (is_held && wait)
+            say(result, SYNC_WAITING, "HostBudget", wait);
+        result->is_converged = false;
+        result->requeue_after = MEMORY_POLL_US;
+    }
 }
 
 /* QEMU answers while the state is written. A look there is in any case: what went wrong is said of
@@ -461,9 +534,9 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     g_autoptr(DomainPlan) first = NULL, left = NULL;
     g_autoptr(GString) refusals = g_string_new(NULL);
     MemoryMove move = { .condition = SYNC_SYNCED, .poll_after = PASS_NEVER };
-    bool is_good;
+    bool is_good, is_held = false;
 
-    if (!settle(subject, site, error))
+    if (!settle(subject, site, error) || !memory_ledger_note(subject->ledger, error))
         return false;
     first = plan_first(subject, site, error);
     if (!first)
@@ -473,7 +546,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
         !device_effect_forget(subject, site, first, error) ||
         !run_actions(subject, site, first, error))
         return false;
-    run_device_actions(subject, site, first, refusals);
+    if (!run_device_actions(subject, site, first, refusals, &is_held, error))
+        return false;
     if (first->actions->len && !reload_row(subject, site, error))
         return false;
     if (first->actions->len && !look_at_devices(subject, site, first, error))
@@ -483,6 +557,7 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     if (!restarts_settle(subject, site, left, error))
         return false;
     if (!is_steppable(subject, left)) {
+        say_held(result, subject, is_held);
         say_refusals(result, refusals);
         return true;
     }
@@ -497,8 +572,25 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     is_good = is_good && balloon_move_run(subject, site, left, &move, result->memories, error);
     if (is_good)
         say_memory(result, &move, left);
+    say_held(result, subject, is_held);
     say_refusals(result, refusals);
     memory_move_clear(&move);
+    return is_good;
+}
+
+/* Whatever became of the pass, the ledger is left as QEMU is. */
+static bool
+reconcile_with_ledger(Subject *subject, const Site *site, PassResult *result, GError **error)
+{
+    g_autoptr(MemoryLedger) ledger = memory_ledger_open(subject, site, error);
+    bool is_good;
+
+    if (!ledger)
+        return false;
+    subject->ledger = ledger;
+    is_good = reconcile(subject, site, result, error);
+    is_good = memory_ledger_close(ledger, is_good ? error : NULL) && is_good;
+    subject->ledger = NULL;
     return is_good;
 }
 
@@ -519,6 +611,9 @@ run_locked(const Site *site, const char *name, PassResult *result)
     ActionOwner heir = host_owner(site->host);
     guint n_interrupted = 0;
 
+    /* Before the domain's monitor is held: it may ask all QEMUs. */
+    if (!memory_ledger_prepare(site, &error))
+        return say_failure(result, error);
     if (!journal_close_interrupted(site->store, name, &heir, host_owner_is_alive,
                                    (gpointer) site->host, g_get_real_time(), &n_interrupted,
                                    &error) ||
@@ -526,7 +621,7 @@ run_locked(const Site *site, const char *name, PassResult *result)
         return say_failure(result, error);
     subject->is_resumed = n_interrupted > 0;
     effect_end_lost(subject, site);
-    if (!reconcile(subject, site, result, &error))
+    if (!reconcile_with_ledger(subject, site, result, &error))
         say_failure(result, error);
     effect_end_lost(subject, site);
     result->is_running = subject->process != NULL;

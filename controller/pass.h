@@ -27,6 +27,7 @@ typedef struct PassResult {
     bool is_converged;    /* nothing is left to do, or nothing that virtkeep may do */
     bool is_running;      /* a QEMU process is there */
     bool is_failed;       /* an effect or a look went wrong: back off */
+    bool is_hopeful;      /* it waits for memory that somebody is giving back */
     bool is_forgotten;    /* pruned, and nothing of it is left: its row is gone */
     gint64 requeue_after; /* us, PASS_NEVER: when something happens */
     GPtrArray *memories;  /* PassMemory* */

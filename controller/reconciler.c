@@ -91,6 +91,12 @@ run_pass(Site *site, const char *name)
     return result;
 }
 
+static void
+wake(const char *name, gpointer data)
+{
+    reconciler_add(data, name, "memory", false);
+}
+
 static QueueResult
 work(const char *name, gpointer data)
 {
@@ -117,6 +123,8 @@ work(const char *name, gpointer data)
         .prune = prune ? prune->decision : NULL,
         .trigger = wish ? wish->trigger : "timer",
         .is_named = wish && wish->is_named,
+        .wake = wake,
+        .wake_data = reconciler,
     };
     result = run_pass(&site, name);
     if (reconciler->done)

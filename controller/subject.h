@@ -28,6 +28,9 @@ typedef struct Site {
     const Recording *recording; /* stands for QEMUs and clock; NULL: the real ones */
     const char *trigger;        /* why there is a pass: "file", "event", "timer", "apply" */
     bool is_named;              /* an operator named the domain */
+    /* Has a pass made soon of a domain that waits for memory which is free now; NULL: nobody can. */
+    void (*wake)(const char *name, gpointer data);
+    gpointer wake_data;
 } Site;
 
 /*
@@ -65,6 +68,7 @@ typedef struct Subject {
     char *missing;            /* what a start needs and this host has not; NULL */
     bool has_restart;         /* a place among the restarts at the same time is this domain's */
     char *restart_held;       /* who has all of the places; NULL */
+    struct MemoryLedger *ledger; /* in a pass (controller/memory-ledger.h); borrowed */
     Policy policy;
     PlanInput input; /* borrows all the above */
 } Subject;

@@ -41,6 +41,21 @@ memory_claim_copy(const MemoryClaim *claim)
 }
 
 bool
+memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b)
+{
+    return g_str_equal(a->domain, b->domain) && g_str_equal(a->device, b->device) &&
+           a->page_size == b->page_size && a->nodes == b->nodes && a->block == b->block &&
+           a->requested == b->requested && a->current == b->current && a->granted == b->granted &&
+           a->wanted == b->wanted && a->guaranteed == b->guaranteed && a->priority == b->priority &&
+           a->waiting_since == b->waiting_since && a->giving_from == b->giving_from &&
+           a->is_running == b->is_running && a->is_stuck == b->is_stuck &&
+           a->stuck_at == b->stuck_at && !g_strcmp0(a->reason, b->reason) &&
+           a->owner_pid == b->owner_pid && a->owner_start_time == b->owner_start_time &&
+           !g_strcmp0(a->owner_boot_id, b->owner_boot_id) && a->qemu_pid == b->qemu_pid &&
+           a->qemu_start_time == b->qemu_start_time;
+}
+
+bool
 memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim)
 {
     if (pool->page_size != claim->page_size)

@@ -64,6 +64,9 @@ void memory_claim_free(MemoryClaim *claim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryClaim, memory_claim_free)
 MemoryClaim *memory_claim_copy(const MemoryClaim *claim);
 
+/* In all that is kept. */
+bool memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b);
+
 /* Whether @claim's memory comes out of @pool. What may lie on several nodes counts in every pool
  * that has all of them: it fits the pools if it fits each of these. */
 bool memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim);

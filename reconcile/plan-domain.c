@@ -152,6 +152,13 @@ wants_start(const PlanInput *input, const char **ret_word, const char **ret_why)
 }
 
 static void
+wait_for_memory(DomainPlan *plan, const PlanInput *input)
+{
+    conclude(plan, PLAN_BLOCKED, input->is_memory_refused ? SYNC_OUT_OF_SYNC : SYNC_WAITING,
+             input->is_memory_refused ? "OverBudget" : "HostBudget", "%s", input->memory_held);
+}
+
+static void
 plan_off(DomainPlan *plan, const PlanInput *input)
 {
     const char *word, *why = NULL;
@@ -160,6 +167,8 @@ plan_off(DomainPlan *plan, const PlanInput *input)
         return conclude(plan, PLAN_NONE, SYNC_SYNCED, word, "%s", why);
     if (input->missing)
         return conclude(plan, PLAN_BLOCKED, SYNC_FAILED, "Missing", "%s", input->missing);
+    if (input->memory_held)
+        return wait_for_memory(plan, input);
     plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
     conclude(plan, PLAN_START, SYNC_PROGRESSING, "Starting", "%s",
              input->last_exit == EXIT_CRASHED ? "its QEMU is gone, and it shall run"
@@ -176,7 +185,7 @@ plan_powered_off(DomainPlan *plan, const PlanInput *input)
                       !g_strcmp0(input->shutdown_purpose, "restart");
 
     plan_add_action(plan, PLAN_ACTION_REAP);
-    if (is_restart && input->policy.run_strategy != RUN_HALTED) {
+    if (is_restart && input->policy.run_strategy != RUN_HALTED && !input->memory_held) {
         plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
         return conclude(plan, PLAN_RESTART, SYNC_PROGRESSING, "Restarting",
                         "the guest powered off, and it shall run");
@@ -197,7 +206,7 @@ plan_crashed(DomainPlan *plan, const PlanInput *input)
                         "the guest crashed (%s); on_crash=preserve leaves it to be looked at",
                         input->observed->qemu_status);
     plan_add_action(plan, PLAN_ACTION_DESTROY);
-    if (is_restart && input->policy.run_strategy != RUN_HALTED) {
+    if (is_restart && input->policy.run_strategy != RUN_HALTED && !input->memory_held) {
         plan_add_action(plan, PLAN_ACTION_START)->class_ = CHANGE_RESTART;
         return conclude(plan, PLAN_RESTART, SYNC_PROGRESSING, "Restarting",
                         "the guest crashed (%s)", input->observed->qemu_status);
@@ -353,7 +362,7 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
         input->missing) /* no guest is stopped that could not be started again */
         return conclude(plan, PLAN_BLOCKED, SYNC_RESTART_REQUIRED, "Missing", "%s", input->missing);
     is_restarting = plan->is_restart_required && input->policy.restart_required == RESTART_RESTART;
-    if (is_restarting && !input->restart_held) {
+    if (is_restarting && !input->restart_held && !input->memory_held) {
         fields =
             input->companion_failure ? g_strdup(input->companion_failure) : restart_fields(plan);
         plan_stop(plan, input, PLAN_RESTART, true, fields);
@@ -374,7 +383,7 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
                         "%u memory device%s to move%s%s", n_moves, n_moves == 1 ? "" : "s",
                         drift ? "; to be put back: " : "", drift ? drift : "");
     if (is_restarting)
-        return wait_for_restart(plan, input);
+        return input->restart_held ? wait_for_restart(plan, input) : wait_for_memory(plan, input);
     if (input->companion_failure)
         return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "CompanionEnded",
                         "%s; its guest gets it back with the next start of its QEMU",

@@ -135,6 +135,9 @@ typedef struct PlanInput {
     const char *restart_held; /* whose restarts leave no place for one of this domain; NULL */
     bool is_restart_stuck;    /* and all of these failed */
 
+    const char *memory_held; /* why the host's memory budget has no room for a start; NULL */
+    bool is_memory_refused;  /* and that it is not waited for */
+
     bool is_orphaned;       /* managed, and its file is gone for good */
     const char *prune_held; /* why it is not pruned although policy says so; NULL */
     bool is_suspended;

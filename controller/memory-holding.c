@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a domain holds of the host's memory and what it wants, from all that was gathered about it.
+ * The rules of counting are reconcile/memory-demand's; here it is decided whose wishes count now:
+ *
+ *     in the running QEMU   held as observed; wanted as the file says
+ *     in the file only      wanted, once it is about to be plugged or QEMU to be started anew
+ *
+ * What waits for a restart that nobody has begun wants nothing: it would keep memory from others
+ * for days. A domain that is suspended keeps what it has.
+ */
+#include "controller/memory-holding.h"
+
+#include "model/memory.h"
+#include "reconcile/actual.h"
+#include "reconcile/memory-demand.h"
+
+static GPtrArray *
+demand(const PlanInput *input, const Site *site)
+{
+    MemoryDemandFacts facts = {
+        .qemu_overhead = site->config->qemu_overhead,
+        .page_size = site->host->page_size,
+        .default_huge_page = site->host->default_huge_page,
+    };
+
+    return memory_demand(input, &facts);
+}
+
+GPtrArray *
+memory_holding_start(const Subject *subject, const Site *site)
+{
+    Observed off = { .run_state = RUN_STATE_OFF };
+    PlanInput input = subject->input;
+
+    input.observed = &off;
+    return demand(&input, site);
+}
+
+static MemoryClaim *
+find_claim(const GPtrArray *claims, const char *device)
+{
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        if (g_str_equal(claim->device, device))
+            return claim;
+    }
+    return NULL;
+}
+
+/* Devices of the file that no QEMU has yet, but for @plugging. */
+static void
+drop_future(GPtrArray *claims, const Subject *subject, const char *plugging)
+{
+    const DeviceKind *kind;
+
+    for (guint i = claims->len; i-- > 0;) {
+        const MemoryClaim *claim = claims->pdata[i];
+
+        if (!memory_claim_held(claim) && g_strcmp0(claim->device, plugging) &&
+            !domain_find_device(subject->input.applied, claim->device, &kind))
+            g_ptr_array_remove_index(claims, i);
+    }
+}
+
+/* What the QEMU to come has more of, whole. */
+static void
+add_restart(GPtrArray *claims, const GPtrArray *start)
+{
+    for (guint i = 0; i < start->len; i++) {
+        const MemoryClaim *want = start->pdata[i];
+        MemoryClaim *claim = find_claim(claims, want->device);
+
+        if (!claim)
+            g_ptr_array_add(claims, memory_claim_copy(want));
+        else if (!claim->block)
+            claim->wanted = want->wanted;
+    }
+}
+
+GPtrArray *
+memory_holding_running(const Subject *subject, const Site *site, const char *plugging,
+                       bool is_restarting)
+{
+    PlanInput input = subject->input;
+    GPtrArray *claims;
+
+    if (input.is_suspended)
+        input.desired = NULL;
+    claims = demand(&input, site);
+    if (!claims)
+        return NULL;
+    drop_future(claims, subject, plugging);
+    if (is_restarting && input.desired) {
+        g_autoptr(GPtrArray) start = memory_holding_start(subject, site);
+
+        add_restart(claims, start);
+    }
+    return claims;
+}
+
+GPtrArray *
+memory_holding_worst(const Subject *subject, const Site *site)
+{
+    Observed off = { .run_state = RUN_STATE_OFF };
+    PlanInput input = subject->input;
+    GPtrArray *claims;
+
+    input.observed = &off;
+    input.desired = subject->applied;
+    claims = demand(&input, site);
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+        const DeviceKind *kind;
+        const MemoryDevice *memory = domain_find_device(subject->applied, claim->device, &kind);
+
+        claim->is_running = true;
+        claim->requested = claim->current =
+            claim->block && memory ? memory->size.value : claim->wanted;
+        claim->wanted = claim->requested;
+    }
+    return claims;
+}
+
+bool
+memory_holding_is_known(const Subject *subject)
+{
+    return subject->process && subject->applied && subject->observed &&
+           subject->observed->run_state != RUN_STATE_UNREACHABLE;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Filling the ledger of the host's memory from what runs. After the host's boot all that the ledger
+ * says is of QEMUs that ended with the former one; after the state was lost it says nothing, and
+ * QEMUs run. So before anybody is granted anything, whatever runs is asked what it holds, once; one
+ * that does not answer is taken to hold the most it can, until a pass of its own knows better.
+ *
+ * The fact of the state that names the boot it was done in is written last: a controller killed in
+ * between leaves it to the next. A lock keeps the others waiting, who would grant too much.
+ */
+#include "controller/memory-ledger.h"
+
+#include "controller/lock.h"
+#include "controller/memory-holding.h"
+#include "state/facts.h"
+#include "state/memory_claims.h"
+
+#define FACT "memory_ledger_boot"
+/* A lock of no domain: their names don't begin with a space. */
+#define READ_BACK_LOCK " memory"
+#define READ_BACK_TIMEOUT_US (60 * G_USEC_PER_SEC)
+#define LOOK_TIMEOUT_US (1 * G_USEC_PER_SEC)
+
+static bool
+read_back_one(const Site *site, const char *name, GError **error)
+{
+    g_autoptr(Subject) subject = subject_gather(site, name, LOOK_TIMEOUT_US, error);
+    GPtrArray *claims;
+
+    if (!subject)
+        return false;
+    if (!subject->process || !subject->applied)
+        return true;
+    claims = memory_holding_is_known(subject) ? memory_holding_running(subject, site, NULL, false)
+                                              : memory_holding_worst(subject, site);
+    return memory_ledger_record(subject, site, claims, error);
+}
+
+/* Domains that may have a QEMU: the state knows a process, or there is a run directory. */
+static GPtrArray *
+names_with_process(const Site *site, GError **error)
+{
+    g_autoptr(GPtrArray) rows = store_domain_list(site->store, error);
+    g_autoptr(GDir) run = g_dir_open(site->config->run, 0, NULL);
+    GPtrArray *names;
+    const char *entry;
+
+    if (!rows)
+        return NULL;
+    names = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < rows->len; i++) {
+        const DomainRecord *row = rows->pdata[i];
+
+        if (row->process.pid)
+            g_ptr_array_add(names, g_strdup(row->name));
+    }
+    while (run && (entry = g_dir_read_name(run)))
+        if (domain_name_is_valid(entry) &&
+            !g_ptr_array_find_with_equal_func(names, entry, g_str_equal, NULL))
+            g_ptr_array_add(names, g_strdup(entry));
+    return names;
+}
+
+static bool
+is_read_back(const Site *site, bool *ret_is_done, GError **error)
+{
+    g_autofree char *boot = NULL;
+
+    if (!store_fact_get(site->store, FACT, &boot, error))
+        return false;
+    *ret_is_done = !g_strcmp0(boot, site->host->boot_id);
+    return true;
+}
+
+static bool
+read_back(const Site *site, GError **error)
+{
+    g_autoptr(GPtrArray) names = names_with_process(site, error);
+
+    if (!names || !store_memory_claim_clear(site->store, error))
+        return false;
+    for (guint i = 0; i < names->len; i++)
+        if (!read_back_one(site, names->pdata[i], error))
+            return false;
+    return store_fact_put(site->store, FACT, site->host->boot_id, error);
+}
+
+bool
+memory_ledger_prepare(const Site *site, GError **error)
+{
+    g_autoptr(Lock) lock = NULL;
+    bool is_done;
+
+    if (!is_read_back(site, &is_done, error) || is_done)
+        return is_done;
+    lock = lock_acquire(site->config->run, READ_BACK_LOCK, READ_BACK_TIMEOUT_US, NULL, error);
+    if (!lock || !is_read_back(site, &is_done, error))
+        return false;
+    return is_done || read_back(site, error);
+}
