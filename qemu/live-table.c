@@ -34,7 +34,8 @@ const LiveFact live_facts[] = {
     { "devices/interface",
       "its link made, getfd, netdev_add, device_add; device_del, netdev_del, the link removed",
       GUEST_LETS_GO, LINKS(tap) },
-    { "devices/hostdev", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/hostdev", "device_add; device_del; a SCSI unit: blockdev-add, blockdev-del",
+      GUEST_LETS_GO "; USB: nothing", KINDS(usb_host) },
     { "devices/channel", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, WALK(q35) },
     { "devices/input", "device_add; device_del", GUEST_LETS_GO "; USB: nothing", COMES_AND_GOES },
     { "devices/rng", "object-add, device_add; device_del, object-del", GUEST_LETS_GO,
@@ -43,10 +44,12 @@ const LiveFact live_facts[] = {
       "takes and gives the blocks; a DIMM is let go by ACPI; a virtio-mem device stays until the "
       "next start", "tests/guest/test-live.c test_dimm_comes_and_goes" },
     { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, WALK(pc) },
-    { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, NULL },
+    { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, KINDS(host_devices) },
     { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, KINDS(shmem) },
     { "devices/crypto", "object-add, device_add; device_del, object-del", GUEST_LETS_GO, WALK(pc) },
-    { "devices/filesystem", "chardev-add, device_add; device_del, chardev-remove", GUEST_LETS_GO, NULL },
+    { "devices/filesystem",
+      "virtiofsd, chardev-add, device_add; device_del, chardev-remove, virtiofsd ended",
+      GUEST_LETS_GO, "tests/cli/test-companions.c test_filesystem_plugged" },
     { "devices/redirdev", "chardev-add, device_add; device_del, chardev-remove", GUEST_NOTHING, WALK(q35) },
 
     /* fields of devices */
@@ -62,7 +65,7 @@ const LiveFact live_facts[] = {
     { "on_reboot", "set-action", GUEST_NOTHING, FIELDS(on_reboot_ends) },
     { "devices/watchdog/@action", "watchdog-set-action", GUEST_NOTHING, FIELDS(watchdog_action) },
     { "devices/graphics/@passwd", "set_password, where there was one", GUEST_NOTHING,
-      FIELDS(vnc_password) },
+      "tests/cli/test-displays.c test_password" },
     { "devices/graphics/@passwdValidTo", "expire_password, where there is a password",
       GUEST_NOTHING, FIELDS(vnc_password) },
     { "devices/graphics/*", "VNC without WebSocket: display-update; viewers stay connected",

@@ -125,17 +125,13 @@ assert_nothing_left(void)
     assert_int_equal(view_n_open_actions(scratch), 0);
 }
 
-/* That QEMU really talks to each of them. */
+/* That QEMU really talks to each that it meets on a socket. */
 static void
-assert_connected(void)
+assert_none_waits(void)
 {
-    g_autoptr(Json) tpms =
-        has_program("swtpm") ? qemu_ask(scratch, "beside", "query-tpm", NULL) : NULL;
     g_autoptr(Json) chardevs = qemu_ask(scratch, "beside", "query-chardev", NULL);
     unsigned n_waiting = 0;
 
-    if (tpms)
-        assert_string_equal(json_get_string(json_at(tpms, 0), "id"), "tpm-tpm0");
     for (guint i = 0; i < json_length(chardevs); i++) {
         const Json *chardev = json_at(chardevs, i);
 
@@ -144,6 +140,18 @@ assert_connected(void)
             n_waiting++;
     }
     assert_int_equal(n_waiting, 0);
+}
+
+/* And to the TPM's. */
+static void
+assert_connected(void)
+{
+    g_autoptr(Json) tpms =
+        has_program("swtpm") ? qemu_ask(scratch, "beside", "query-tpm", NULL) : NULL;
+
+    if (tpms)
+        assert_string_equal(json_get_string(json_at(tpms, 0), "id"), "tpm-tpm0");
+    assert_none_waits();
 }
 
 static void
@@ -328,37 +336,108 @@ test_halted(void **state)
     assert_nothing_left();
 }
 
-/* A passt interface that comes while the guest runs brings its passt. Its going is the guest's to
- * allow, and nothing of a guest runs here: the reset that ends it stands for that. */
-static void
-test_plugged(void **state)
-{
-    static const char *const port = "<controller type='pci' index='1' model='pcie-root-port'/>"
-                                    "<controller type='pci' index='2' model='pcie-root-port'/>\n";
-    g_autofree char *identity = NULL, *with = NULL;
-    g_autoptr(Json) reset = NULL;
+/* Chardevs, devices, and descriptors of its QEMU: nothing of a device is behind it afterwards. */
+typedef struct Remains {
+    guint n_chardevs, n_devices, n_descriptors;
+} Remains;
 
-    if (!has_program("passt"))
-        skip();
+static guint
+count(const char *command, const char *path)
+{
+    Json *arguments = path ? json_new_object() : NULL;
+    g_autoptr(Json) list = NULL;
+
+    if (path)
+        json_set_string(arguments, "path", path);
+    list = qemu_ask(scratch, "beside", command, arguments);
+    return json_length(list);
+}
+
+static guint
+count_descriptors(const char *identity)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/fd", atoi(identity));
+    g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
+    guint n = 0;
+
+    assert_non_null(directory);
+    while (g_dir_read_name(directory))
+        n++;
+    return n;
+}
+
+static Remains
+look(const char *identity)
+{
+    return (Remains){ count("query-chardev", NULL), count("qom-list", "/machine/peripheral"),
+                      count_descriptors(identity) };
+}
+
+/* A device that comes while the guest runs brings its helper, which goes when it has gone. Its
+ * going is the guest's to allow, and nothing of a guest runs here: the reset that ends it stands
+ * for that. Twice, since the second one is another process. */
+static void
+assert_plugged(gsize part)
+{
+    static const char port[] = "<controller type='pci' index='1' model='pcie-root-port'/>"
+                               "<controller type='pci' index='2' model='pcie-root-port'/>\n";
+    g_autoptr(GString) device = g_string_new(parts[part].device);
+    g_autofree char *identity = NULL, *with = NULL;
+    int former = 0;
+    Remains before;
+
+    g_string_replace(device, "%s", scratch_dir(scratch), 0);
     write_domain(NULL, port);
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
     identity = qemu_identity(scratch, "beside");
     assert_int_equal(n_companions(), 0);
-    with = g_strconcat(port, parts[2].device, NULL);
-    write_domain(NULL, with);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    before = look(identity);
+    with = g_strconcat(port, device->str, NULL);
+    for (guint i = 0; i < 2; i++) {
+        g_autoptr(Json) reset = NULL;
+        Remains after;
+
+        write_domain(NULL, with);
+        g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+        assert_int_equal(count("qom-list", "/machine/peripheral"), before.n_devices + 1);
+        assert_true(companion_pid(parts[part].program) > 0);
+        assert_int_not_equal(companion_pid(parts[part].program), former);
+        former = companion_pid(parts[part].program);
+        assert_none_waits();
+        write_domain(NULL, port);
+        g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+        assert_true(n_companions() > 0); /* the guest may still use it */
+        reset = qemu_ask(scratch, "beside", "system_reset", NULL);
+        g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+        assert_within(10, n_companions() == 0);
+        assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions"), 0);
+        after = look(identity);
+        assert_memory_equal(&after, &before, sizeof(after));
+    }
     assert_true(qemu_is(scratch, "beside", identity));
-    assert_true(companion_pid("passt") > 0);
-    write_domain(NULL, port);
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
-    reset = qemu_ask(scratch, "beside", "system_reset", NULL);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
-    assert_true(qemu_is(scratch, "beside", identity));
-    assert_within(10, n_companions() == 0);
-    assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions"), 0);
     write_domain("run-strategy='halted'", NULL);
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
     assert_nothing_left();
+}
+
+static void
+test_plugged(void **state)
+{
+    if (!has_program("passt"))
+        skip();
+    assert_plugged(2);
+}
+
+static void
+test_filesystem_plugged(void **state)
+{
+    g_autofree char *share = NULL;
+
+    if (!has_program("virtiofsd"))
+        skip();
+    share = scratch_mkdir(scratch, "share");
+    assert_plugged(1);
+    assert_true(g_file_test(share, G_FILE_TEST_IS_DIR));
 }
 
 static char *
@@ -493,6 +572,7 @@ main(void)
         cmocka_unit_test(test_watch_notices),
         cmocka_unit_test(test_halted),
         cmocka_unit_test(test_plugged),
+        cmocka_unit_test(test_filesystem_plugged),
         cmocka_unit_test(test_tpm_state),
         cmocka_unit_test(test_missing),
         cmocka_unit_test(test_ends_at_once),
