@@ -23,7 +23,7 @@ MemoryPoolFigures memory_pool_figures(const MemoryPool *pool, const GPtrArray *c
 /* How much each of @claims may hold now if @domain asks: for its claims in ret_limits[i], for those
  * of others what is granted to them. @domain's requested and current must be what its QEMU says,
  * is_driven true; all that it misses counts as waiting, since now if waiting_since is 0. The answer
- * is to be granted as it is:
+ * is to be granted as it is, or what is held if that is more:
  * - by blocks of the claim, or whole; the whole claims of a domain that is not running together or
  *   none of them;
  * - no sum of granted over a pool rises above its capacity or, where it is above, at all;

@@ -15,8 +15,14 @@
  * Who can't be served takes what it can use later: out of what is free first, for one unit (the
  * next block, or all of what is whole), then out of what is coming. Only if both together are
  * enough, so that a giant holds others back no longer than its givers move; and what is coming is
- * spoken for once. Further blocks are taken off what is coming and never off what is free: there,
- * smaller ones may still pass where another pool is what it waits for.
+ * spoken for once. Further blocks, and those of a domain that is about to start, are taken off
+ * what is coming first: smaller ones may use what is free as long as that is enough.
+ *
+ * So n_later of a turn is what it would be served if all givers had given, and n_served is never
+ * more. Taking n_served changes nobody's n_later: whatever the order of the passes and the speed
+ * of the guests, all end with what serving them in order at the end would give. Once nothing is
+ * coming n_served is n_later. This is what the histories hold the queue to
+ * (tests/reconcile/test-memory-budget-histories.c).
  *
  * That leaves one who passes over a giant as often as a little comes free. What gathers memory for
  * a giant is a guarantee, which counts before it is held; without one, memory that lies idle for
@@ -58,7 +64,9 @@ memory_claim_settles(const MemoryClaim *claim, guint64 held)
         return held;
     if (memory_claim_is_stuck(claim))
         return MIN(held, claim->current);
-    return claim->block || !claim->wanted ? MIN(held, claim->wanted) : held;
+    if (!claim->block && claim->wanted)
+        return MIN(held, MAX(memory_claim_held(claim), claim->wanted));
+    return MIN(held, claim->wanted);
 }
 
 static const MemoryClaim *
@@ -128,7 +136,8 @@ add_members(MemoryQueue *queue, const char *asker)
 {
     guint n = queue->claims->len;
 
-    queue->charged = g_new(guint64, n);
+    queue->charged = g_new(guint64, 2 * n);
+    queue->planned = queue->charged + n;
     queue->members = g_new(guint, n);
     for (guint i = 0; i < n; i++) {
         const MemoryClaim *claim = queue->claims->pdata[i];
@@ -136,6 +145,7 @@ add_members(MemoryQueue *queue, const char *asker)
         guint64 granted = asks ? MIN(claim->granted, claim->wanted) : claim->granted;
 
         queue->charged[i] = MAX(granted, memory_claim_held(claim));
+        queue->planned[i] = queue->charged[i];
         charge(queue, i);
         if (claim->wanted > queue->charged[i] &&
             (asks || (claim->is_driven && claim->waiting_since)))
@@ -145,15 +155,17 @@ add_members(MemoryQueue *queue, const char *asker)
         g_qsort_with_data(queue->members, queue->n_members, sizeof(guint), compare_members, queue);
 }
 
-/* What @n units of @turn cost in @room: nothing if it does not come out of that. */
+/* What @n units of @turn on top of @held (of each claim) cost in @room: nothing if it does not come
+ * out of that. */
 static Price
-price_of(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryRoom *room, guint64 n)
+price_of(const MemoryQueue *queue, const guint64 *held, const MemoryTurn *turn,
+         const MemoryRoom *room, guint64 n)
 {
     Price price = { 0 };
 
     for (guint i = turn->first; i < turn->first + turn->n_claims; i++) {
         const MemoryClaim *claim = member(queue, i);
-        guint64 from = queue->charged[queue->members[i]];
+        guint64 from = held[queue->members[i]];
         guint64 to = turn->unit ? from + n * turn->unit : claim->wanted;
 
         if (room && !memory_pool_holds(room->pool, claim))
@@ -186,13 +198,14 @@ add_turn(MemoryQueue *queue, guint first, guint n_claims, guint64 n_units)
             turn->since = MIN(turn->since, claim->waiting_since);
     }
     if (!turn->unit)
-        turn->is_above = price_of(queue, turn, NULL, 1).free > 0;
+        turn->is_covered = price_of(queue, queue->charged, turn, NULL, 1).free == 0;
+    turn->is_above = !turn->is_covered;
     return turn;
 }
 
 /* It comes after the @start of its domain, may be NULL, whatever is said of itself. */
 static void
-add_blocks_turn(MemoryQueue *queue, guint i, guint64 n_units, bool is_above,
+add_blocks_turn(MemoryQueue *queue, guint i, guint64 n_units, bool is_covered,
                 const MemoryTurn *start)
 {
     MemoryTurn *turn;
@@ -200,7 +213,8 @@ add_blocks_turn(MemoryQueue *queue, guint i, guint64 n_units, bool is_above,
     if (!n_units)
         return;
     turn = add_turn(queue, i, 1, n_units);
-    turn->is_above = is_above;
+    turn->is_covered = is_covered;
+    turn->is_above = !is_covered;
     if (!start)
         return;
     turn->start = start;
@@ -219,8 +233,8 @@ add_blocks(MemoryQueue *queue, guint i, const MemoryTurn *start)
     guint64 n = (claim->wanted - held) / claim->block;
     guint64 n_covered = covered > held ? (covered - held) / claim->block : 0;
 
-    add_blocks_turn(queue, i, n_covered, false, start);
-    add_blocks_turn(queue, i, n - n_covered, true, start);
+    add_blocks_turn(queue, i, n_covered, true, start);
+    add_blocks_turn(queue, i, n - n_covered, false, start);
 }
 
 static gint
@@ -298,26 +312,24 @@ memory_queue_free(MemoryQueue *queue)
 
 /* --- their turns ------------------------------------------------------------------------------ */
 
-/* How many of @n units fit into @has. */
+/* How many of @n units that cost @one each at first fit into @has. */
 static guint64
-units_in(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryRoom *room, Price has,
-         guint64 n)
+units_in(const MemoryTurn *turn, Price one, Price has, guint64 n)
 {
-    Price one = price_of(queue, turn, room, 1);
-
     if (!one.spare)
         return n;
     if (!turn->unit)
         return one.spare <= has.spare && one.free <= MAX(has.free, 0) ? n : 0;
-    if (turn->is_above) /* the first unit may lie in part within the guarantee */
+    if (!turn->is_covered) /* the first unit may lie in part within the guarantee */
         has.spare = MIN(has.spare, has.free + one.spare - one.free);
     return MIN(n, (guint64) MAX(has.spare, 0) / turn->unit);
 }
 
+/* How many of @n units fit into what is there, or, @is_later, into that and what is coming. */
 static guint64
-units_that_fit(const MemoryQueue *queue, const MemoryTurn *turn, bool is_later)
+units_that_fit(const MemoryQueue *queue, const MemoryTurn *turn, guint64 n, bool is_later)
 {
-    guint64 n = turn->n_units;
+    const guint64 *held = is_later ? queue->planned : queue->charged;
 
     for (guint i = 0; i < queue->n_rooms && n; i++) {
         const MemoryRoom *room = &queue->rooms[i];
@@ -327,71 +339,94 @@ units_that_fit(const MemoryQueue *queue, const MemoryTurn *turn, bool is_later)
             has.spare += room->spare_coming;
             has.free += room->free_coming;
         }
-        n = units_in(queue, turn, room, has, n);
+        n = units_in(turn, price_of(queue, held, turn, room, 1), has, n);
     }
     return n;
+}
+
+/* Adds @n units to @held. */
+static void
+hold(MemoryQueue *queue, guint64 *held, const MemoryTurn *turn, guint64 n)
+{
+    for (guint i = turn->first; i < turn->first + turn->n_claims && n; i++)
+        held[queue->members[i]] =
+            turn->unit ? held[queue->members[i]] + n * turn->unit : member(queue, i)->wanted;
 }
 
 static void
 take(MemoryQueue *queue, const MemoryTurn *turn, guint64 n)
 {
     for (guint i = 0; i < queue->n_rooms; i++) {
-        Price price = price_of(queue, turn, &queue->rooms[i], n);
+        Price price = price_of(queue, queue->charged, turn, &queue->rooms[i], n);
 
         queue->rooms[i].spare -= price.spare;
         queue->rooms[i].free -= price.free;
     }
-    for (guint i = turn->first; i < turn->first + turn->n_claims; i++)
-        queue->charged[queue->members[i]] = turn->unit
-                                                ? queue->charged[queue->members[i]] + n * turn->unit
-                                                : member(queue, i)->wanted;
+    hold(queue, queue->charged, turn, n);
+    hold(queue, queue->planned, turn, n);
 }
 
-/* Takes @price off what is there, then off what is coming. */
+/* Takes @price off @first as far as that goes, the rest off @then. */
 static void
-keep_part(gint64 *there, gint64 *coming, gint64 price)
+take_part(gint64 *first, gint64 *then, gint64 price)
 {
-    gint64 part = CLAMP(*there, 0, price);
+    gint64 part = CLAMP(price, 0, MAX(*first, 0));
 
-    *there -= part;
-    *coming -= MIN(*coming, price - part);
+    *first -= part;
+    *then -= price - part;
 }
 
-/* Keeps one unit, and of what is coming another @n_more. */
+/* Keeps one unit for @turn to be taken as soon as it is there. */
 static void
-keep(MemoryQueue *queue, const MemoryTurn *turn, guint64 n_more)
+keep_next(MemoryQueue *queue, const MemoryTurn *turn)
 {
     for (guint i = 0; i < queue->n_rooms; i++) {
         MemoryRoom *room = &queue->rooms[i];
-        Price one = price_of(queue, turn, room, 1), more = price_of(queue, turn, room, n_more);
+        Price price = price_of(queue, queue->planned, turn, room, 1);
 
         if (!turn->is_stuck)
-            room->is_short |= one.spare > room->spare || one.free > MAX(room->free, 0);
-        keep_part(&room->spare, &room->spare_coming, one.spare);
-        keep_part(&room->free, &room->free_coming, one.free);
-        if (!turn->unit)
-            continue;
-        room->spare_coming -= MIN(room->spare_coming, more.spare);
-        room->free_coming -= MIN(room->free_coming, more.free);
+            room->is_short |= price.spare > room->spare || price.free > MAX(room->free, 0);
+        take_part(&room->spare, &room->spare_coming, price.spare);
+        take_part(&room->free, &room->free_coming, price.free);
     }
+    hold(queue, queue->planned, turn, 1);
+}
+
+/* Keeps another @n units, preferably out of what is coming. */
+static void
+keep_more(MemoryQueue *queue, const MemoryTurn *turn, guint64 n)
+{
+    for (guint i = 0; i < queue->n_rooms; i++) {
+        MemoryRoom *room = &queue->rooms[i];
+        Price price = price_of(queue, queue->planned, turn, room, n);
+
+        take_part(&room->spare_coming, &room->spare, price.spare);
+        take_part(&room->free_coming, &room->free, price.free);
+    }
+    hold(queue, queue->planned, turn, n);
 }
 
 static void
 serve(MemoryQueue *queue, MemoryTurn *turn)
 {
-    if (turn->start && !turn->start->n_served)
+    guint64 n_kept;
+
+    if (turn->start && !turn->start->n_later)
         return;
-    turn->n_served = units_that_fit(queue, turn, false);
+    if (!turn->start || turn->start->n_served)
+        turn->n_served = units_that_fit(queue, turn, turn->n_units, false);
     if (turn->n_served)
         take(queue, turn, turn->n_served);
-    turn->n_later = turn->n_served;
-    if (turn->n_served == turn->n_units)
+    n_kept = units_that_fit(queue, turn, turn->n_units - turn->n_served, true);
+    turn->n_later = turn->n_served + n_kept;
+    if (!n_kept)
         return;
-    turn->n_units -= turn->n_served;
-    turn->n_later += units_that_fit(queue, turn, true);
-    if (turn->n_later > turn->n_served)
-        keep(queue, turn, turn->n_later - turn->n_served - 1);
-    turn->n_units += turn->n_served;
+    if (!turn->start || turn->start->n_served) {
+        keep_next(queue, turn);
+        n_kept--;
+    }
+    if (n_kept)
+        keep_more(queue, turn, n_kept);
 }
 
 void
@@ -407,7 +442,8 @@ memory_turn_touches(const MemoryQueue *queue, const MemoryTurn *turn, const Memo
     for (guint i = 0; i < queue->n_rooms; i++) {
         const MemoryPool *pool = queue->rooms[i].pool;
 
-        if (memory_pool_holds(pool, claim) && price_of(queue, turn, &queue->rooms[i], 1).spare)
+        if (memory_pool_holds(pool, claim) &&
+            price_of(queue, queue->charged, turn, &queue->rooms[i], 1).spare)
             return true;
     }
     return false;

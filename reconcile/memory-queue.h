@@ -25,6 +25,7 @@ struct MemoryTurn {
     guint first, n_claims; /* in the queue's members */
     guint64 unit;          /* of blocks; 0: everything or nothing */
     guint64 n_units;       /* that it waits for */
+    bool is_covered; /* by guarantees, all of it */
     bool is_stuck, is_above;
     gint64 priority, since;
     const MemoryTurn *start; /* the turn without which this one gets nothing, or NULL */
@@ -38,6 +39,7 @@ typedef struct MemoryQueue {
     MemoryRoom *rooms;
     guint n_rooms;
     guint64 *charged; /* of each claim: what it holds or may take, with what it was served */
+    guint64 *planned; /* the same with what is kept for it until more has come */
     guint *members;   /* indices of claims that wait, those of a turn next to each other */
     guint n_members;
     MemoryTurn *turns;
