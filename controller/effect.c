@@ -236,12 +236,15 @@ pin_machine(Subject *subject)
     subject->desired->machine = g_strdup(machine->name);
 }
 
-/* Asked once more here: a state that was put back from a copy knows of starts, and not of this. */
+/* Also where the state knows of starts: one that was put back from a copy does not know of this. */
 static bool
-check_no_stray(const char *uuid, const char *run_directory, GError **error)
+check_no_stray(const Subject *subject, GError **error)
 {
-    g_autoptr(ProcessRecord) stray = stray_find(uuid, run_directory, NULL);
+    g_autoptr(ProcessRecord) stray = NULL;
 
+    if (subject->has_no_stray) /* in this pass, so under its lock */
+        return true;
+    stray = stray_find(subject->desired->uuid, subject->run_directory, NULL);
     if (!stray)
         return true;
     g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_RUNNING,
@@ -268,9 +271,8 @@ launch_domain(Subject *subject, const Site *site, GError **error)
                         .uuid = subject->desired->uuid };
 
     if (!launch_check_run_directory(subject->run_directory, error) ||
-        !check_no_stray(subject->desired->uuid, subject->run_directory, error) ||
-        !subject_probe(subject, site, error) || !check_launchable(subject->desired, error) ||
-        !nvram_provide(subject->desired, error))
+        !check_no_stray(subject, error) || !subject_probe(subject, site, error) ||
+        !check_launchable(subject->desired, error) || !nvram_provide(subject->desired, error))
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired, site->config->tls_spice, &ports);

@@ -403,6 +403,7 @@ adopt_stray(Subject *subject, const Site *site, gint64 timeout)
         stray_find(subject->desired->uuid, subject->run_directory, log);
     ProcessState state;
 
+    subject->has_no_stray = record == NULL;
     if (!record || !process_adopt_record(record, &state, &subject->process, NULL) ||
         state != PROCESS_ALIVE)
         return;

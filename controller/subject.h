@@ -45,6 +45,7 @@ typedef struct Subject {
     DomainRecord *row;           /* NULL when the state does not know it */
     ProcessState process_state;
     bool is_record_lost; /* alive by the state's word, its run directory does not lead to it */
+    bool has_no_stray;   /* looked for among the processes, and there was none */
     Process *process;    /* with PROCESS_ALIVE */
     Monitor *monitor;    /* connected; NULL when there is no QEMU or it does not answer */
     GError *monitor_error;
