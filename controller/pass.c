@@ -445,13 +445,27 @@ settle_devices(Subject *subject, const Site *site, GError **error)
             subject_load_undoings(subject, site, error));
 }
 
+/* Each of these was followed by a look. */
+static bool
+is_only_process(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->actions->len; i++) {
+        PlanActionKind kind = ((const PlanAction *) plan->actions->pdata[i])->kind;
+
+        if (kind != PLAN_ACTION_START && kind != PLAN_ACTION_CONTINUE &&
+            kind != PLAN_ACTION_DESTROY && kind != PLAN_ACTION_REAP)
+            return false;
+    }
+    return true;
+}
+
 /* What the plan had done to devices, looked at once more. */
 static bool
 look_at_devices(Subject *subject, const Site *site, const DomainPlan *plan, GError **error)
 {
     if (!subject_load_unplugs(subject, site, error))
         return false;
-    if (!is_only_memory(plan) && subject->monitor)
+    if (!is_only_memory(plan) && !is_only_process(plan) && subject->monitor)
         subject_observe(subject, site);
     return true;
 }

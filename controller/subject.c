@@ -77,6 +77,15 @@ site_tpm_directory(const Site *site)
     return beside_state(site, "tpm");
 }
 
+/* What a look will ask; QEMU answers it from now on. */
+static void
+ask_ahead(const Subject *subject)
+{
+    observe_ask(subject->monitor);
+    if (subject->applied)
+        observe_ask_details(subject->monitor, subject->applied);
+}
+
 static void
 connect_monitor(Subject *subject, gint64 timeout)
 {
@@ -90,7 +99,7 @@ connect_monitor(Subject *subject, gint64 timeout)
     subject->monitor = monitor_new_live(qmp);
     /* QEMU answers the rest while the file is resolved. */
     monitor_ask_token(subject->monitor);
-    observe_ask(subject->monitor);
+    ask_ahead(subject);
     /* Whoever listens on the socket must be the process of the record. */
     if (monitor_query_token(subject->monitor, record->token, &is_ours, &subject->monitor_error) &&
         is_ours)
@@ -178,6 +187,7 @@ look(const Subject *subject)
     if (!subject->process || !process_is_alive(subject->process))
         return observe_off(now);
     if (subject->monitor) {
+        ask_ahead(subject);
         observed = observe(subject->monitor, now, &error);
         if (observed)
             return observed;
@@ -602,8 +612,8 @@ subject_prepare(const Site *site, const char *name, gint64 monitor_timeout, GErr
     else
         adopt(subject, site, monitor_timeout);
     load_applied(subject, site);
-    if (subject->monitor && subject->applied)
-        observe_ask_details(subject->monitor, subject->applied);
+    if (subject->monitor)
+        ask_ahead(subject);
     if (!subject_load_unplugs(subject, site, error) ||
         !subject_load_undoings(subject, site, error) || !restarts_load(subject, site, error))
         return NULL;
