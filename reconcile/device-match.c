@@ -8,9 +8,11 @@
  * that differ. Then the kind's key. What has neither in the file (a second RNG, an
  * interface without MAC) is recognised by resemblance: all pairs are tried by rising cost, where
  * a field that the file gives and that differs costs, and one that the file leaves open costs
- * nothing. A field that can change live costs little: a virtio-mem device whose `requested` was
- * edited is still the same one, even when a new one was written in front of it. Equal costs go by
- * list order, which is right for indistinguishable devices.
+ * nothing, but counts between equals: what is the same to the last field goes first, so that of
+ * two devices of which one was removed and another one added, the one that stayed is found
+ * whatever stands in front of it. A field that can change live costs little: a virtio-mem device
+ * whose `requested` was edited is still the same one, even when a new one was written in front of
+ * it. Equal costs go by list order, which is right for indistinguishable devices.
  *
  * A device with a key of its own is never matched by resemblance with another that has one: an
  * interface with a new MAC address is a new interface.
@@ -78,15 +80,17 @@ match_where(MatchList *list, bool (*is_same)(const DeviceKind *, gconstpointer, 
                 match(list, list->devices->pdata[i], list->others->pdata[j]);
 }
 
-/* What @device says otherwise than @other. */
+/* What @device says otherwise than @other; *ret_n_open: what @other has and @device says nothing
+ * of. */
 static guint
-difference(const DeviceKind *kind, gconstpointer device, gconstpointer other)
+difference(const DeviceKind *kind, gconstpointer device, gconstpointer other, guint *ret_n_open)
 {
     g_autoptr(GPtrArray) changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     g_autofree char *key = key_of(kind, device);
     g_autofree char *other_key = key_of(kind, other);
     guint cost = 0;
 
+    *ret_n_open = 0;
     if (key && other_key)
         return COST_NEVER;
     schema_compare(kind->schema, device, other, "", changes);
@@ -95,12 +99,14 @@ difference(const DeviceKind *kind, gconstpointer device, gconstpointer other)
 
         if (change->from)
             cost += change->class_ == CHANGE_LIVE ? COST_LIVE : COST_OTHER;
+        else
+            ++*ret_n_open;
     }
     return cost;
 }
 
 typedef struct Candidate {
-    guint cost, device, other;
+    guint cost, n_open, device, other;
 } Candidate;
 
 static gint
@@ -110,6 +116,8 @@ compare_candidates(gconstpointer a, gconstpointer b)
 
     if (x->cost != y->cost)
         return x->cost < y->cost ? -1 : 1;
+    if (x->n_open != y->n_open)
+        return x->n_open < y->n_open ? -1 : 1;
     if (x->device != y->device)
         return x->device < y->device ? -1 : 1;
     return x->other < y->other ? -1 : x->other > y->other;
@@ -123,11 +131,11 @@ match_by_resemblance(MatchList *list)
     for (guint i = 0; i < list_length(list->devices); i++)
         for (guint j = 0; j < list_length(list->others); j++) {
             gpointer device = list->devices->pdata[i], other = list->others->pdata[j];
-            Candidate candidate = { 0, i, j };
+            Candidate candidate = { .device = i, .other = j };
 
             if (!is_open(list, device, other))
                 continue;
-            candidate.cost = difference(list->kind, device, other);
+            candidate.cost = difference(list->kind, device, other, &candidate.n_open);
             if (candidate.cost != COST_NEVER)
                 g_array_append_val(candidates, candidate);
         }

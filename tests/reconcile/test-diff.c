@@ -277,6 +277,51 @@ a_cache_mode_changes_live_where_the_guest_does_not_see_it(void **unused)
     assert_changes(&other, "6: restart devices/disk[0]/driver/@cache: - to directsync\n");
 }
 
+/* ---- devices without a key ---- */
+
+#define RATE "<rate period='2000' bytes='1234'/>"
+#define BUILTIN(rate) "<rng model='virtio'>" rate "<backend model='builtin'/></rng>\n"
+
+/* Of two, one is removed and another one added: the one that stays is found by all that it is, in
+ * whatever order they stand; it has no change, and keeps its id and address. */
+static void
+keyless_pairs_equals_first(void **state)
+{
+    static const struct {
+        const char *before, *after;
+        guint stays_before, stays_after;
+        guint n_changed; /* devices that have a change */
+    } cases[] = {
+        { BUILTIN(RATE) BUILTIN(""), BUILTIN(""), 1, 0, 1 },
+        { BUILTIN("") BUILTIN(RATE), BUILTIN(""), 0, 0, 1 },
+        { BUILTIN(RATE) BUILTIN(""), BUILTIN("") RNG, 1, 0, 1 },
+        { BUILTIN(RATE) BUILTIN(""), RNG BUILTIN(""), 1, 1, 1 },
+        { RNG BUILTIN(RATE), BUILTIN(RATE) BUILTIN(""), 1, 0, 1 },
+        { RNG BUILTIN(RATE), BUILTIN("") BUILTIN(RATE), 1, 1, 1 },
+        { BUILTIN(RATE) BUILTIN(""), BUILTIN("") BUILTIN(RATE), 1, 0, 0 },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(Edit) edit = edit_devices(NULL, cases[i].before, NULL, cases[i].after);
+        const DeviceInfo *was = edit.applied->rngs->pdata[cases[i].stays_before];
+        const DeviceInfo *is = edit.desired->rngs->pdata[cases[i].stays_after];
+        g_autoptr(GHashTable) changed = g_hash_table_new(NULL, NULL);
+
+        assert_string_equal(was->alias, is->alias);
+        assert_true(schema_equal(&address_schema, was->address, is->address));
+        for (guint c = 0; c < edit.changes->len; c++) {
+            const Change *change = edit.changes->pdata[c];
+
+            assert_ptr_not_equal(change->to_item, is);
+            assert_ptr_not_equal(change->from_item, was);
+            if (change->item_schema)
+                g_hash_table_add(
+                    changed, (gpointer) (change->from_item ? change->from_item : change->to_item));
+        }
+        assert_int_equal(g_hash_table_size(changed), cases[i].n_changed);
+    }
+}
+
 int
 main(void)
 {
@@ -295,6 +340,7 @@ main(void)
         cmocka_unit_test(what_assigns_an_address_is_no_change_and_what_gives_one_is),
         cmocka_unit_test(an_edited_console_is_told_once),
         cmocka_unit_test(live_fields_are_applied_and_no_others),
+        cmocka_unit_test(keyless_pairs_equals_first),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
