@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -456,6 +457,124 @@ test_on_reboot_ends(void **state)
                   }));
 }
 
+/* ---- both at once ---- */
+
+#define PORT(index) "<controller type='pci' index='" index "' model='pcie-root-port'/>"
+#define MIXED_ALWAYS                                                                               \
+    "<emulator>/usr/bin/qemu-system-x86_64</emulator>" PORT("1") PORT("2") PORT("3")
+#define MIXED_BEFORE MIXED_ALWAYS "<memballoon model='virtio'><stats period='2'/></memballoon>\n"
+#define MIXED_AFTER                                                                                \
+    MIXED_ALWAYS "<memballoon model='virtio'><stats period='7'/></memballoon>\n"                   \
+                 "<rng model='virtio'><backend model='builtin'/></rng>\n"                          \
+                 "<sound model='ich9'/>\n"
+
+/* The plan's rows of that class: "a.xml:12  devices/rng[0]". Their padding is one blank. */
+static char *
+rows_of(const char *plan, const char *change_class)
+{
+    g_auto(GStrv) lines = g_strsplit(plan, "\n", -1);
+    g_autofree char *end = g_strdup_printf("(%s)", change_class);
+    g_autoptr(GString) rows = g_string_new(NULL);
+
+    for (guint i = 0; lines[i]; i++) {
+        char place[64], path[64];
+
+        if (g_str_has_suffix(lines[i], end) && sscanf(lines[i], " %63s %63s", place, path) == 2)
+            g_string_append_printf(rows, "%s %s\n", place, path);
+    }
+    return g_strdup(rows->str);
+}
+
+static gint64
+mixed_figure(Scratch *box, const char *id, const char *property)
+{
+    g_autofree char *path = g_strconcat("/machine/peripheral/", id, NULL);
+    Json *arguments = json_new_object();
+    g_autoptr(Json) value = NULL;
+
+    json_set_string(arguments, "path", path);
+    json_set_string(arguments, "property", property);
+    value = qemu_ask(box, "m", "qom-get", arguments);
+    return json_int(value, -1);
+}
+
+static bool
+has_rng(Scratch *box)
+{
+    Json *arguments = json_new_object();
+    g_autoptr(Json) list = NULL;
+
+    json_set_string(arguments, "path", "/machine/peripheral");
+    list = qemu_ask(box, "m", "qom-list", arguments);
+    for (guint i = 0; i < json_length(list); i++)
+        if (!g_strcmp0(json_get_string(json_at(list, i), "name"), "rng0"))
+            return true;
+    return false;
+}
+
+static guint
+line_of(Scratch *box, const char *text)
+{
+    g_autofree char *xml = scratch_read(box, "domains/m.xml");
+    const char *at = strstr(xml, text);
+    guint line = 1;
+
+    assert_non_null(at);
+    for (const char *c = xml; c < at; c++)
+        line += *c == '\n';
+    return line;
+}
+
+/* An edit of fields of both kinds: the live ones are done now, as QEMU tells; the others are
+ * reported, these and no more, each with its line, and are no longer when the file is changed
+ * back. That QEMU lives through it. */
+static void
+test_live_and_restart(void **state)
+{
+    g_autoptr(Scratch) box = scratch_new();
+    g_autofree char *process = NULL, *plan = NULL, *live = NULL, *restart = NULL, *status = NULL;
+    g_autofree char *expected = NULL;
+
+    domain_file_write(box, &(DomainFile){ .name = "m", .devices = MIXED_BEFORE });
+    g_free(virtkeep_expect(box, 60, 0, "apply"));
+    process = qemu_identity(box, "m");
+    assert_int_equal(mixed_figure(box, "balloon0", "guest-stats-polling-interval"), 2);
+    domain_file_write(box, &(DomainFile){ .name = "m", .vcpus = 2, .devices = MIXED_AFTER });
+    g_free(virtkeep_expect(box, 60, 3, "apply"));
+
+    assert_true(qemu_is(box, "m", process));
+    assert_int_equal(mixed_figure(box, "balloon0", "guest-stats-polling-interval"), 7);
+    assert_true(has_rng(box));
+    assert_int_equal(view_n_open_actions(box), 0);
+    view_wait_domain(box, 10, "m", "RestartRequired", "RestartRequired");
+    plan = virtkeep_expect(box, 30, 2, "plan", "--exit-code");
+    live = rows_of(plan, "live");
+    restart = rows_of(plan, "restart");
+    expected = g_strdup_printf("m.xml:%u vcpu\nm.xml:%u cpu/numa/cell[0]/@cpus\n"
+                               "m.xml:%u devices/sound[0]\n",
+                               line_of(box, "<vcpu>"), line_of(box, "<cell id='0'"),
+                               line_of(box, "<sound"));
+    assert_string_equal(live, "");
+    assert_string_equal(restart, expected);
+    status = virtkeep_expect(box, 10, 0, "status", "m");
+    assert_non_null(strstr(status, "vcpu (1 to 2), cpu/numa/cell[0]/@cpus (0 to 0-1), "
+                                   "devices/sound[0] (absent to sound sound0)"));
+    assert_null(strstr(status, "rng"));
+
+    domain_file_write(box, &(DomainFile){ .name = "m", .devices = MIXED_BEFORE });
+    command_result_free(virtkeep_run(box, 60, "apply", "--timeout", "300ms"));
+    /* The rng is the guest's to let go. */
+    json_free(qemu_ask(box, "m", "system_reset", NULL));
+    g_free(virtkeep_expect(box, 60, 0, "apply"));
+    g_free(virtkeep_expect(box, 30, 0, "plan", "--exit-code"));
+    view_wait_domain(box, 10, "m", "Synced", "Synced");
+    assert_true(qemu_is(box, "m", process));
+    assert_int_equal(mixed_figure(box, "balloon0", "guest-stats-polling-interval"), 2);
+    assert_false(has_rng(box));
+    domain_file_write(box, &(DomainFile){ .name = "m", .policy = "run-strategy='halted'" });
+    g_free(virtkeep_expect(box, 60, 0, "apply"));
+}
+
 static int
 begin(void **state)
 {
@@ -488,7 +607,7 @@ main(void)
         cmocka_unit_test(test_vnc_address),    cmocka_unit_test(test_vnc_address_in_use),
         cmocka_unit_test(test_vnc_password),   cmocka_unit_test(test_vnc_password_gone),
         cmocka_unit_test(test_serial),         cmocka_unit_test(test_description),
-        cmocka_unit_test(test_on_reboot_ends),
+        cmocka_unit_test(test_on_reboot_ends), cmocka_unit_test(test_live_and_restart),
     };
 
     return cmocka_run_group_tests_name("cli-live-fields", tests, begin, end);
