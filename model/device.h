@@ -119,6 +119,8 @@ struct DeviceKind {
      * @after, where that depends on more than the row. "Live" holds for all that is below it; another
      * answer that is @field->change leaves it to the rows. NULL = always as the rows say. */
     ChangeClass (*change_class)(gconstpointer before, gconstpointer after, const Field *field);
+    /* Whether one that is written differently can be the other one still. NULL = always. */
+    bool (*can_become)(gconstpointer before, gconstpointer after);
     /* PCI assignment order of address-assignment.md 2.4 (1 first); kinds of equal rank go in
      * table order. 0 = not on PCI. */
     guint pci_rank;

@@ -63,14 +63,15 @@ static const Field memory_fields[] = {
                  .doc = "Host NUMA nodes the memory comes from."),
     FIELD_SIZE(MemoryDevice, size, .path = "target/size", .is_required = true,
                .doc = "Size of the device; for virtio-mem the most it can ever give."),
-    FIELD_UINT(MemoryDevice, node, .path = "target/node", .max = 127,
-               .doc = "Guest NUMA node."),
+    FIELD_UINT(MemoryDevice, node, .path = "target/node", .max = 127, .doc = "Guest NUMA node."),
     FIELD_SIZE(MemoryDevice, block, .path = "target/block", VIRTIO_MEM,
                .doc = "Block size: a power of two, at least the host's transparent huge page."),
     FIELD_SIZE(MemoryDevice, requested, .path = "target/requested", .change = CHANGE_LIVE,
                VIRTIO_MEM,
                .doc = "How much the guest shall have: a multiple of block, at most size."),
-    { .type = TYPE_NONE, .path = "target/current", .is_output = true,
+    { .type = TYPE_NONE,
+      .path = "target/current",
+      .is_output = true,
       .doc = "How much the guest has; printed by `export`, never read." },
     FIELD_YES_NO(MemoryDevice, dynamic_memslots, .path = "target/@dynamicMemslots", VIRTIO_MEM,
                  .doc = "Split the device into several memory slots (QEMU 8.2 and later)."),
@@ -226,7 +227,8 @@ static void
 validate_file_backed(const Validation *v, const MemoryDevice *memory)
 {
     if (!memory->path)
-        validation_error(v, NULL, "missing-element", "<source><path> is missing: the file behind it");
+        validation_error(v, NULL, "missing-element",
+                         "<source><path> is missing: the file behind it");
     if (memory->discard == TRISTATE_ON)
         validation_error(v, "@discard", "memory-discard", "the content of a file is to stay");
     if (memory->access == MEMORY_ACCESS_PRIVATE && memory->model == MEMORY_MODEL_VIRTIO_PMEM)
@@ -234,7 +236,8 @@ validate_file_backed(const Validation *v, const MemoryDevice *memory)
     if (memory->model == MEMORY_MODEL_VIRTIO_PMEM && memory->node.is_set)
         validation_error(v, "target/node", "memory-node", "virtio-pmem belongs to no NUMA node");
     if (memory->label_size.is_set && memory->label_size.value < (128u << 10))
-        validation_error(v, "target/label/size", "memory-label", "a label area has at least 128 KiB");
+        validation_error(v, "target/label/size", "memory-label",
+                         "a label area has at least 128 KiB");
     if (memory->label_size.is_set && memory->label_size.value >= memory->size.value)
         validation_error(v, "target/label/size", "memory-label",
                          "the label area is larger than the device");
@@ -317,7 +320,8 @@ memory_alias(const Domain *domain, gconstpointer device, guint index)
 
         if (other->model == memory->model && other->info.alias &&
             g_str_has_prefix(other->info.alias, prefix))
-            number = MAX(number, 1 + g_ascii_strtoull(other->info.alias + strlen(prefix), NULL, 10));
+            number =
+                MAX(number, 1 + g_ascii_strtoull(other->info.alias + strlen(prefix), NULL, 10));
     }
     return g_strdup_printf("%s%" G_GUINT64_FORMAT, prefixes[memory->model], number);
 }
@@ -337,6 +341,13 @@ memory_plugs(gconstpointer device)
     return ((const MemoryDevice *) device)->model != MEMORY_MODEL_SGX_EPC;
 }
 
+/* They have little more in common than the element. */
+static bool
+memory_can_become(gconstpointer before, gconstpointer after)
+{
+    return ((const MemoryDevice *) before)->model == ((const MemoryDevice *) after)->model;
+}
+
 const DeviceKind memory_kind = {
     .name = "memory",
     .list_offset = offsetof(Domain, memories),
@@ -345,6 +356,7 @@ const DeviceKind memory_kind = {
     .is_pluggable = memory_plugs,
     .is_unpluggable = memory_unplugs,
     .bus = memory_bus,
+    .can_become = memory_can_become,
     .pci_rank = 17,
     .alias_prefix = "virtiomem",
     .alias = memory_alias,

@@ -15,7 +15,8 @@
  * it. Equal costs go by list order, which is right for indistinguishable devices.
  *
  * A device with a key of its own is never matched by resemblance with another that has one: an
- * interface with a new MAC address is a new interface.
+ * interface with a new MAC address is a new interface. Nor are devices one that the kind says can't
+ * be (DeviceKind.can_become): a DIMM is no virtio-mem device.
  */
 #include "reconcile/device-match.h"
 
@@ -41,7 +42,8 @@ static bool
 is_open(const MatchList *list, gpointer device, gpointer other)
 {
     return !g_hash_table_contains(list->matches, device) &&
-           !g_hash_table_contains(list->taken, other);
+           !g_hash_table_contains(list->taken, other) &&
+           (!list->kind->can_become || list->kind->can_become(other, device));
 }
 
 static char *

@@ -139,6 +139,26 @@ a_device_in_front_is_one_more_device(void **unused)
     }
 }
 
+/* Of a DIMM that became a virtio-mem device, `requested` alone would be live. */
+static void
+memory_stays_of_its_sort(void **unused)
+{
+    static const char head[] = "<maxMemory slots='2' unit='GiB'>4</maxMemory>"
+                               "<features><acpi/></features>";
+    g_auto(Edit) edit =
+        edit_devices(head,
+                     "<memory model='dimm'><target><size unit='MiB'>128</size><node>0</node>"
+                     "</target></memory>\n",
+                     head, MEMORY("128", "64"));
+
+    for (guint i = 0; i < edit.changes->len; i++) {
+        const Change *change = edit.changes->pdata[i];
+
+        assert_false(change->from_item && change->to_item);
+    }
+    assert_int_equal(edit.changes->len, 2);
+}
+
 static void
 totals_follow_their_devices(void **unused)
 {
@@ -332,6 +352,7 @@ main(void)
         cmocka_unit_test(saying_what_was_the_case_changes_nothing),
         cmocka_unit_test(requested_is_live_and_has_its_line),
         cmocka_unit_test(a_device_in_front_is_one_more_device),
+        cmocka_unit_test(memory_stays_of_its_sort),
         cmocka_unit_test(totals_follow_their_devices),
         cmocka_unit_test(devices_come_and_go_whole),
         cmocka_unit_test(lines_are_the_files_though_lists_are_sorted),
