@@ -215,9 +215,12 @@ note_asked(const Subject *subject, const Site *site, const char *id, const char 
 static EffectOutcome
 run_remove(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
+    const DeviceSpelling *spelling = device_spelling_find(action->device_kind);
     g_autoptr(GError) refusal = NULL;
     bool is_gone = false;
 
+    if (spelling && spelling->part)
+        spelling->part(subject->monitor, action->before);
     if (!hot_plug_ask(subject->monitor, action->device, &is_gone, &refusal)) {
         /* Refused now; it is asked again like one that the guest does not answer. */
         if (!note_asked(subject, site, action->device, refusal->message, error))

@@ -62,6 +62,9 @@ typedef struct DeviceSpelling {
      * beyond what prepare() says (which is called next). Harmless to do twice. */
     bool (*update)(const DeviceContext *context, Monitor *monitor, gconstpointer before,
                    gconstpointer after, GError **error);
+    /* What must be done before QEMU is asked to take the device out. It may be asked again later:
+     * harmless to do twice. */
+    void (*part)(Monitor *monitor, gconstpointer device);
     /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command line
      * can be shown all the same. */
     char *(*launch_refusal)(const Domain *domain, gconstpointer device);

@@ -174,6 +174,24 @@ take_out(Monitor *monitor, const Disk *disk, GError **error)
     return false;
 }
 
+/* A drive that was plugged in empty never gives its medium back: QEMU 7.2 keeps the block backend
+ * that it made for it (scsi_cd_realize), and the node in it would stay in use. What does not work
+ * out is told when the node is removed. */
+void
+disk_part(Monitor *monitor, gconstpointer device)
+{
+    const Disk *disk = device;
+    Json *arguments;
+
+    if (!disk_takes_media(disk))
+        return;
+    arguments = json_new_object();
+    json_set_string(arguments, "id", disk->info.alias);
+    json_set_bool(arguments, "force", true);
+    if (monitor_run(monitor, "blockdev-open-tray", arguments, NULL))
+        (void) tell_drive(monitor, "blockdev-remove-medium", disk, NULL);
+}
+
 static bool
 put_in(Monitor *monitor, const Disk *disk, const DeviceTrees *trees, GError **error)
 {

@@ -9,6 +9,8 @@
 /* The spelling's update: @after is @before with what changes live. */
 bool disk_update(const DeviceContext *context, Monitor *monitor, gconstpointer before,
                  gconstpointer after, GError **error);
+/* The spelling's part: takes the medium out of a drive that is to leave. */
+void disk_part(Monitor *monitor, gconstpointer device);
 /* Tells QEMU the disk's own <iotune>; without one, that there is no limit. */
 bool disk_set_limits(Monitor *monitor, const Disk *disk, GError **error);
 /* Bytes that the host has of a raw image in a file or block device now, 0 = can't be said: another

@@ -554,5 +554,6 @@ const DeviceSpelling disk_spelling = {
     .companions = disk_companions,
     .prepare = disk_prepare,
     .update = disk_update,
+    .part = disk_part,
     .needs = disk_needs,
 };

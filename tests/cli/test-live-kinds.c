@@ -140,6 +140,24 @@ test_controller(void **state)
     come_and_go("<controller type='scsi' index='1' model='virtio-scsi'/>");
 }
 
+/* Plugged in empty, given a medium, and gone with it. */
+static void
+test_drive(void **state)
+{
+    guint n_nodes = count("query-named-block-nodes", NULL);
+    g_autofree char *medium = scratch_write(scratch, "medium.iso", "a medium of 512 bytes");
+    g_autofree char *full = g_strdup_printf(
+        "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='%s'/>"
+        "<target dev='sda' bus='scsi'/></disk>",
+        medium);
+
+    settle("<disk type='file' device='cdrom'><target dev='sda' bus='scsi'/></disk>");
+    settle(full);
+    assert_true(count("query-named-block-nodes", NULL) > n_nodes);
+    settle("");
+    assert_int_equal(count("query-named-block-nodes", NULL), n_nodes);
+}
+
 /* ---- devices of the host ---- */
 
 #define HOSTDEV(type, source)                                                                      \
@@ -252,10 +270,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_channel),  cmocka_unit_test(test_redirdev),
-        cmocka_unit_test(test_shmem),    cmocka_unit_test(test_watchdog),
-        cmocka_unit_test(test_crypto),   cmocka_unit_test(test_controller),
-        cmocka_unit_test(test_usb_host), cmocka_unit_test(test_host_devices),
+        cmocka_unit_test(test_channel),      cmocka_unit_test(test_redirdev),
+        cmocka_unit_test(test_shmem),        cmocka_unit_test(test_watchdog),
+        cmocka_unit_test(test_crypto),       cmocka_unit_test(test_controller),
+        cmocka_unit_test(test_drive),        cmocka_unit_test(test_usb_host),
+        cmocka_unit_test(test_host_devices),
     };
 
     return cmocka_run_group_tests_name("cli-live-kinds", tests, begin, end);
