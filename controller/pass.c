@@ -355,7 +355,11 @@ static void
 say_memory(PassResult *result, const MemoryMove *move, const DomainPlan *plan)
 {
     if (move->condition != SYNC_SYNCED) {
-        say(result, move->condition, move->reason_word, move->reason);
+        bool is_all = plan->next_unplug == G_MAXINT64; /* or devices are waited for as well */
+        g_autofree char *reason =
+            g_strdup_printf("%s%s%s", move->reason, is_all ? "" : "; ", is_all ? "" : plan->reason);
+
+        say(result, move->condition, move->reason_word, reason);
         result->is_converged = false;
     } else if (is_only_memory(plan)) {
         /* Planned before the last step was seen to arrive. */

@@ -294,16 +294,12 @@ restart_fields(const DomainPlan *plan)
     return g_string_free(text, FALSE);
 }
 
-/* Whether the guest is waited for to let a device go. */
+/* Whether the guest is waited for to let a device go. @text: of plan_unplugs_text(). */
 static bool
-plan_unplugs(DomainPlan *plan, const PlanInput *input)
+plan_unplugs(DomainPlan *plan, const char *text, bool is_overdue)
 {
-    bool is_overdue;
-    g_autofree char *text = plan_unplugs_text(plan, input, &is_overdue);
-
     if (!text)
         return false;
-    plan->next_unplug = plan_next_unplug(input);
     conclude(plan, PLAN_UPDATE, is_overdue ? SYNC_STALLED : SYNC_PROGRESSING,
              is_overdue ? "DeviceStays" : "DeviceLeaving", "the guest is to let go of %s", text);
     return true;
@@ -347,9 +343,9 @@ static void
 plan_differences(DomainPlan *plan, const PlanInput *input)
 {
     const Change *identity = first_change(plan, CHANGE_IDENTITY);
-    g_autofree char *fields = NULL;
+    g_autofree char *fields = NULL, *unplugs = NULL;
     const char *drift;
-    bool is_restarting;
+    bool is_restarting, is_overdue;
     guint n_moves;
 
     if (identity)
@@ -374,21 +370,25 @@ plan_differences(DomainPlan *plan, const PlanInput *input)
     n_moves = plan->actions->len;
     plan_live(plan, input);
     drift = first_drift(plan);
+    unplugs = plan_unplugs_text(plan, input, &is_overdue);
+    if (unplugs)
+        plan->next_unplug = plan_next_unplug(input);
     if (plan->actions->len > n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "Changing", "%u change%s to make%s%s",
                         plan->actions->len, plan->actions->len == 1 ? "" : "s",
                         drift ? "; to be put back: " : "", drift ? drift : "");
     if (n_moves)
         return conclude(plan, PLAN_UPDATE, SYNC_PROGRESSING, "MemoryMoving",
-                        "%u memory device%s to move%s%s", n_moves, n_moves == 1 ? "" : "s",
-                        drift ? "; to be put back: " : "", drift ? drift : "");
+                        "%u memory device%s to move%s%s%s%s", n_moves, n_moves == 1 ? "" : "s",
+                        drift ? "; to be put back: " : "", drift ? drift : "",
+                        unplugs ? "; the guest is to let go of " : "", unplugs ? unplugs : "");
     if (is_restarting)
         return input->restart_held ? wait_for_restart(plan, input) : wait_for_memory(plan, input);
     if (input->companion_failure)
         return conclude(plan, PLAN_BLOCKED, SYNC_OUT_OF_SYNC, "CompanionEnded",
                         "%s; its guest gets it back with the next start of its QEMU",
                         input->companion_failure);
-    if (plan_unplugs(plan, input) || plan_contests(plan, input))
+    if (plan_unplugs(plan, unplugs, is_overdue) || plan_contests(plan, input))
         return;
     if (plan->is_restart_required) {
         fields = restart_fields(plan);
