@@ -7,6 +7,7 @@
  */
 #include "tests/cli/domain-file.h"
 #include "tests/support/deadline.h"
+#include "tests/support/programs.h"
 #include "tests/support/qemus.h"
 #include "tests/support/views.h"
 #include "tests/support/virtkeep.h"
@@ -16,9 +17,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sched.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -59,30 +58,6 @@ static const struct {
     { "dbus-daemon", "<graphics type='dbus'/>\n" },
 };
 
-/* Some shut themselves into namespaces, which not every container lets them make. */
-static bool
-can_make_namespaces(void)
-{
-    pid_t child = fork();
-    int status = 1;
-
-    if (child == 0)
-        _exit(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET) ? 1 : 0);
-    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
-}
-
-static bool
-has_program(const char *program)
-{
-    g_autofree char *path = companion_find_program(program);
-
-    if (!path)
-        return false;
-    if (!strcmp(program, "virtiofsd"))
-        return geteuid() == 0 && can_make_namespaces();
-    return strcmp(program, "passt") || can_make_namespaces();
-}
-
 /* The devices whose programs this host has. */
 static char *
 devices_here(unsigned *ret_n)
@@ -91,7 +66,7 @@ devices_here(unsigned *ret_n)
 
     *ret_n = 0;
     for (gsize i = 0; i < G_N_ELEMENTS(parts); i++) {
-        if (!has_program(parts[i].program))
+        if (!program_is_usable(parts[i].program))
             continue;
         g_string_append(text, parts[i].device);
         g_string_replace(text, "%s", scratch_dir(scratch), 0);
@@ -147,7 +122,7 @@ static void
 assert_connected(void)
 {
     g_autoptr(Json) tpms =
-        has_program("swtpm") ? qemu_ask(scratch, "beside", "query-tpm", NULL) : NULL;
+        program_is_usable("swtpm") ? qemu_ask(scratch, "beside", "query-tpm", NULL) : NULL;
 
     if (tpms)
         assert_string_equal(json_get_string(json_at(tpms, 0), "id"), "tpm-tpm0");
@@ -423,7 +398,7 @@ assert_plugged(gsize part)
 static void
 test_plugged(void **state)
 {
-    if (!has_program("passt"))
+    if (!program_is_usable("passt"))
         skip();
     assert_plugged(2);
 }
@@ -433,7 +408,7 @@ test_filesystem_plugged(void **state)
 {
     g_autofree char *share = NULL;
 
-    if (!has_program("virtiofsd"))
+    if (!program_is_usable("virtiofsd"))
         skip();
     share = scratch_mkdir(scratch, "share");
     assert_plugged(1);
@@ -455,7 +430,7 @@ test_tpm_state(void **state)
 {
     g_autofree char *path = state_of_tpm(), *content = NULL, *config = NULL;
 
-    if (!has_program("swtpm"))
+    if (!program_is_usable("swtpm"))
         skip();
     assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
     write_domain(NULL, "<tpm model='tpm-crb'><backend type='emulator' version='2.0'>"

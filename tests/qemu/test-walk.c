@@ -13,7 +13,9 @@
  */
 #include "controller/pass.h"
 #include "controller/site.h"
+#include "tests/qemu/walk-slots.h"
 #include "tests/support/deadline.h"
+#include "tests/support/programs.h"
 #include "tests/support/qemus.h"
 
 #include <setjmp.h>
@@ -29,54 +31,6 @@
 #define PATIENCE 60 /* seconds, for one edit */
 #define MOST_FLIPS 4
 
-/* ---- what there may be ---- */
-
-/* One place in the file: nothing, or one of the variants; from one variant to another is a live
- * change. What has no key of its own (two RNGs) is the same in all places: told apart by what they
- * say, one that comes as another goes would be the other one changed. '@' stands for the scratch
- * directory. */
-typedef struct Slot {
-    const char *variants[4]; /* "" is nothing */
-    bool is_on_pc_only;
-} Slot;
-
-#define DISK(target, bus)                                                                          \
-    "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"                             \
-    "<source file='@/" target ".img'/><target dev='" target "' bus='" bus "'/></disk>"
-#define RNG(backend) "<rng model='virtio'>" backend "</rng>"
-#define NET(last, model)                                                                           \
-    "<interface type='user'><mac address='52:54:00:00:00:" last "'/><model type='" model "'/>"     \
-    "</interface>"
-#define CHANNEL(source, name) "<channel " source "<target type='virtio' name='" name "'/></channel>"
-
-static const Slot slots[] = {
-    { { "", DISK("vda", "virtio") } },
-    { { "", DISK("vdb", "virtio") } },
-    { { "", DISK("sda", "scsi") } },
-    { { "", DISK("sdb", "scsi") } },
-    { { "", DISK("sdc", "usb") } },
-    { { "", RNG("<backend model='random'>/dev/urandom</backend>") } },
-    { { "", RNG("<backend model='random'>/dev/urandom</backend>") } },
-    { { "", "<input type='tablet' bus='usb'/>" } },
-    { { "", "<input type='tablet' bus='usb'/>" } },
-    { { "", NET("01", "virtio") } },
-    { { "", NET("02", "virtio") } },
-    { { "", NET("03", "e1000") }, true },
-    { { "", CHANNEL("type='unix'><source mode='bind' path='@/channel'/>", "org.walk.0") } },
-    { { "", CHANNEL("type='null'>", "org.walk.1") } },
-    { { "", "<redirdev bus='usb' type='unix'><source mode='bind' path='@/redir'/></redirdev>" } },
-    { { "", "<crypto model='virtio' type='qemu'><backend model='builtin' queues='1'/></crypto>" },
-      true },
-    { { "", "<controller type='scsi' index='1' model='virtio-scsi'/>" } },
-    { { "", "<controller type='virtio-serial' index='1'/>" } },
-    { { "", "<watchdog model='i6300esb' action='none'/>" }, true },
-    { { "<memballoon model='virtio'/>",
-        "<memballoon model='virtio'><stats period='5'/></memballoon>",
-        "<memballoon model='virtio'><stats period='9'/></memballoon>" } },
-};
-#define N_SLOTS G_N_ELEMENTS(slots)
-#define N_PORTS 16
-
 /* ---- the walk ---- */
 
 typedef struct Walk {
@@ -86,55 +40,16 @@ typedef struct Walk {
     GRand *rand;
     const char *machine;
     guint32 seed;
-    guint chosen[N_SLOTS];
+    guint *chosen; /* of each slot */
     char *identity;
     char *left; /* what QEMU had at first, as text */
     guint n_descriptors;
 } Walk;
 
-static guint
-n_variants(const Slot *slot)
-{
-    guint n = 0;
-
-    while (n < G_N_ELEMENTS(slot->variants) && slot->variants[n])
-        n++;
-    return n;
-}
-
-static bool
-is_q35(const Walk *walk)
-{
-    return g_str_equal(walk->machine, "q35");
-}
-
-static char *
-devices_text(const Walk *walk)
-{
-    GString *text = g_string_new("<controller type='usb' model='qemu-xhci'/>"
-                                 "<controller type='scsi' index='0' model='virtio-scsi'/>"
-                                 "<controller type='virtio-serial' index='0'/>");
-
-    for (guint i = 1; is_q35(walk) && i <= N_PORTS; i++)
-        g_string_append_printf(text, "<controller type='pci' index='%u' model='pcie-root-port'/>",
-                               i);
-    for (guint i = 0; i < N_SLOTS; i++)
-        g_string_append_printf(text, "%s\n", slots[i].variants[walk->chosen[i]]);
-    g_string_replace(text, "@", scratch_dir(walk->scratch), 0);
-    return g_string_free(text, FALSE);
-}
-
 static void
 write_file(const Walk *walk)
 {
-    g_autofree char *devices = devices_text(walk);
-    g_autofree char *xml = g_strdup_printf(
-        "<domain type='qemu'><name>walk</name>"
-        "<metadata><vk:policy xmlns:vk='urn:virtkeep:policy:1' shutdown-timeout='1s'/></metadata>"
-        "<memory unit='MiB'>64</memory><vcpu>1</vcpu>"
-        "<os><type arch='x86_64' machine='%s'>hvm</type></os><features><acpi/></features>"
-        "<devices>\n%s</devices></domain>\n",
-        walk->machine, devices);
+    g_autofree char *xml = walk_file_text(walk->machine, walk->chosen, scratch_dir(walk->scratch));
 
     g_free(scratch_write(walk->scratch, "domains/walk.xml", xml));
 }
@@ -165,6 +80,97 @@ rescan(Walk *walk, guint step)
     setup->site.scan = scan;
 }
 
+static Plan *
+make_plan(const Walk *walk, guint step)
+{
+    static const char *const names[] = { "walk", NULL };
+    g_autoptr(GError) error = NULL;
+    Plan *plan = site_plan(&walk->setup->site, names, &error);
+
+    if (!plan)
+        lose(walk, step, "plan", error->message);
+    return plan;
+}
+
+/* What is left, a line each. Caller frees. */
+static char *
+plan_text(const DomainPlan *plan)
+{
+    GString *text = g_string_new(plan->reason);
+
+    for (guint i = 0; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+
+        g_string_append_printf(text, "\n%s (%s)", change->path, change_class_name(change->class_));
+    }
+    for (guint i = 0; i < plan->actions->len; i++) {
+        const PlanAction *action = plan->actions->pdata[i];
+
+        g_string_append_printf(text, "\n> %s %s", plan_action_name(action->kind),
+                               action->device ? action->device : "");
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* ---- what a guest would do ---- */
+
+static void
+do_as_guest(const Walk *walk, const char *command)
+{
+    Json *arguments = json_new_object();
+
+    json_set_string(arguments, "command-line", command);
+    json_free(qemu_ask(walk->scratch, "walk", "human-monitor-command", arguments));
+}
+
+/* By ACPI: the selector of the memory hotplug ports, then its eject bit (QEMU,
+ * docs/specs/acpi_mem_hotplug). */
+static void
+eject_dimms(const Walk *walk, const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->leaving->len; i++) {
+        const char *id = plan->leaving->pdata[i];
+        g_autofree char *select = NULL;
+
+        if (!g_str_has_prefix(id, "dimm"))
+            continue;
+        select = g_strdup_printf("o /w 0xa00 %s", id + strlen("dimm"));
+        do_as_guest(walk, select);
+        do_as_guest(walk, "o /b 0xa14 8");
+    }
+}
+
+/* Whether it was asked to. A reset is enough for all PCI devices that were asked for. */
+static bool
+let_go(const Walk *walk, const DomainPlan *plan)
+{
+    if (plan->next_unplug == G_MAXINT64)
+        return false;
+    eject_dimms(walk, plan);
+    json_free(qemu_ask(walk->scratch, "walk", "system_reset", NULL));
+    return true;
+}
+
+/* Blocks and pages are moved by drivers, and there are none: what is asked for is all there can be.
+ */
+static bool
+is_asked_only(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->changes->len; i++) {
+        const Change *change = plan->changes->pdata[i];
+
+        if (change->class_ != CHANGE_NONE && !g_str_equal(change->path, "currentMemory"))
+            return false;
+    }
+    for (guint i = 0; i < plan->actions->len; i++) {
+        PlanActionKind kind = ((const PlanAction *) plan->actions->pdata[i])->kind;
+
+        if (kind != PLAN_ACTION_SET_MEMORY && kind != PLAN_ACTION_SET_BALLOON)
+            return false;
+    }
+    return plan->actions->len > 0;
+}
+
 /* Passes until there is nothing left to do. */
 static void
 settle(Walk *walk, guint step)
@@ -175,47 +181,54 @@ settle(Walk *walk, guint step)
     rescan(walk, step);
     for (;;) {
         g_autoptr(PassResult) result = pass_run(&walk->setup->site, "walk");
+        g_autoptr(Plan) plan = NULL;
+        const DomainPlan *left;
 
-        if (result->is_failed)
+        if (result->is_failed || result->sync == SYNC_INVALID)
             lose(walk, step, "a pass failed", result->reason);
         if (result->is_converged)
             return;
-        if (!g_strcmp0(result->reason_word, "RestartRequired"))
-            lose(walk, step, "not live", result->reason);
+        plan = make_plan(walk, step);
+        left = plan->domains->pdata[0];
+        if (left->is_restart_required)
+            lose(walk, step, "not live", plan_text(left));
+        if (is_asked_only(left))
+            return;
         if (g_get_monotonic_time() > end)
-            lose(walk, step, "does not settle", result->reason);
-        if (!is_reset && !g_strcmp0(result->reason_word, "DeviceLeaving")) {
-            json_free(qemu_ask(walk->scratch, "walk", "system_reset", NULL));
-            is_reset = true; /* one reset is enough for all that was asked for */
-        }
+            lose(walk, step, "does not settle", plan_text(left));
+        is_reset = is_reset || let_go(walk, left);
     }
 }
 
 static void
 check_plan(const Walk *walk, guint step)
 {
-    static const char *const names[] = { "walk", NULL };
-    g_autoptr(GError) error = NULL;
-    g_autoptr(Plan) plan = site_plan(&walk->setup->site, names, &error);
-    const DomainPlan *domain;
+    g_autoptr(Plan) plan = make_plan(walk, step);
+    const DomainPlan *left = plan->domains->pdata[0];
 
-    if (!plan)
-        lose(walk, step, "plan", error->message);
-    domain = plan->domains->pdata[0];
-    if (domain->verdict != PLAN_NONE)
-        lose(walk, step, "the next plan is not empty", domain->reason);
-    if (domain->changes->len)
-        lose(walk, step, "still differs", ((const Change *) domain->changes->pdata[0])->path);
+    if (is_asked_only(left))
+        return;
+    if (left->verdict != PLAN_NONE)
+        lose(walk, step, "the next plan is not empty", plan_text(left));
+    for (guint i = 0; i < left->changes->len; i++) {
+        const Change *change = left->changes->pdata[i];
+
+        if (change->class_ != CHANGE_NONE)
+            lose(walk, step, "still differs", change->path);
+    }
 }
 
 static void
 flip(Walk *walk)
 {
     for (gint n = g_rand_int_range(walk->rand, 1, MOST_FLIPS + 1); n > 0; n--) {
-        guint i = g_rand_int_range(walk->rand, 0, N_SLOTS);
+        guint i = g_rand_int_range(walk->rand, 0, (gint) walk_n_slots);
+        const Slot *slot = &walk_slots[i];
+        guint least = slot->ascends ? walk->chosen[i] : slot->stays && walk->chosen[i] ? 1 : 0;
 
-        if (!slots[i].is_on_pc_only || !is_q35(walk))
-            walk->chosen[i] = g_rand_int_range(walk->rand, 0, n_variants(&slots[i]));
+        if (!slot->program || program_is_usable(slot->program))
+            walk->chosen[i] =
+                g_rand_int_range(walk->rand, (gint) least, (gint) slot_n_variants(slot));
     }
 }
 
@@ -225,6 +238,13 @@ static gint
 compare_lines(gconstpointer a, gconstpointer b)
 {
     return g_strcmp0(*(char *const *) a, *(char *const *) b);
+}
+
+/* What came and can't go: the parts of virtio-mem and of virtual CPUs. */
+static bool
+is_to_stay(const char *name)
+{
+    return strstr(name, "virtiomem") || g_str_has_prefix(name, "vcpu");
 }
 
 /* The names of what a query lists, sorted: order says nothing. */
@@ -240,7 +260,8 @@ append_names(const Walk *walk, GString *text, const char *command, const char *p
         json_set_string(arguments, "path", path);
     list = qemu_ask(walk->scratch, "walk", command, arguments);
     for (guint i = 0; i < json_length(list); i++)
-        g_ptr_array_add(names, (gpointer) json_get_string(json_at(list, i), member));
+        if (!is_to_stay(json_get_string(json_at(list, i), member)))
+            g_ptr_array_add(names, (gpointer) json_get_string(json_at(list, i), member));
     g_ptr_array_sort(names, compare_lines);
     g_string_append_printf(text, "%s %s:", command, path ? path : "");
     for (guint i = 0; i < names->len; i++)
@@ -316,22 +337,24 @@ static void
 begin_walk(Walk *walk, const char *machine)
 {
     const char *seed = g_getenv("VIRTKEEP_WALK_SEED");
-    static const char *const images[] = { "vda", "vdb", "sda", "sdb", "sdc" };
+    static const char *const images[] = { "vda.img", "vdb.img", "sda.img", "sdb.img",
+                                          "sdc.img", "one.iso", "two.iso" };
     g_autofree char *content = g_malloc0(1 << 16);
     Invocation invocation = { 0 };
 
     walk->machine = machine;
+    walk->chosen = g_new0(guint, walk_n_slots);
     walk->seed = seed ? g_ascii_strtoull(seed, NULL, 10) : g_random_int();
     walk->rand = g_rand_new_with_seed(walk->seed);
     walk->scratch = scratch_new();
     walk->cache = directory_cache_new();
     printf("%s: %u edits from seed %u\n", machine, n_edits(), walk->seed);
     for (guint i = 0; i < G_N_ELEMENTS(images); i++) {
-        g_autofree char *name = g_strconcat(images[i], ".img", NULL);
-        g_autofree char *path = scratch_path(walk->scratch, name);
+        g_autofree char *path = scratch_path(walk->scratch, images[i]);
 
         assert_true(g_file_set_contents(path, content, 1 << 16, NULL));
     }
+    g_free(scratch_mkdir(walk->scratch, "share"));
     write_file(walk);
     invocation.global = (GlobalOptions){
         .config = scratch_write(walk->scratch, "virtkeep.yaml", "{}\n"),
@@ -361,6 +384,7 @@ end_walk(Walk *walk)
     site_close(walk->setup);
     directory_cache_free(walk->cache);
     g_rand_free(walk->rand);
+    g_free(walk->chosen);
     g_free(walk->identity);
     g_free(walk->left);
     (void) scratch_end(walk->scratch); /* the QEMU is meant to be left running */
@@ -381,7 +405,8 @@ go(const char *machine)
         if (!qemu_is(walk.scratch, "walk", walk.identity))
             lose(&walk, step, "another QEMU", "live changes only");
     }
-    memset(walk.chosen, 0, sizeof(walk.chosen));
+    for (guint i = 0; i < walk_n_slots; i++)
+        walk.chosen[i] = walk_slots[i].stays ? walk.chosen[i] : 0;
     write_file(&walk);
     settle(&walk, step);
     check_plan(&walk, step);

@@ -14,6 +14,8 @@
  * used again meanwhile is never hit. New processes may appear while others are ended (a
  * controller starts a QEMU): the search goes on until it finds none.
  *
+ * A file /dev/shm/virtkeep-BASENAME, of the last part of DIR, is removed with it.
+ *
  * Plain libc, nothing of the project's: it must work where the test went wrong.
  */
 #include <dirent.h>
@@ -169,6 +171,17 @@ remove_entry(const char *path, const struct stat *info, int type, struct FTW *wh
     return 0;
 }
 
+/* What an ivshmem device of a test is named after its DIR, and QEMU leaves there. */
+static void
+remove_shared_memory(void)
+{
+    char path[PATH_MAX];
+    int length = snprintf(path, sizeof path, "/dev/shm/virtkeep-%s", strrchr(dir, '/') + 1);
+
+    if (length > 0 && (size_t) length < sizeof path)
+        unlink(path);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -192,5 +205,6 @@ main(int argc, char **argv)
         fprintf(stderr, "scratch-guard: kept %s\n", dir);
     else
         nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    remove_shared_memory();
     return n_killed < 100 ? (int) n_killed : 100;
 }
