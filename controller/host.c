@@ -209,6 +209,7 @@ host_new(void)
     find_huge_pages(host);
     find_firmware(host);
     host->sysinfo = read_sysinfo();
+    host->strays = strays_new();
     return host;
 }
 
@@ -223,6 +224,7 @@ host_free(Host *host)
     g_array_unref(host->huge_pages);
     g_ptr_array_unref(host->firmware);
     schema_free(&sysinfo_schema, host->sysinfo);
+    strays_free(host->strays);
     g_free(host);
 }
 

@@ -3,6 +3,7 @@
 
 #include "controller/config.h"
 #include "qemu/host-facts.h"
+#include "qemu/stray.h"
 #include "state/journal.h"
 
 /*
@@ -17,10 +18,11 @@ typedef struct Host {
     guint64 start_time; /* clock ticks since boot */
     guint64 page_size, default_huge_page;
     gboolean can_make_links; /* CAP_NET_ADMIN */
-    GPtrArray *firmware; /* FirmwareImage: by descriptor, then well-known */
-    GArray *huge_pages; /* HugePageMount, paths owned */
-    char *sysfs;        /* "/sys" */
-    Sysinfo *sysinfo;   /* SMBIOS strings, as far as we may read them; NULL = none */
+    GPtrArray *firmware;     /* FirmwareImage: by descriptor, then well-known */
+    GArray *huge_pages;      /* HugePageMount, paths owned */
+    char *sysfs;             /* "/sys" */
+    Strays *strays;          /* its own lock */
+    Sysinfo *sysinfo;        /* SMBIOS strings, as far as we may read them; NULL = none */
 } Host;
 
 Host *host_new(void);

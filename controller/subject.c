@@ -410,7 +410,7 @@ adopt_stray(Subject *subject, const Site *site, gint64 timeout)
 {
     g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
     g_autoptr(ProcessRecord) record =
-        stray_find(subject->desired->uuid, subject->run_directory, log);
+        strays_find(site->host->strays, subject->desired->uuid, subject->run_directory, log);
     ProcessState state;
 
     subject->has_no_stray = record == NULL;

@@ -11,6 +11,11 @@
  * monitor's socket was bound there. Another RUN is another virtkeep's (a test's, a tenant's), which
  * may well have a domain of this name, and so of this uuid, since that is derived from it.
  *
+ * Looking through all processes for each of a thousand domains that were never started would take
+ * most of a plan's time, so it is done once for all (Strays): what is kept is only which uuid leads
+ * to which pids, and each is looked at again by whoever is led there. Before anything is started
+ * one looks anew (stray_find()).
+ *
  * What is found becomes a record as launch would have written it, and goes the way of every record
  * from there: a pidfd, the start time, the token, and the monitor if it can be reached.
  */
@@ -24,6 +29,7 @@
 #include "qemu/launch.h"
 
 #define TOKEN_PREFIX "virtkeep-"
+#define FRESH_US G_USEC_PER_SEC
 #define CONTROL_FD_TEXT "-" LAUNCH_CONTROL ",fd="
 
 static bool
@@ -53,32 +59,59 @@ take_monitor(const char *argument, char **ret_token, guint *ret_fd)
     return true;
 }
 
+/* What a process says of itself in its command line. */
+typedef struct Words {
+    char *program, *uuid, *token;
+    guint control_fd;
+} Words;
+
+static void
+words_clear(Words *words)
+{
+    g_free(words->program);
+    g_free(words->uuid);
+    g_free(words->token);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
+
+/* Whether it is a QEMU of a virtkeep's. */
+static bool
+read_words(pid_t pid, Words *words)
+{
+    g_autofree char *text = NULL;
+    gsize length;
+
+    if (!read_proc(pid, "cmdline", &text, &length) || !length)
+        return false;
+    words->program = g_strdup(text);
+    /* g_file_get_contents() ends the text with one more zero. */
+    for (const char *word = text; word < text + length; word += strlen(word) + 1) {
+        const char *next = word + strlen(word) + 1;
+
+        if (!words->uuid && !strcmp(word, "-uuid") && next < text + length)
+            words->uuid = g_ascii_strdown(next, -1);
+        else if (!words->token)
+            (void) take_monitor(word, &words->token, &words->control_fd);
+    }
+    return words->uuid && words->token;
+}
+
 /* NULL: it is no QEMU of ours with this uuid. */
 static ProcessRecord *
 record_of(pid_t pid, const char *uuid, guint *ret_control_fd)
 {
-    g_autofree char *words = NULL;
     g_autoptr(ProcessRecord) record = g_new0(ProcessRecord, 1);
-    bool is_uuid = false;
-    gsize length;
+    g_auto(Words) words = { 0 };
 
-    if (!read_proc(pid, "cmdline", &words, &length) || !length)
-        return NULL;
-    /* g_file_get_contents() ends the text with one more zero. */
-    for (const char *word = words; word < words + length; word += strlen(word) + 1) {
-        const char *next = word + strlen(word) + 1;
-
-        if (!strcmp(word, "-uuid") && next < words + length)
-            is_uuid |= !g_ascii_strcasecmp(next, uuid);
-        else if (!record->token)
-            (void) take_monitor(word, &record->token, ret_control_fd);
-    }
-    if (!is_uuid || !record->token || !process_start_time(pid, &record->start_time))
+    if (!read_words(pid, &words) || g_ascii_strcasecmp(words.uuid, uuid) ||
+        !process_start_time(pid, &record->start_time))
         return NULL;
     record->pid = pid;
-    record->uuid = g_ascii_strdown(uuid, -1);
-    record->emulator = g_strdup(words);
+    record->token = g_steal_pointer(&words.token);
+    record->uuid = g_steal_pointer(&words.uuid);
+    record->emulator = g_steal_pointer(&words.program);
     record->boot_id = process_boot_id(NULL);
+    *ret_control_fd = words.control_fd;
     return record->boot_id ? g_steal_pointer(&record) : NULL;
 }
 
@@ -141,23 +174,100 @@ is_of_this_user(const char *pid_text)
     return stat(path, &status) == 0 && status.st_uid == geteuid();
 }
 
-ProcessRecord *
-stray_find(const char *uuid, const char *run_directory, const char *log_path)
+/* ---- all of them ---- */
+
+struct Strays {
+    GMutex mutex;
+    GHashTable *pids; /* uuid -> GArray of pid_t; NULL: not looked yet */
+    gint64 looked_at; /* monotonic us */
+};
+
+static GHashTable *
+look_through(void)
 {
     g_autoptr(GDir) processes = g_dir_open("/proc", 0, NULL);
+    GHashTable *found =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_array_unref);
     const char *name;
 
     while (processes && (name = g_dir_read_name(processes))) {
-        g_autoptr(ProcessRecord) record = NULL;
-        guint control_fd = 0;
+        g_auto(Words) words = { 0 };
+        GArray *pids;
+        pid_t pid;
 
         if (!g_ascii_isdigit(*name) || !is_of_this_user(name))
             continue;
-        record = record_of((pid_t) g_ascii_strtoll(name, NULL, 10), uuid, &control_fd);
+        pid = (pid_t) g_ascii_strtoll(name, NULL, 10);
+        if (!read_words(pid, &words))
+            continue;
+        pids = g_hash_table_lookup(found, words.uuid);
+        if (!pids) {
+            pids = g_array_new(FALSE, FALSE, sizeof(pid_t));
+            g_hash_table_insert(found, g_steal_pointer(&words.uuid), pids);
+        }
+        g_array_append_val(pids, pid);
+    }
+    return found;
+}
+
+/* The first of @pids that is what is looked for, still. */
+static ProcessRecord *
+find_among(const GArray *pids, const char *uuid, const char *run_directory, const char *log_path)
+{
+    for (guint i = 0; pids && i < pids->len; i++) {
+        guint control_fd = 0;
+        g_autoptr(ProcessRecord) record =
+            record_of(g_array_index(pids, pid_t, i), uuid, &control_fd);
+
         if (!record || !is_of_this_run(record, control_fd, run_directory))
             continue;
         record->log_path = g_strdup(log_path);
         return g_steal_pointer(&record);
     }
     return NULL;
+}
+
+ProcessRecord *
+stray_find(const char *uuid, const char *run_directory, const char *log_path)
+{
+    g_autoptr(GHashTable) found = look_through();
+    g_autofree char *key = g_ascii_strdown(uuid, -1);
+
+    return find_among(g_hash_table_lookup(found, key), uuid, run_directory, log_path);
+}
+
+Strays *
+strays_new(void)
+{
+    Strays *strays = g_new0(Strays, 1);
+
+    g_mutex_init(&strays->mutex);
+    return strays;
+}
+
+void
+strays_free(Strays *strays)
+{
+    if (!strays)
+        return;
+    g_clear_pointer(&strays->pids, g_hash_table_unref);
+    g_mutex_clear(&strays->mutex);
+    g_free(strays);
+}
+
+ProcessRecord *
+strays_find(Strays *strays, const char *uuid, const char *run_directory, const char *log_path)
+{
+    g_autoptr(GHashTable) found = NULL;
+    g_autofree char *key = g_ascii_strdown(uuid, -1);
+
+    g_mutex_lock(&strays->mutex);
+    if (!strays->pids || g_get_monotonic_time() - strays->looked_at > FRESH_US) {
+        g_clear_pointer(&strays->pids, g_hash_table_unref);
+        strays->pids = look_through();
+        strays->looked_at = g_get_monotonic_time();
+    }
+    found = g_hash_table_ref(strays->pids);
+    g_mutex_unlock(&strays->mutex);
+    return find_among(g_hash_table_lookup(found, key), uuid, run_directory, log_path);
 }

@@ -9,3 +9,15 @@
  * at every process. NULL: there is none that we could see. Costs some 10 us a process of this user.
  */
 ProcessRecord *stray_find(const char *uuid, const char *run_directory, const char *log_path);
+
+/*
+ * The same for many domains: the processes are looked through once and known by uuid from then on,
+ * for at most a second, after which whoever asks next has them looked through anew. A QEMU that
+ * began within that second may not be found; one that is found is looked at again, so it is what
+ * it seems. Shared by threads.
+ */
+typedef struct Strays Strays;
+Strays *strays_new(void);
+void strays_free(Strays *strays); /* NULL is allowed */
+ProcessRecord *strays_find(Strays *strays, const char *uuid, const char *run_directory,
+                           const char *log_path);

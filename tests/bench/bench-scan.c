@@ -255,6 +255,9 @@ time_commands(guint n)
     time_command(scratch, n, "--help", (const char *[]){ "--help", NULL });
     time_command(scratch, n, "status", (const char *[]){ "status", NULL });
     time_command(scratch, n, "plan", (const char *[]){ "plan", NULL });
+    /* That may be started, and so may run forgotten by all. */
+    g_free(scratch_write(scratch, "virtkeep.yaml", "{}\n"));
+    time_command(scratch, n, "plan, to be started", (const char *[]){ "plan", NULL });
 }
 
 static void
