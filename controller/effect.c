@@ -27,6 +27,7 @@
 #include "controller/links.h"
 #include "controller/memory-ledger.h"
 #include "controller/nvram.h"
+#include "controller/optional-media.h"
 #include "controller/tuning.h"
 #include "model/launch-security.h"
 #include "qemu/command-line.h"
@@ -311,11 +312,30 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     return true;
 }
 
+static void
+note_missing_media(const Subject *subject, const Site *site)
+{
+    const GPtrArray *items = subject->diagnostics->items;
+
+    for (guint i = 0; i < items->len; i++) {
+        const Diagnostic *item = items->pdata[i];
+        EventRecord event = { .domain = subject->name,
+                              .kind = (char *) MEDIUM_MISSING,
+                              .detail = item->text,
+                              .at_us = g_get_real_time() };
+
+        if (g_str_equal(item->code, MEDIUM_MISSING))
+            (void) store_event_add(site->store, &event, NULL);
+    }
+}
+
 static EffectOutcome
 run_start(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
-    if (launch_domain(subject, site, error))
+    if (launch_domain(subject, site, error)) {
+        note_missing_media(subject, site);
         return EFFECT_DONE;
+    }
     (void) links_sweep(subject, NULL); /* or by the next pass */
     return EFFECT_FAILED;
 }

@@ -340,6 +340,17 @@ site_open_recorded(const Invocation *invocation, const char *recording_file)
 /* A look must not wait long behind another client of the monitor, and not forever behind none. */
 #define LOOK_TIMEOUT_US (3 * G_USEC_PER_SEC)
 
+/* What this host makes of the file, beside what can't be had. */
+static void
+print_remarks(const Subject *subject)
+{
+    g_autoptr(Diagnostics) remarks =
+        subject->diagnostics ? diagnostics_remarks(subject->diagnostics) : NULL;
+
+    if (remarks)
+        message_diagnostics(remarks, false);
+}
+
 static bool
 plan_one(const Site *site, Plan *plan, const char *name, GError **error)
 {
@@ -349,6 +360,7 @@ plan_one(const Site *site, Plan *plan, const char *name, GError **error)
         g_prefix_error(error, "%s: ", name);
         return false;
     }
+    print_remarks(subject);
     plan_add(plan, plan_domain(&subject->input), &subject->input,
              subject->spec ? subject->spec->digest : NULL);
     return true;

@@ -24,6 +24,7 @@
 #include "controller/companions.h"
 #include "controller/host-check.h"
 #include "controller/links.h"
+#include "controller/optional-media.h"
 #include "controller/restarts.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
@@ -488,6 +489,9 @@ resolve_desired(Subject *subject, const Site *site)
                                                     subject->spec->positions, &subject->positions,
                                                     subject->diagnostics);
     check_tuning(subject, site);
+    if (subject->desired)
+        optional_media_leave_out(subject->desired, subject->applied, site->recording,
+                                 subject->positions, subject->diagnostics);
     if (!subject->desired)
         set_invalid(subject, subject->diagnostics);
 }

@@ -60,7 +60,7 @@ typedef struct Subject {
     GPtrArray *undoings;        /* PlanUndoing*: what was undone of late */
     Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */
     char *emulator;
-    Diagnostics *diagnostics; /* of resolving and checking against this host */
+    Diagnostics *diagnostics; /* of resolving and checking against this host; also notes */
     char *invalid;            /* why the file can't be acted on */
     GPtrArray *companions;    /* CompanionRecord, looked at; NULL: it could not be told */
     char *companion_failure;  /* which of them have ended; NULL */

@@ -104,6 +104,17 @@ validation_error(const Validation *validation, const char *field, const char *co
 }
 
 void
+validation_note(const Validation *validation, const char *field, const char *code,
+                const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    report(validation, SEVERITY_NOTE, field, code, format, args);
+    va_end(args);
+}
+
+void
 validation_warning(const Validation *validation, const char *field, const char *code,
                    const char *format, ...)
 {

@@ -72,6 +72,8 @@ typedef struct Validation {
 /* @field: path below the device ("target/requested"), or NULL for the device itself. */
 void validation_error(const Validation *validation, const char *field, const char *code,
                       const char *format, ...) G_GNUC_PRINTF(4, 5);
+void validation_note(const Validation *validation, const char *field, const char *code,
+                     const char *format, ...) G_GNUC_PRINTF(4, 5);
 void validation_warning(const Validation *validation, const char *field, const char *code,
                         const char *format, ...) G_GNUC_PRINTF(4, 5);
 /* The rules of DeviceInfo: the same for all kinds. */

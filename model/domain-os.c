@@ -247,6 +247,9 @@ validate_nvram(const Validation *v)
     }
     if (domain->nvram_source && domain->nvram)
         validation_error(v, "os/nvram", "os-nvram", "has a path or a <source>, not both");
+    if (domain->nvram_source && domain->nvram_source->startup_policy)
+        validation_error(v, "os/nvram/source/@startupPolicy", "os-nvram",
+                         "is for drives: a variable store is never optional");
     if (domain->nvram_source && !domain->nvram_type)
         validation_error(v, "os/nvram", "missing-attribute", "a <source> needs a type");
     if (domain->nvram_type && !domain->nvram_source)

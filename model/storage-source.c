@@ -225,8 +225,10 @@ static const Field source_fields[] = {
                  .no_effect = "no program hands virtkeep open files; QEMU opens the path",
                  .doc = "libvirt: use a file opened by the caller."),
     FIELD_ENUM(StorageSource, startup_policy, startup_policy_names, .path = "@startupPolicy",
-               .no_effect = "a missing image is always an error under virtkeep",
-               .doc = "What a missing image means."),
+               .change = CHANGE_NONE,
+               .doc = "What a missing image means at a start: an error, or (`optional`) that a "
+                      "CD-ROM or floppy drive is empty until the image is there. `requisite` is "
+                      "`mandatory` here, where no guest comes from another host."),
     { .type = TYPE_NONE,
       .path = "@index",
       .is_output = true,

@@ -197,10 +197,11 @@ static void
 classify_field(const DeviceKind *kind, const char *below, Change *change)
 {
     const Field *row = outer_row(kind, below);
+    bool is_seen = change->class_ != CHANGE_NONE || change->field == row;
     ChangeClass class_ =
         row ? device_change_class(kind, change->from_item, change->to_item, row) : CHANGE_RESTART;
 
-    if (row && kind->change_class && (class_ != row->change || class_ == CHANGE_LIVE))
+    if (row && is_seen && kind->change_class && (class_ != row->change || class_ == CHANGE_LIVE))
         change->class_ = class_;
 }
 

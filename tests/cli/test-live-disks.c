@@ -284,6 +284,32 @@ test_medium_changes(void **state)
     assert_true(is_node("sda-format", NULL) && is_node("sda-storage", NULL));
 }
 
+/* An optional medium that is not there is left out of the drive, and put in when it comes; one that
+ * the drive has stays when its file goes. */
+static void
+test_medium_optional(void **state)
+{
+    g_autofree char *path = scratch_path(scratch, "later.iso");
+    g_autofree char *later = g_strdup_printf("<source file='%s' startupPolicy='optional'/>", path);
+    g_autoptr(CommandResult) plan = NULL;
+
+    settle((Parts){ .cdrom = later });
+    assert_true(has_node("sata0-0-0", NULL));
+    plan = virtkeep_run(scratch, 60, "plan", "--exit-code");
+    assert_int_equal(plan->status, 0);
+    assert_non_null(strstr(plan->err, ": note: devices/disk"));
+    assert_non_null(strstr(plan->err, "later.iso is not there and optional"));
+    g_free(scratch_write(scratch, "later.iso", ""));
+    assert_int_equal(truncate(path, 1 << 20), 0);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_true(is_node("sda-storage", "later.iso"));
+    assert_int_equal(unlink(path), 0);
+    g_free(virtkeep_expect(scratch, 60, 0, "plan", "--exit-code"));
+    assert_true(is_node("sda-storage", "later.iso"));
+    settle((Parts){ .cdrom = later });
+    settle((Parts){ 0 });
+}
+
 /* Images behind the medium come and go with it. */
 static void
 test_medium_chain(void **state)
@@ -749,6 +775,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_medium_changes),
+        cmocka_unit_test(test_medium_optional),
         cmocka_unit_test(test_medium_chain),
         cmocka_unit_test(test_medium_refused),
         cmocka_unit_test(test_medium_drift),
