@@ -42,7 +42,8 @@ typedef struct Walk {
     guint32 seed;
     guint *chosen; /* of each slot */
     char *identity;
-    char *left; /* what QEMU had at first, as text */
+    char *left;   /* what QEMU had at first, as text */
+    char *opened; /* and what it had open */
     guint n_descriptors;
 } Walk;
 
@@ -295,18 +296,28 @@ everything(const Walk *walk)
     return g_string_free(text, FALSE);
 }
 
-static guint
-n_descriptors(const Walk *walk)
+/* What QEMU has open, by what it is. The memory of what stays is a memfd. */
+static char *
+descriptors(const Walk *walk, guint *ret_n)
 {
     g_autofree char *path =
         g_strdup_printf("/proc/%" G_GINT64_FORMAT "/fd", g_ascii_strtoll(walk->identity, NULL, 10));
     g_autoptr(GDir) directory = g_dir_open(path, 0, NULL);
-    guint n = 0;
+    GString *text = g_string_new(NULL);
+    const char *name;
 
     assert_non_null(directory);
-    while (g_dir_read_name(directory))
-        n++;
-    return n;
+    *ret_n = 0;
+    while ((name = g_dir_read_name(directory))) {
+        g_autofree char *link = g_build_filename(path, name, NULL);
+        g_autofree char *target = g_file_read_link(link, NULL);
+
+        if (target && g_str_has_prefix(target, "/memfd:"))
+            continue;
+        g_string_append_printf(text, " %s", target ? target : "");
+        ++*ret_n;
+    }
+    return g_string_free(text, FALSE);
 }
 
 /* A device finalised by RCU closes what it had a moment later. */
@@ -314,22 +325,24 @@ static void
 check_leftovers(const Walk *walk, guint step)
 {
     gint64 end = g_get_monotonic_time() + 10 * G_USEC_PER_SEC;
-    g_autofree char *now = NULL, *counts = NULL;
+    g_autofree char *now = NULL, *open_now = NULL, *detail = NULL;
     guint n;
 
     do {
         g_free(now);
         now = everything(walk);
-        n = n_descriptors(walk);
+        g_free(open_now);
+        open_now = descriptors(walk, &n);
     } while ((g_strcmp0(now, walk->left) || n > walk->n_descriptors) &&
              g_get_monotonic_time() < end);
     if (g_strcmp0(now, walk->left)) {
         fprintf(stderr, "at first:\n%s\nnow:\n%s\n", walk->left, now);
         lose(walk, step, "left over", "see above");
     }
-    counts = g_strdup_printf("%u descriptors at first, %u now", walk->n_descriptors, n);
+    detail = g_strdup_printf("%u at first, %u now:\n%s\n%s", walk->n_descriptors, n, walk->opened,
+                             open_now);
     if (n > walk->n_descriptors)
-        lose(walk, step, "descriptors", counts);
+        lose(walk, step, "descriptors", detail);
 }
 
 /* ---- the tests ---- */
@@ -379,7 +392,7 @@ begin_walk(Walk *walk, const char *machine)
     walk->identity = qemu_identity(walk->scratch, "walk");
     assert_non_null(walk->identity);
     walk->left = everything(walk);
-    walk->n_descriptors = n_descriptors(walk);
+    walk->opened = descriptors(walk, &walk->n_descriptors);
     g_free(invocation.global.config);
     g_free(invocation.global.domains);
     g_free(invocation.global.state);
@@ -396,6 +409,7 @@ end_walk(Walk *walk)
     g_free(walk->chosen);
     g_free(walk->identity);
     g_free(walk->left);
+    g_free(walk->opened);
     (void) scratch_end(walk->scratch); /* the QEMU is meant to be left running */
 }
 
