@@ -406,17 +406,34 @@ keep_more(MemoryQueue *queue, const MemoryTurn *turn, guint64 n)
     hold(queue, queue->planned, turn, n);
 }
 
+static const MemoryPool *
+pool_without_room(const MemoryQueue *queue, const MemoryTurn *turn)
+{
+    for (guint i = 0; i < queue->n_rooms; i++) {
+        const MemoryRoom *room = &queue->rooms[i];
+        Price has = { room->spare, room->free };
+
+        if (!units_in(turn, price_of(queue, queue->charged, turn, room, 1), has, 1))
+            return room->pool;
+    }
+    return NULL;
+}
+
 static void
 serve(MemoryQueue *queue, MemoryTurn *turn)
 {
     guint64 n_kept;
 
+    if (turn->start && !turn->start->n_served)
+        turn->pool = turn->start->pool;
     if (turn->start && !turn->start->n_later)
         return;
     if (!turn->start || turn->start->n_served)
         turn->n_served = units_that_fit(queue, turn, turn->n_units, false);
     if (turn->n_served)
         take(queue, turn, turn->n_served);
+    if (turn->n_served < turn->n_units && !turn->pool)
+        turn->pool = pool_without_room(queue, turn);
     n_kept = units_that_fit(queue, turn, turn->n_units - turn->n_served, true);
     turn->n_later = turn->n_served + n_kept;
     if (!n_kept)
@@ -437,14 +454,10 @@ memory_queue_serve(MemoryQueue *queue)
 }
 
 bool
-memory_turn_touches(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryClaim *claim)
+memory_turn_needs(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryPool *pool)
 {
-    for (guint i = 0; i < queue->n_rooms; i++) {
-        const MemoryPool *pool = queue->rooms[i].pool;
-
-        if (memory_pool_holds(pool, claim) &&
-            price_of(queue, queue->charged, turn, &queue->rooms[i], 1).spare)
+    for (guint i = turn->first; i < turn->first + turn->n_claims; i++)
+        if (memory_pool_holds(pool, member(queue, i)))
             return true;
-    }
     return false;
 }

@@ -25,13 +25,14 @@ struct MemoryTurn {
     guint first, n_claims; /* in the queue's members */
     guint64 unit;          /* of blocks; 0: everything or nothing */
     guint64 n_units;       /* that it waits for */
-    bool is_covered; /* by guarantees, all of it */
+    bool is_covered;       /* by guarantees, all of it */
     bool is_stuck, is_above;
     gint64 priority, since;
     const MemoryTurn *start; /* the turn without which this one gets nothing, or NULL */
 
-    guint64 n_served; /* of n_units, out of what is there */
-    guint64 n_later;  /* of n_units, counting what is coming as well */
+    guint64 n_served;       /* of n_units, out of what is there */
+    guint64 n_later;        /* of n_units, counting what is coming as well */
+    const MemoryPool *pool; /* the first that has no room for one more; NULL: it is served */
 };
 
 typedef struct MemoryQueue {
@@ -61,6 +62,5 @@ void memory_queue_serve(MemoryQueue *queue);
 bool memory_claim_is_stuck(const MemoryClaim *claim);
 /* What is left of @held, what it holds or may take, when all that is being given back has been. */
 guint64 memory_claim_settles(const MemoryClaim *claim, guint64 held);
-/* Whether @claim's memory comes out of any of the pools that @turn, of @queue, is served from. */
-bool memory_turn_touches(const MemoryQueue *queue, const MemoryTurn *turn,
-                         const MemoryClaim *claim);
+/* Whether @turn, of @queue, is served out of @pool. */
+bool memory_turn_needs(const MemoryQueue *queue, const MemoryTurn *turn, const MemoryPool *pool);
