@@ -27,16 +27,16 @@ typedef struct {
     GPtrArray *claims; /* copies */
     GPtrArray *domains;
     guint64 *limits;
-    guint64 *sections;        /* of each claim: moved at a time */
-    MemoryMove **moves;       /* of each claim, borrowed, or NULL */
-    bool *is_refused;         /* each claim: got nothing when it asked first */
-    const char **last_givers; /* of each pool: who gave last */
+    guint64 *sections;          /* of each claim: moved at a time */
+    MemoryForecastMove **moves; /* of each claim, borrowed, or NULL */
+    bool *is_refused;           /* each claim: got nothing when it asked first */
+    const char **last_givers;   /* of each pool: who gave last */
     MemoryForecast *forecast;
     bool has_changed;
 } Play;
 
 static void
-move_free(MemoryMove *move)
+move_free(MemoryForecastMove *move)
 {
     g_free(move->domain);
     g_free(move->device);
@@ -90,11 +90,11 @@ static void
 note_move(Play *play, guint i, guint64 from)
 {
     const MemoryClaim *claim = play->claims->pdata[i];
-    MemoryMove *move = play->moves[i];
+    MemoryForecastMove *move = play->moves[i];
 
     play->has_changed = true;
     if (!move) {
-        move = play->moves[i] = g_new0(MemoryMove, 1);
+        move = play->moves[i] = g_new0(MemoryForecastMove, 1);
         move->domain = g_strdup(claim->domain);
         move->device = g_strdup(claim->device);
         move->from = from;
@@ -286,7 +286,7 @@ memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims)
     g_autoptr(GPtrArray) domains = domains_of(copies);
     g_autofree guint64 *limits = g_new0(guint64, claims->len);
     g_autofree guint64 *sections = g_new0(guint64, claims->len);
-    g_autofree MemoryMove **moves = g_new0(MemoryMove *, claims->len);
+    g_autofree MemoryForecastMove **moves = g_new0(MemoryForecastMove *, claims->len);
     g_autofree bool *is_refused = g_new0(bool, claims->len);
     g_autofree const char **last_givers = g_new0(const char *, pools->len);
     Play play = { .pools = pools,

@@ -9,11 +9,11 @@
  */
 
 /* All that one claim does, from its first step to its last. Moves are in order of their first. */
-typedef struct MemoryMove {
+typedef struct MemoryForecastMove {
     char *domain, *device; /* owned */
     guint64 from, to;      /* what is granted to it */
     char *after;           /* the domain whose memory it had to wait for at first, or NULL; owned */
-} MemoryMove;
+} MemoryForecastMove;
 
 typedef struct MemoryPoolPeak {
     char *pool; /* owned */
@@ -21,7 +21,7 @@ typedef struct MemoryPoolPeak {
 } MemoryPoolPeak;
 
 typedef struct MemoryForecast {
-    GPtrArray *moves; /* MemoryMove* */
+    GPtrArray *moves; /* MemoryForecastMove* */
     GPtrArray *peaks; /* MemoryPoolPeak*, as the pools are */
     GPtrArray *waits; /* char*: a sentence for each domain that still waits in the end */
 } MemoryForecast;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What a change would do to the memory of all guests: the order of the moves, the peak, who waits.
+ * The peak of changes that just fit is the capacity, never more.
  */
 #include "reconcile/memory-forecast.h"
 
@@ -29,7 +30,7 @@ static void
 assert_move(const MemoryForecast *forecast, guint i, const char *domain, guint64 from, guint64 to,
             const char *after)
 {
-    const MemoryMove *move;
+    const MemoryForecastMove *move;
 
     assert_true(i < forecast->moves->len);
     move = forecast->moves->pdata[i];
@@ -132,7 +133,7 @@ a_start_that_waits_for_others(void **unused)
     assert_int_equal(forecast->moves->len, 3);
     assert_move(forecast, 0, "db", 2 * GIB, 512 * MIB, NULL);
     assert_move(forecast, 1, "web", 0, GIB, "db");
-    assert_string_equal(((MemoryMove *) forecast->moves->pdata[1])->device, "boot");
+    assert_string_equal(((MemoryForecastMove *) forecast->moves->pdata[1])->device, "boot");
     assert_move(forecast, 2, "web", 0, 512 * MIB, "db");
     assert_peak(forecast, 2 * GIB, 2 * GIB, 2 * GIB);
     assert_int_equal(forecast->waits->len, 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Why a domain waits for memory, as the sentence that people read.
+ * Why a domain waits for memory, as the sentence that people read. Each test is one cause, in a
+ * ledger that has no other.
  */
 #include "reconcile/memory-wait.h"
 
