@@ -255,6 +255,22 @@ check_no_stray(const Subject *subject, GError **error)
     return false;
 }
 
+/* Asked once more where the pass asked before: a restart could not be granted all of it while the
+ * former QEMU had its own. */
+static bool
+grant_memory(Subject *subject, GError **error)
+{
+    MemoryGrant grant;
+
+    if (!memory_ledger_ask_start(subject->ledger, &grant, error))
+        return false;
+    if (grant == MEMORY_GRANTED)
+        return true;
+    g_set_error_literal(error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+                        memory_ledger_wait(subject->ledger));
+    return false;
+}
+
 static bool
 launch_domain(Subject *subject, const Site *site, GError **error)
 {
@@ -277,6 +293,8 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         return false;
     pin_machine(subject);
     placed = graphics_ports_choose(subject->desired, site->config->tls_spice, &ports);
+    if (!grant_memory(subject, error))
+        return false;
     memory_ledger_limit(subject->ledger, placed);
     links = links_make(site, subject, placed, error);
     argv = links ? build_argv(subject, site, placed, links, &environment, error) : NULL;

@@ -49,9 +49,18 @@ find_claim(const GPtrArray *claims, const char *device)
     return NULL;
 }
 
-/* Devices of the file that no QEMU has yet, but for @plugging. */
+static bool
+is_waiting(const GPtrArray *known, const char *device)
+{
+    const MemoryClaim *before = find_claim(known, device);
+
+    return before && before->waiting_since;
+}
+
+/* Devices of the file that no QEMU has yet, but for @plugging and those that wait for their turn.
+ */
 static void
-drop_future(GPtrArray *claims, const Subject *subject, const char *plugging)
+drop_future(GPtrArray *claims, const Subject *subject, const GPtrArray *known, const char *plugging)
 {
     const DeviceKind *kind;
 
@@ -59,12 +68,14 @@ drop_future(GPtrArray *claims, const Subject *subject, const char *plugging)
         const MemoryClaim *claim = claims->pdata[i];
 
         if (!memory_claim_held(claim) && g_strcmp0(claim->device, plugging) &&
+            !is_waiting(known, claim->device) &&
             !domain_find_device(subject->input.applied, claim->device, &kind))
             g_ptr_array_remove_index(claims, i);
     }
 }
 
-/* What the QEMU to come has more of, whole. */
+/* What the QEMU to come has more of, whole, out of the same pools. The rest it asks for when the
+ * former one has gone: both at once need never fit. */
 static void
 add_restart(GPtrArray *claims, const GPtrArray *start)
 {
@@ -72,16 +83,15 @@ add_restart(GPtrArray *claims, const GPtrArray *start)
         const MemoryClaim *want = start->pdata[i];
         MemoryClaim *claim = find_claim(claims, want->device);
 
-        if (!claim)
-            g_ptr_array_add(claims, memory_claim_copy(want));
-        else if (!claim->block)
-            claim->wanted = want->wanted;
+        if (claim && !claim->block && claim->page_size == want->page_size &&
+            claim->nodes == want->nodes)
+            claim->wanted = MAX(claim->wanted, want->wanted);
     }
 }
 
 GPtrArray *
-memory_holding_running(const Subject *subject, const Site *site, const char *plugging,
-                       bool is_restarting)
+memory_holding_running(const Subject *subject, const Site *site, const GPtrArray *known,
+                       const char *plugging, bool is_restarting)
 {
     PlanInput input = subject->input;
     GPtrArray *claims;
@@ -91,7 +101,7 @@ memory_holding_running(const Subject *subject, const Site *site, const char *plu
     claims = demand(&input, site);
     if (!claims)
         return NULL;
-    drop_future(claims, subject, plugging);
+    drop_future(claims, subject, known, plugging);
     if (is_restarting && input.desired) {
         g_autoptr(GPtrArray) start = memory_holding_start(subject, site);
 

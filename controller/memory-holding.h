@@ -13,10 +13,11 @@
  * started with is known. */
 bool memory_holding_is_known(const Subject *subject);
 /* What the running QEMU holds and the file makes of that. @plugging: a device of the file that is
- * about to be plugged, or NULL. @is_restarting: QEMU is about to be replaced by one as the file
+ * about to be plugged, or NULL; @known: claims of before, among them those that wait to be plugged.
+ * @is_restarting: QEMU is about to be replaced by one as the file
  * says. */
-GPtrArray *memory_holding_running(const Subject *subject, const Site *site, const char *plugging,
-                                  bool is_restarting);
+GPtrArray *memory_holding_running(const Subject *subject, const Site *site, const GPtrArray *known,
+                                  const char *plugging, bool is_restarting);
 /* What a start as the file says takes. */
 GPtrArray *memory_holding_start(const Subject *subject, const Site *site);
 /* Of a QEMU that can't be asked, and was started with the applied document: the most it can hold. */

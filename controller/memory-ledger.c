@@ -29,6 +29,7 @@
 #include "controller/memory-pools.h"
 #include "qemu/process.h"
 #include "reconcile/memory-budget.h"
+#include "reconcile/memory-wait.h"
 #include "state/memory_claims.h"
 
 struct MemoryLedger {
@@ -88,6 +89,9 @@ static void
 inherit(MemoryClaim *claim, const MemoryClaim *before)
 {
     guint64 held = memory_claim_held(claim);
+
+    if (before && (before->page_size != claim->page_size || before->nodes != claim->nodes))
+        before = NULL; /* another pool's */
 
     claim->granted = MAX(before ? before->granted : 0, held);
     claim->waiting_since = before ? before->waiting_since : 0;
@@ -305,19 +309,22 @@ replace(MemoryLedger *ledger, ExchangeKind kind, GPtrArray *own, GPtrArray *all,
     return write_claims(ledger, own, dead, error);
 }
 
+/* What is said of a domain does not begin with its name. */
 static void
-explain(MemoryLedger *ledger, const GPtrArray *claims, bool is_short)
+explain(MemoryLedger *ledger, const GPtrArray *claims)
 {
     const char *name = ledger->subject->name;
+    g_auto(MemoryWait) wait = { 0 };
+    g_autofree char *text = NULL;
 
     g_clear_pointer(&ledger->wait, g_free);
-    ledger->is_impossible = false;
-    ledger->is_hopeful = false;
-    if (!is_short)
+    ledger->is_impossible = ledger->is_hopeful = false;
+    if (!memory_wait_find(ledger->pools, claims, name, &wait))
         return;
-    ledger->is_impossible = !memory_budget_may_ever_start(ledger->pools, claims, name, NULL);
-    ledger->wait = g_strdup("waits for memory");
-    ledger->is_hopeful = !ledger->is_impossible;
+    text = memory_wait_text(&wait);
+    ledger->wait = g_strdup(text + strlen(name) + 1);
+    ledger->is_impossible = wait.is_never;
+    ledger->is_hopeful = !wait.is_never && wait.givers->len > 0;
 }
 
 static bool
@@ -336,7 +343,7 @@ transact(MemoryLedger *ledger, ExchangeKind kind, GPtrArray *own, GError **error
         return false;
     }
     if (kind == EXCHANGE_ASK)
-        explain(ledger, merged, is_short(own));
+        explain(ledger, merged);
     if (total_granted(own, ledger->subject->name) < before)
         wake_others(ledger, merged);
     return true;
@@ -389,14 +396,22 @@ take_stuck(const MemoryLedger *ledger, GPtrArray *claims)
     }
 }
 
+/* A restart that was granted its memory, or waits for it since an earlier pass. */
+static bool
+is_restarting(const MemoryLedger *ledger)
+{
+    const Subject *subject = ledger->subject;
+
+    return ledger->is_restarting || !g_strcmp0(subject->input.shutdown_purpose, "restart") ||
+           (subject->row && !g_strcmp0(subject->row->reason, "HostBudget") &&
+            subject->policy.restart_required == RESTART_RESTART);
+}
+
 static GPtrArray *
 own_claims(const MemoryLedger *ledger)
 {
-    const Subject *subject = ledger->subject;
-    bool is_restarting =
-        ledger->is_restarting || !g_strcmp0(subject->input.shutdown_purpose, "restart");
-    GPtrArray *claims =
-        memory_holding_running(subject, ledger->site, ledger->plugging, is_restarting);
+    GPtrArray *claims = memory_holding_running(ledger->subject, ledger->site, ledger->claims,
+                                               ledger->plugging, is_restarting(ledger));
 
     take_stuck(ledger, claims);
     return claims;
@@ -456,10 +471,10 @@ memory_ledger_ask(MemoryLedger *ledger, GError **error)
 }
 
 static MemoryGrant
-grant_of_whole(const MemoryLedger *ledger)
+grant_of_whole(const GPtrArray *claims, guint n_own)
 {
-    for (guint i = 0; i < ledger->claims->len; i++) {
-        const MemoryClaim *claim = ledger->claims->pdata[i];
+    for (guint i = 0; i < n_own; i++) {
+        const MemoryClaim *claim = claims->pdata[i];
 
         if (!claim->block && memory_claim_missing(claim))
             return MEMORY_HELD;
@@ -470,12 +485,31 @@ grant_of_whole(const MemoryLedger *ledger)
 bool
 memory_ledger_ask_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
 {
-    Subject *subject = ledger->subject;
-    GPtrArray *claims = memory_holding_start(subject, ledger->site);
-
-    if (!exchange(ledger, EXCHANGE_ASK, claims, error))
+    if (!exchange(ledger, EXCHANGE_ASK, memory_holding_start(ledger->subject, ledger->site), error))
         return false;
-    *ret_grant = grant_of_whole(ledger);
+    *ret_grant = grant_of_whole(ledger->claims, ledger->claims->len);
+    return true;
+}
+
+/* Whether the desired document could start if the running QEMU were gone; nothing is written. */
+static bool
+would_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
+{
+    g_autoptr(GPtrArray) own = memory_holding_start(ledger->subject, ledger->site);
+    g_autoptr(GPtrArray) all = store_memory_claim_list(ledger->site->store, NULL, error);
+    g_autoptr(GPtrArray) dead = g_ptr_array_new(), merged = g_ptr_array_new();
+    g_autoptr(GPtrArray) others = all ? living_others(ledger, all, dead) : NULL;
+    g_autoptr(GArray) limits = g_array_copy(ledger->limits);
+
+    if (!all)
+        return false;
+    g_ptr_array_extend(merged, own, NULL, NULL);
+    g_ptr_array_extend(merged, others, NULL, NULL);
+    settle(ledger, merged, own->len, EXCHANGE_ASK);
+    explain(ledger, merged);
+    *ret_grant = grant_of_whole(merged, own->len);
+    g_array_unref(ledger->limits);
+    ledger->limits = g_steal_pointer(&limits); /* of the claims that there are */
     return true;
 }
 
@@ -485,9 +519,8 @@ memory_ledger_ask_restart(MemoryLedger *ledger, MemoryGrant *ret_grant, GError *
     ledger->is_restarting = true;
     if (!memory_ledger_ask(ledger, error))
         return false;
-    *ret_grant = grant_of_whole(ledger);
-    ledger->is_restarting = *ret_grant == MEMORY_GRANTED;
-    return true;
+    *ret_grant = grant_of_whole(ledger->claims, ledger->claims->len);
+    return *ret_grant == MEMORY_HELD || would_start(ledger, ret_grant, error);
 }
 
 bool

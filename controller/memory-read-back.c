@@ -25,14 +25,16 @@ static bool
 read_back_one(const Site *site, const char *name, GError **error)
 {
     g_autoptr(Subject) subject = subject_gather(site, name, LOOK_TIMEOUT_US, error);
+    g_autoptr(GPtrArray) none = g_ptr_array_new();
     GPtrArray *claims;
 
     if (!subject)
         return false;
     if (!subject->process || !subject->applied)
         return true;
-    claims = memory_holding_is_known(subject) ? memory_holding_running(subject, site, NULL, false)
-                                              : memory_holding_worst(subject, site);
+    claims = memory_holding_is_known(subject)
+                 ? memory_holding_running(subject, site, none, NULL, false)
+                 : memory_holding_worst(subject, site);
     return memory_ledger_record(subject, site, claims, error);
 }
 
