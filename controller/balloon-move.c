@@ -14,12 +14,14 @@
 #include "controller/balloon-move.h"
 
 #include "controller/effect.h"
+#include "controller/memory-ledger.h"
 #include "model/balloon.h"
 #include "model/quantity.h"
 #include "qemu/verbs.h"
 #include "reconcile/plan-balloon.h"
 
 #define POLL_US (500 * 1000) /* while it moves, should no event say so */
+#define HELD_POLL_US (1 * G_USEC_PER_SEC)
 
 /* The detail of a row. */
 typedef struct Move {
@@ -218,17 +220,45 @@ find_action(const DomainPlan *plan)
     return NULL;
 }
 
+/* Where a ballooned guest counts by what its balloon leaves it, more of it has to be granted first.
+ * Tells of it when it is not. */
+static bool
+may_deflate(Subject *subject, const PlanAction *action, MemoryMove *move, bool *ret_may,
+            GError **error)
+{
+    MemoryGrant grant;
+    MemoryMove held = { .condition = SYNC_WAITING, .poll_after = HELD_POLL_US };
+
+    *ret_may = true;
+    if (action->to <= action->from || subject->policy.memory_balloon != BALLOON_CURRENT)
+        return true;
+    if (!memory_ledger_ask_whole(subject->ledger, &grant, error))
+        return false;
+    *ret_may = grant == MEMORY_GRANTED;
+    if (*ret_may)
+        return true;
+    held.reason_word = g_strdup("HostBudget");
+    held.reason = g_strdup(memory_ledger_wait(subject->ledger));
+    memory_move_join(move, &held);
+    return true;
+}
+
 bool
 balloon_move_run(Subject *subject, const Site *site, const DomainPlan *plan, MemoryMove *move,
                  GPtrArray *memories, GError **error)
 {
     const PlanAction *action = find_action(plan);
+    bool may;
     Move now;
 
     if (!settle_rows(subject, site, action ? action->to : 0, subject->observed->balloon_actual,
                      &now, error))
         return false;
     if (!action)
+        return true;
+    if (!may_deflate(subject, action, move, &may, error))
+        return false;
+    if (!may)
         return true;
     if (!now.row) {
         effect_note_drift(subject, site, action);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "controller/commands.h"
+#include "controller/memory-outlook.h"
 #include "controller/message.h"
 #include "controller/render-explain.h"
 #include "controller/render-policy.h"
@@ -29,6 +30,25 @@ collect_policy(const Config *config, const Subject *subject)
     return policy_lines(config, subject->name, last);
 }
 
+/* A start that the host has no memory for is not what would happen next. */
+static bool
+find_held(Explanation *explanation, GError **error)
+{
+    g_autoptr(MemoryOutlook) outlook = memory_outlook_new(explanation->site, error);
+    PlanInput input = explanation->subject->input;
+    g_autofree char *held = NULL;
+
+    if (!outlook)
+        return false;
+    held = memory_outlook_held(outlook, explanation->subject, explanation->plan);
+    if (!held)
+        return true;
+    input.memory_held = held;
+    domain_plan_free(explanation->plan);
+    explanation->plan = plan_domain(&input);
+    return true;
+}
+
 static bool
 collect(Explanation *explanation, GError **error)
 {
@@ -37,6 +57,8 @@ collect(Explanation *explanation, GError **error)
     HistoryFilter filter = { .domain = subject->name, .limit = N_SHOWN };
 
     explanation->plan = plan_domain(&subject->input);
+    if (!find_held(explanation, error))
+        return false;
     explanation->policy = collect_policy(explanation->site->config, subject);
     explanation->devices = store_memory_device_list(store, subject->name, error);
     if (!explanation->devices)

@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 #include "controller/commands.h"
+#include "controller/memory-outlook.h"
 #include "controller/message.h"
+#include "controller/render-forecast.h"
 #include "controller/render-plan.h"
 #include "controller/site.h"
 
@@ -41,11 +43,13 @@ static const Option plan_options[] = {
 };
 
 static Json *
-plan_json(const Plan *plan, const Site *site)
+plan_json(const Plan *plan, const MemoryForecast *forecast, const Site *site)
 {
     Json *json = plan_to_json(plan), *complaints = site_complaints_json(site);
 
     json_set(json, "complaints", complaints);
+    if (forecast->peaks->len)
+        json_set(json, "memory", forecast_json(forecast));
     return json;
 }
 
@@ -76,19 +80,22 @@ save(const Json *json, const char *file)
 }
 
 static bool
-print(const Plan *plan, const Json *json, const Invocation *invocation, const Site *site)
+print(const Plan *plan, const MemoryForecast *forecast, const Json *json,
+      const Invocation *invocation, const Site *site)
 {
     PlanStyle style = {
         .root = site->scan->root,
         .is_colored = terminal_has_color(1, invocation->global.color),
         .is_complete = invocation->n_args > 0 || invocation->global.verbose,
     };
-    g_autofree char *text = NULL;
+    g_autofree char *text = NULL, *memory = NULL, *both = NULL;
 
     if (invocation->global.output == OUTPUT_JSON)
         return message_print_json(json);
     text = plan_text(plan, &style);
-    return message_print(text);
+    memory = forecast_text(forecast, &style);
+    both = g_strconcat(text, *memory ? "\n" : "", memory, NULL);
+    return message_print(both);
 }
 
 static bool
@@ -126,6 +133,8 @@ run_plan(const Invocation *invocation)
 {
     const PlanOptions *options = invocation->options;
     g_autoptr(SiteSetup) setup = NULL;
+    g_autoptr(MemoryOutlook) outlook = NULL;
+    g_autoptr(MemoryForecast) forecast = NULL;
     g_autoptr(Plan) plan = NULL;
     g_autoptr(Json) json = NULL;
     g_autoptr(GError) error = NULL;
@@ -134,15 +143,17 @@ run_plan(const Invocation *invocation)
                               : site_open(invocation, SITE_LOOK);
     if (!setup || !site_check_names(&setup->site, invocation->args))
         return EXIT_FAILED;
-    plan = site_plan(&setup->site, invocation->args, &error);
+    outlook = memory_outlook_new(&setup->site, &error);
+    plan = outlook ? site_plan(&setup->site, invocation->args, outlook, &error) : NULL;
     if (!plan) {
         message_error("%s", error->message);
         return EXIT_FAILED;
     }
     site_print_complaints(&setup->site);
     print_remarks(invocation, setup->scan);
-    json = plan_json(plan, &setup->site);
-    if (!print(plan, json, invocation, &setup->site))
+    forecast = memory_outlook_forecast(outlook);
+    json = plan_json(plan, forecast, &setup->site);
+    if (!print(plan, forecast, json, invocation, &setup->site))
         return EXIT_FAILED;
     if (options->out)
         json_set(json, "basis", plan_bases(plan));

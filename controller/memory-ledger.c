@@ -483,6 +483,15 @@ grant_of_whole(const GPtrArray *claims, guint n_own)
 }
 
 bool
+memory_ledger_ask_whole(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
+{
+    if (!memory_ledger_ask(ledger, error))
+        return false;
+    *ret_grant = grant_of_whole(ledger->claims, ledger->claims->len);
+    return true;
+}
+
+bool
 memory_ledger_ask_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
 {
     if (!exchange(ledger, EXCHANGE_ASK, memory_holding_start(ledger->subject, ledger->site), error))
@@ -517,9 +526,8 @@ bool
 memory_ledger_ask_restart(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
 {
     ledger->is_restarting = true;
-    if (!memory_ledger_ask(ledger, error))
+    if (!memory_ledger_ask_whole(ledger, ret_grant, error))
         return false;
-    *ret_grant = grant_of_whole(ledger->claims, ledger->claims->len);
     return *ret_grant == MEMORY_HELD || would_start(ledger, ret_grant, error);
 }
 

@@ -31,6 +31,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryLedger, memory_ledger_free)
 bool memory_ledger_note(MemoryLedger *ledger, GError **error);
 /* Asks for all that the domain wants, as far as its QEMU can be given it while it runs. */
 bool memory_ledger_ask(MemoryLedger *ledger, GError **error);
+/* The same; what is whole (boot memory that a balloon gives back) is granted all of it or held. */
+bool memory_ledger_ask_whole(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error);
 /* Asks for what a start of the desired document takes. With MEMORY_GRANTED the domain that is
  * launched goes through memory_ledger_limit(). */
 bool memory_ledger_ask_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error);

@@ -37,6 +37,17 @@ subtract(guint64 size, guint64 part)
 
 /* ---- reading ---- */
 
+HostMemory *
+host_memory_new(guint64 total)
+{
+    HostMemory *host = g_new0(HostMemory, 1);
+
+    host->total = total;
+    host->nodes = g_array_new(FALSE, FALSE, sizeof(HostNode));
+    host->huge_pages = g_array_new(FALSE, FALSE, sizeof(HostHugePages));
+    return host;
+}
+
 void
 host_memory_free(HostMemory *host)
 {
@@ -145,10 +156,8 @@ host_memory_read(const char *root, GError **error)
     g_autofree char *node_path = g_strconcat(root, NODE_DIRECTORY, NULL);
     g_autofree char *huge_path = g_strconcat(root, HUGE_PAGE_DIRECTORY, NULL);
     g_autofree char *meminfo = NULL;
-    g_autoptr(HostMemory) host = g_new0(HostMemory, 1);
+    g_autoptr(HostMemory) host = host_memory_new(0);
 
-    host->nodes = g_array_new(FALSE, FALSE, sizeof(HostNode));
-    host->huge_pages = g_array_new(FALSE, FALSE, sizeof(HostHugePages));
     if (!g_file_get_contents(meminfo_path, &meminfo, NULL, error))
         return NULL;
     host->total = meminfo_bytes(meminfo, "MemTotal");

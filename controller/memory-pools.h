@@ -28,6 +28,8 @@ typedef struct HostMemory {
     GArray *huge_pages; /* HostHugePages, by size, then the whole host and its nodes */
 } HostMemory;
 
+/* One of ordinary pages alone, without nodes. */
+HostMemory *host_memory_new(guint64 total);
 void host_memory_free(HostMemory *host);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(HostMemory, host_memory_free)
 

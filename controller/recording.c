@@ -37,6 +37,7 @@ struct Recording {
     gint64 now;
     GPtrArray *domains; /* RecordedDomain* */
     GPtrArray *absent;  /* char*: paths that the host lacks */
+    guint64 memory_total; /* bytes; 0: not recorded */
 };
 
 static void
@@ -282,6 +283,7 @@ read_recording(Recording *recording, const char *text, gsize length, const char 
     if (json_type(json) != JSON_OBJECT || json_get_int(json, "format_version", 0) != 1)
         return refuse(error, "not a recording of format_version 1");
     recording->now = g_get_real_time();
+    recording->memory_total = json_get_uint(json, "memory_total", 0);
     return read_time(json, "now", &recording->now, error) &&
            read_absent(recording, json_get(json, "absent"), error) &&
            read_domains(recording, json_get(json, "domains"), directory, error);
@@ -309,6 +311,12 @@ recording_load(const char *file, GError **error)
 }
 
 /* ---- what it stands in for ---- */
+
+guint64
+recording_memory_total(const Recording *recording)
+{
+    return recording->memory_total;
+}
 
 gint64
 recording_now(const Recording *recording)

@@ -9,7 +9,7 @@
  * Recording: a site's QEMUs and state as a file says, for `plan --observed FILE`, the golden cases
  * and the documentation. Domains that are not in it are off and were never seen.
  *
- *     {"format_version": 1, "now": "2026-07-01T12:00:00Z",
+ *     {"format_version": 1, "now": "2026-07-01T12:00:00Z", "memory_total"?: bytes,
  *      "domains": [{
  *        "name": "web-1",
  *        "applied": "<domain …/>" or a path relative to the file,
@@ -30,6 +30,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Recording, recording_free)
 /* Whether the recorded host lacks @path: its "absent" lists what is not there. */
 bool recording_is_absent(const Recording *recording, const char *path);
 
+/* What memory the recorded host has, bytes; 0 when that is not recorded. */
+guint64 recording_memory_total(const Recording *recording);
 gint64 recording_now(const Recording *recording); /* wall clock us */
 /* Puts what is known of each domain into @store, which is empty. */
 bool recording_fill(const Recording *recording, Store *store, GError **error);

@@ -352,22 +352,25 @@ print_remarks(const Subject *subject)
 }
 
 static bool
-plan_one(const Site *site, Plan *plan, const char *name, GError **error)
+plan_one(const Site *site, Plan *plan, const char *name, MemoryOutlook *outlook, GError **error)
 {
     g_autoptr(Subject) subject = subject_gather(site, name, LOOK_TIMEOUT_US, error);
+    DomainPlan *domain;
 
     if (!subject) {
         g_prefix_error(error, "%s: ", name);
         return false;
     }
     print_remarks(subject);
-    plan_add(plan, plan_domain(&subject->input), &subject->input,
-             subject->spec ? subject->spec->digest : NULL);
+    domain = plan_domain(&subject->input);
+    if (outlook)
+        memory_outlook_add(outlook, subject, domain);
+    plan_add(plan, domain, &subject->input, subject->spec ? subject->spec->digest : NULL);
     return true;
 }
 
 Plan *
-site_plan(const Site *site, const char *const *names, GError **error)
+site_plan(const Site *site, const char *const *names, MemoryOutlook *outlook, GError **error)
 {
     g_autoptr(Plan) plan = plan_new(site_now(site));
     g_autoptr(GPtrArray) all = NULL;
@@ -378,10 +381,10 @@ site_plan(const Site *site, const char *const *names, GError **error)
             return NULL;
     }
     for (guint i = 0; all && i < all->len; i++)
-        if (!plan_one(site, plan, all->pdata[i], error))
+        if (!plan_one(site, plan, all->pdata[i], outlook, error))
             return NULL;
     for (; !all && *names; names++)
-        if (!plan_one(site, plan, *names, error))
+        if (!plan_one(site, plan, *names, outlook, error))
             return NULL;
     plan_finish(plan);
     return g_steal_pointer(&plan);

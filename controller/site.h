@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "controller/memory-outlook.h"
 #include "controller/options.h"
 #include "controller/subject.h"
 
@@ -46,8 +47,9 @@ bool site_record_directory(Store *store, const DirectoryScan *scan, const PruneD
 /* What was noted: an array of {"file"?, "text"}; empty when all is well. */
 Json *site_directory_notes(Store *store, GError **error);
 
-/* Looks at the domains @names (NULL-terminated; NULL or empty: all there are) and plans them. */
-Plan *site_plan(const Site *site, const char *const *names, GError **error);
+/* Looks at the domains @names (NULL-terminated; NULL or empty: all there are) and plans them.
+ * @outlook, may be NULL, is told of each. */
+Plan *site_plan(const Site *site, const char *const *names, MemoryOutlook *outlook, GError **error);
 
 /* Whether there is anything to say about each of @names; if not, prints so for each, with names
  * that are near. */

@@ -29,7 +29,7 @@ typedef struct {
     guint64 *limits;
     guint64 *sections;          /* of each claim: moved at a time */
     MemoryForecastMove **moves; /* of each claim, borrowed, or NULL */
-    bool *is_refused;           /* each claim: got nothing when it asked first */
+    bool *is_refused;           /* each claim: there is nothing for it to begin with */
     const char **last_givers;   /* of each pool: who gave last */
     MemoryForecast *forecast;
     bool has_changed;
@@ -138,8 +138,6 @@ step_claim(Play *play, guint i)
     else if (claim->wanted > from && play->limits[i] > from)
         to = claim->block ? from + MIN(MIN(play->limits[i], claim->wanted) - from, section)
                           : claim->wanted;
-    else
-        play->is_refused[i] |= claim->wanted > from && !play->moves[i];
     set_held(claim, to);
     if (to != from)
         note_move(play, i, from);
@@ -187,6 +185,27 @@ pass(Play *play, const char *domain)
         claim->is_running |= starts && g_str_equal(claim->domain, domain);
     }
     note_peaks(play);
+}
+
+/* Who would get nothing as things are waits for those who give, also if they come first in a round.
+ */
+static void
+find_refused(Play *play)
+{
+    for (guint d = 0; d < play->domains->len; d++) {
+        const char *domain = play->domains->pdata[d];
+
+        if (is_at_rest(play, domain))
+            continue;
+        memory_budget_allocate(play->pools, play->claims, domain, play->limits);
+        for (guint i = 0; i < play->claims->len; i++) {
+            const MemoryClaim *claim = play->claims->pdata[i];
+            guint64 from = MAX(claim->granted, memory_claim_held(claim));
+
+            play->is_refused[i] |= g_str_equal(claim->domain, domain) && claim->wanted > from &&
+                                   play->limits[i] <= from;
+        }
+    }
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -306,6 +325,7 @@ memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims)
 
         peak->now = peak->end;
     }
+    find_refused(&play);
     do {
         play.has_changed = false;
         for (guint i = 0; i < domains->len; i++)

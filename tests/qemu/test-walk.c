@@ -86,7 +86,7 @@ make_plan(const Walk *walk, guint step)
 {
     static const char *const names[] = { "walk", NULL };
     g_autoptr(GError) error = NULL;
-    Plan *plan = site_plan(&walk->setup->site, names, &error);
+    Plan *plan = site_plan(&walk->setup->site, names, NULL, &error);
 
     if (!plan)
         lose(walk, step, "plan", error->message);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The plan's side of the host's memory: the claims of the ledger, those of the planned domains as
+ * their plans will have them, and what reconcile/memory-forecast makes of all. Nothing is asked
+ * for: a plan takes no lock, and what it says is what would be if it were carried out now.
+ */
+#include "controller/memory-outlook.h"
+
+#include <string.h>
+
+#include "controller/memory-holding.h"
+#include "controller/memory-pools.h"
+#include "model/memory.h"
+#include "reconcile/memory-budget.h"
+#include "reconcile/memory-wait.h"
+#include "state/memory_claims.h"
+
+struct MemoryOutlook {
+    const Site *site;
+    GPtrArray *pools;  /* MemoryPool */
+    GPtrArray *claims; /* MemoryClaim, of all domains */
+};
+
+/* What a recording says of its host is its total alone; none is recorded: no budget is shown. */
+static GPtrArray *
+recorded_pools(const Site *site)
+{
+    g_autoptr(HostMemory) host = host_memory_new(recording_memory_total(site->recording));
+
+    return host->total ? memory_pools_of(site->config, host)
+                       : g_ptr_array_new_with_free_func((GDestroyNotify) memory_pool_free);
+}
+
+MemoryOutlook *
+memory_outlook_new(const Site *site, GError **error)
+{
+    g_autoptr(MemoryOutlook) outlook = g_new0(MemoryOutlook, 1);
+
+    outlook->site = site;
+    outlook->pools =
+        site->recording ? recorded_pools(site) : memory_pools_read(site->config, "", error);
+    if (!outlook->pools)
+        return NULL;
+    outlook->claims = store_memory_claim_list(site->store, NULL, error);
+    return outlook->claims ? g_steal_pointer(&outlook) : NULL;
+}
+
+void
+memory_outlook_free(MemoryOutlook *outlook)
+{
+    if (!outlook)
+        return;
+    g_clear_pointer(&outlook->pools, g_ptr_array_unref);
+    g_clear_pointer(&outlook->claims, g_ptr_array_unref);
+    g_free(outlook);
+}
+
+static const MemoryClaim *
+find_claim(const GPtrArray *claims, const MemoryClaim *like)
+{
+    for (guint i = 0; i < claims->len; i++) {
+        const MemoryClaim *claim = claims->pdata[i];
+
+        if (g_str_equal(claim->domain, like->domain) && g_str_equal(claim->device, like->device))
+            return claim;
+    }
+    return NULL;
+}
+
+/* ---- what a domain's plan leads to ---- */
+
+/* The memory devices that the plan plugs, as claims that wait for it. */
+static GPtrArray *
+plugged(const DomainPlan *plan)
+{
+    GPtrArray *claims = g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+
+    for (guint i = 0; i < plan->actions->len; i++) {
+        const PlanAction *action = plan->actions->pdata[i];
+        MemoryClaim *claim;
+
+        if (action->kind != PLAN_ACTION_ADD_DEVICE || action->device_kind != &memory_kind)
+            continue;
+        claim = g_new0(MemoryClaim, 1);
+        claim->device = g_strdup(action->device);
+        claim->waiting_since = 1;
+        g_ptr_array_add(claims, claim);
+    }
+    return claims;
+}
+
+static GPtrArray *
+planned_claims(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
+{
+    g_autoptr(GPtrArray) known = plugged(plan);
+    GPtrArray *claims;
+
+    if (plan->verdict == PLAN_START)
+        return memory_holding_start(subject, outlook->site);
+    if (subject->observed->run_state == RUN_STATE_OFF || !subject->applied)
+        return NULL;
+    claims =
+        memory_holding_running(subject, outlook->site, known, NULL, plan->verdict == PLAN_RESTART);
+    for (guint i = 0; claims && plan->verdict == PLAN_STOP && i < claims->len; i++)
+        ((MemoryClaim *) claims->pdata[i])->wanted = 0;
+    return claims;
+}
+
+static void
+drop_domain(GPtrArray *claims, const char *name)
+{
+    for (guint i = claims->len; i-- > 0;)
+        if (g_str_equal(((const MemoryClaim *) claims->pdata[i])->domain, name))
+            g_ptr_array_remove_index(claims, i);
+}
+
+/* What the ledger knows, and that somebody will be at work on it. */
+static void
+complete(MemoryClaim *claim, const MemoryClaim *before)
+{
+    claim->granted = MAX(before ? before->granted : 0, memory_claim_held(claim));
+    claim->waiting_since = before ? before->waiting_since : 0;
+    if (memory_claim_missing(claim) && !claim->waiting_since)
+        claim->waiting_since = g_get_real_time();
+    if (memory_claim_excess(claim))
+        claim->giving_from = MAX(before ? before->giving_from : 0, memory_claim_held(claim));
+    claim->is_driven = true;
+    if (!before || !before->is_stuck || before->stuck_at != claim->current)
+        return;
+    claim->is_stuck = true;
+    claim->stuck_at = before->stuck_at;
+    claim->reason = g_strdup(before->reason);
+}
+
+/* A QEMU that does not answer has what was last counted. */
+void
+memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
+{
+    g_autoptr(GPtrArray) claims = planned_claims(outlook, subject, plan);
+
+    if (!claims)
+        return;
+    for (guint i = 0; i < claims->len; i++)
+        complete(claims->pdata[i], find_claim(outlook->claims, claims->pdata[i]));
+    drop_domain(outlook->claims, subject->name);
+    g_ptr_array_extend(outlook->claims, claims, (GCopyFunc) (GCallback) memory_claim_copy, NULL);
+}
+
+/* ---- what is to be said ---- */
+
+static bool
+has_start(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->actions->len; i++)
+        if (((const PlanAction *) plan->actions->pdata[i])->kind == PLAN_ACTION_START)
+            return true;
+    return false;
+}
+
+char *
+memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
+{
+    g_autoptr(GPtrArray) claims = NULL, all = NULL;
+    g_autofree guint64 *limits = NULL;
+    g_auto(MemoryWait) wait = { 0 };
+    g_autofree char *text = NULL;
+    bool is_held = false;
+
+    if (!has_start(plan))
+        return NULL;
+    claims = memory_holding_start(subject, outlook->site);
+    all = g_ptr_array_new();
+    for (guint i = 0; i < claims->len; i++) {
+        complete(claims->pdata[i], NULL);
+        g_ptr_array_add(all, claims->pdata[i]);
+    }
+    for (guint i = 0; i < outlook->claims->len; i++)
+        if (!g_str_equal(((const MemoryClaim *) outlook->claims->pdata[i])->domain, subject->name))
+            g_ptr_array_add(all, outlook->claims->pdata[i]);
+    limits = g_new0(guint64, all->len);
+    memory_budget_allocate(outlook->pools, all, subject->name, limits);
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        claim->granted = limits[i];
+        is_held |= !claim->block && memory_claim_missing(claim);
+    }
+    if (!is_held || !memory_wait_find(outlook->pools, all, subject->name, &wait))
+        return NULL;
+    text = memory_wait_text(&wait);
+    return g_strdup(text + strlen(subject->name) + 1);
+}
+
+MemoryForecast *
+memory_outlook_forecast(const MemoryOutlook *outlook)
+{
+    return memory_forecast_new(outlook->pools, outlook->claims);
+}
