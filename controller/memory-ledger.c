@@ -42,7 +42,7 @@ struct MemoryLedger {
     char *plugging;     /* a device that is to come, or NULL */
     bool is_restarting; /* what the running QEMU is to be replaced by is wanted as well */
     char *wait;         /* what is waited for, as a sentence; NULL: nothing is */
-    bool is_hopeful, is_impossible;
+    bool is_hopeful, is_impossible, is_withdrawn;
 };
 
 static GPtrArray *
@@ -551,7 +551,7 @@ memory_ledger_close(MemoryLedger *ledger, GError **error)
 {
     if (memory_holding_is_known(ledger->subject))
         return memory_ledger_note(ledger, error);
-    if (ledger->subject->process || ledger->wait)
+    if (ledger->subject->process || (ledger->wait && !ledger->is_withdrawn))
         return true;
     return exchange(ledger, EXCHANGE_NOTE, claims_new(), error);
 }
@@ -576,6 +576,12 @@ memory_ledger_limit(const MemoryLedger *ledger, Domain *domain)
             memory->requested.value =
                 MIN(memory->requested.value, grant - grant % memory->block.value);
     }
+}
+
+void
+memory_ledger_withdraw(MemoryLedger *ledger)
+{
+    ledger->is_withdrawn = true;
 }
 
 const char *

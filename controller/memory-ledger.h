@@ -52,6 +52,9 @@ void memory_ledger_limit(const MemoryLedger *ledger, Domain *domain);
 /* What the guest made of the last request: @reason NULL: it follows; else why it does not. */
 void memory_ledger_note_stuck(MemoryLedger *ledger, const char *id, const char *reason);
 
+/* What was held back is not waited for: it leaves the line at the end of the pass. */
+void memory_ledger_withdraw(MemoryLedger *ledger);
+
 /* What is waited for, as a sentence; NULL when nothing is. */
 const char *memory_ledger_wait(const MemoryLedger *ledger);
 /* Somebody is giving memory back, or it is this domain's turn any moment: worth waiting for. */

@@ -500,6 +500,8 @@ admit(Subject *subject, const DomainPlan *plan, GError **error)
     subject->input.memory_held = memory_ledger_wait(subject->ledger);
     subject->input.is_memory_refused = memory_ledger_is_impossible(subject->ledger) ||
                                        subject->policy.memory_admission == ADMISSION_REFUSE;
+    if (subject->input.is_memory_refused)
+        memory_ledger_withdraw(subject->ledger);
     return true;
 }
 
