@@ -69,16 +69,27 @@ settle(const char *devices)
         assert_true(qemu_is(scratch, "a", identity));
 }
 
-/* Until the file has only @devices: the guest is reset if need be. */
+static bool
+is_asked(void)
+{
+    return view_int(scratch, "SELECT count(*) FROM removals") > 0;
+}
+
+/* Until the file has only @devices. A guest that was asked for one is reset; on a busy machine the
+ * short pass may end before it asks. */
 static void
 let_go(const char *devices)
 {
     g_autofree char *all = g_strconcat(ALWAYS, devices, NULL);
-    g_autoptr(CommandResult) result = NULL;
+    int status = 1;
 
     domain_file_write(scratch, &(DomainFile){ .name = "a", .devices = all });
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "300ms");
-    if (result->status)
+    for (guint i = 0; i < 20 && status && !is_asked(); i++) {
+        g_autoptr(CommandResult) result = virtkeep_run(scratch, 60, "apply", "--timeout", "300ms");
+
+        status = result->status;
+    }
+    if (status)
         json_free(qemu_ask(scratch, "a", "system_reset", NULL));
     settle(devices);
 }
