@@ -570,7 +570,9 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
         return false;
     if (first->actions->len && !reload_row(subject, site, error))
         return false;
-    if (first->actions->len && !look_at_devices(subject, site, first, error))
+    /* What has left at once is tidied up now: nothing would ask for another pass. */
+    if (first->actions->len && (!look_at_devices(subject, site, first, error) ||
+                                !settle_devices(subject, site, error)))
         return false;
     left = plan_now(subject);
     say_plan(result, subject, left);
