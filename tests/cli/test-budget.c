@@ -214,8 +214,8 @@ test_refused(void **state)
     set_budget(ONE_MIB + 10);
     start("db-1");
     write_domain("web-1", "memory-admission='refuse'");
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "60s", "web-1");
-    assert_int_equal(result->status, 1);
+    result = virtkeep_run(scratch, 30, "apply", "--timeout", "60s", "web-1");
+    assert_int_equal(result->status, 3);
     assert_int_equal(qemus_count(scratch, "web-1"), 0);
     assert_false(is_waiting("web-1"));
     assert_says("web-1", "db-1");
@@ -229,8 +229,8 @@ test_never_fits(void **state)
 
     set_budget(ONE_MIB - 1);
     write_domain("web-1", NULL);
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "60s");
-    assert_int_equal(result->status, 1);
+    result = virtkeep_run(scratch, 30, "apply", "--timeout", "60s");
+    assert_int_equal(result->status, 3);
     assert_int_equal(qemus_count(scratch, NULL), 0);
     assert_says("web-1", "can never start");
     assert_says("web-1", "80 MiB");
