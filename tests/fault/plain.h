@@ -17,6 +17,7 @@ typedef struct Plain {
     const char *devices;    /* more elements of <devices>; NULL */
 } Plain;
 
+#define PLAIN_BOOT_MIB 64
 #define PLAIN_EMULATOR "/usr/bin/qemu-system-x86_64"
 
 /* The file's text; the caller frees. */

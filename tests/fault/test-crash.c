@@ -5,8 +5,9 @@
  * user or the next `watch` would; until a run needs no Nth thing. After each N the same must hold:
  *
  *     what the file asks for is there; at most one QEMU ever at a time, and one that was there
- *     and right is still the same; every action has an outcome; nothing is left over in the run
- *     directory or beside the state; and a further `apply` does nothing.
+ *     and right is still the same; what it holds is granted to it in the ledger of the host's
+ *     memory, also before the second `apply`; every action has an outcome; nothing is left over
+ *     in the run directory or beside the state; and a further `apply` does nothing.
  *
  * "companion" is "start" of a domain with a helper process (swtpm), of which the same must hold.
  *
@@ -215,6 +216,27 @@ end(void **state)
     return 0;
 }
 
+static gint64
+granted(const char *device)
+{
+    return view_int(scratch,
+                    "SELECT coalesce(sum(granted), 0) FROM memory_grants"
+                    " WHERE domain = 'p' AND device LIKE '%s'",
+                    device);
+}
+
+/* Others who look at the ledger now must not take what a QEMU has. */
+static void
+assert_granted(const char *device, guint64 held, const char *what, unsigned n)
+{
+    gint64 has = granted(device);
+
+    if (has < (gint64) held)
+        fail_msg("%s %s:%u: %" G_GINT64_FORMAT " MiB of %s are granted, and %" G_GUINT64_FORMAT
+                 " held",
+                 what, mode, n, has / (gint64) MIB, device, held / MIB);
+}
+
 /* Runs `apply` with the fault. True where there was an Nth point. */
 static bool
 apply_with_fault(unsigned n, const char *what, bool can_wait)
@@ -229,6 +251,8 @@ apply_with_fault(unsigned n, const char *what, bool can_wait)
     assert_true(n < MOST_POINTS);
     assert_true(qemus_count(scratch, "p") <= 1);
     assert_true(processes_logging(scratch, "log/p-tpm0-") <= 1);
+    if (qemus_count(scratch, "p"))
+        assert_granted("boot%", PLAIN_BOOT_MIB * MIB, what, n);
     /* Not a crash of its own making. */
     assert_true(run.result->status < 128 || run.result->status == 128 + SIGKILL);
     return run.point != NULL;
@@ -294,6 +318,7 @@ change_requested(unsigned n, unsigned mib)
 
     write_domain(RUNNING, mib, 1);
     is_reached = apply_with_fault(n, mib ? "grow" : "shrink", false);
+    assert_granted("virtiomem0", qemu_requested(scratch, "p"), mib ? "grow" : "shrink", n);
     g_free(virtkeep_expect(scratch, APPLY_SECONDS, mib ? 3 : 0, "apply", "--no-wait"));
     assert_int_equal(qemu_requested(scratch, "p"), mib * MIB);
     assert_true(qemu_is(scratch, "p", before));
