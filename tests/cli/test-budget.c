@@ -303,13 +303,18 @@ test_module_waits(void **state)
 {
     static const char dimm[] = "<memory model='dimm'><target><size unit='MiB'>128</size>"
                                "<node>0</node></target></memory>";
-    g_autofree char *xml = domain_file_xml(&(DomainFile){ .name = "db-1", .devices = dimm });
-    g_auto(GStrv) parts = g_strsplit(xml, "<memory unit='MiB'>64</memory>", 2);
-    g_autofree char *with = g_strjoinv("<memory unit='MiB'>192</memory>", parts);
+    DomainFile file = { .name = "db-1", .head = "<features><acpi/></features>" };
+    g_autofree char *xml = NULL, *with = NULL;
+    g_auto(GStrv) parts = NULL;
 
     set_budget(2 * ONE_MIB + 90);
-    start("db-1");
+    domain_file_write(scratch, &file);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     start("db-2");
+    file.devices = dimm;
+    xml = domain_file_xml(&file);
+    parts = g_strsplit(xml, "<memory unit='MiB'>64</memory>", 2);
+    with = g_strjoinv("<memory unit='MiB'>192</memory>", parts);
     start_watch();
     g_free(scratch_write(scratch, "domains/db-1.xml", with));
     assert_within(30, is_waiting("db-1"));
