@@ -300,8 +300,6 @@ replace(MemoryLedger *ledger, ExchangeKind kind, GPtrArray *own, GPtrArray *all,
     g_autoptr(GPtrArray) dead = g_ptr_array_new();
     g_autoptr(GPtrArray) others = living_others(ledger, all, dead);
 
-    if (ledger->pools && !store_memory_pool_put_all(ledger->site->store, ledger->pools, error))
-        return false;
     inherit_all(ledger, own, all);
     g_ptr_array_extend(merged, own, NULL, NULL);
     g_ptr_array_extend(merged, others, NULL, NULL);
@@ -427,6 +425,31 @@ memory_ledger_record(Subject *subject, const Site *site, GPtrArray *claims, GErr
     return exchange(ledger, EXCHANGE_NOTE, claims, error);
 }
 
+static bool
+has_pool(const GPtrArray *pools, const MemoryPool *wanted)
+{
+    for (guint i = 0; i < pools->len; i++) {
+        const MemoryPool *pool = pools->pdata[i];
+
+        if (g_str_equal(pool->name, wanted->name))
+            return pool->page_size == wanted->page_size && pool->nodes == wanted->nodes &&
+                   pool->capacity == wanted->capacity;
+    }
+    return false;
+}
+
+/* For the views, which are to show a changed capacity also where nobody asks for memory. */
+static bool
+note_pools(Store *store, const GPtrArray *pools, GError **error)
+{
+    g_autoptr(GPtrArray) known = store_memory_pool_list(store, error);
+    bool is_known = known && known->len == pools->len;
+
+    for (guint i = 0; is_known && i < pools->len; i++)
+        is_known = has_pool(known, pools->pdata[i]);
+    return known && (is_known || store_memory_pool_put_all(store, pools, error));
+}
+
 MemoryLedger *
 memory_ledger_open(Subject *subject, const Site *site, GError **error)
 {
@@ -435,7 +458,7 @@ memory_ledger_open(Subject *subject, const Site *site, GError **error)
         pools ? store_memory_claim_list(site->store, subject->name, error) : NULL;
     g_autoptr(MemoryLedger) ledger = NULL;
 
-    if (!claims)
+    if (!claims || !note_pools(site->store, pools, error))
         return NULL;
     ledger = ledger_new(subject, site, g_steal_pointer(&pools));
     g_ptr_array_unref(ledger->claims);

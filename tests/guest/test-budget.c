@@ -257,12 +257,12 @@ test_rotation(void **state)
     end_within_budget("rotation", since);
 }
 
-/* After this much more has moved; the rest of the way is drawn anew for each kill, so that all of
- * them find something under way. */
+/* After this much has moved; drawn anew for each kill from the first part of what is left of the
+ * way, so that all of them find something under way. */
 static guint64
 next_point(guint64 moved, unsigned n_left)
 {
-    return moved + (guint64) (g_random_double() * 2 / (n_left + 1) * (DISTANCE_MIB * MIB - moved));
+    return moved + (guint64) (g_random_double() / (n_left + 1) * (DISTANCE_MIB * MIB - moved));
 }
 
 static void
