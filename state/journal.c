@@ -187,12 +187,12 @@ journal_open_rows(Store *store, const char *domain, GError **error)
                          &key, domain ? 1 : 0, error);
 }
 
-/* What goes on without its controller: a removal or a balloon's size that the guest was asked for,
- * a shutdown. */
+/* What goes on without its controller: a removal, or an amount of memory, that the guest was asked
+ * for, a shutdown. */
 #define IS_WAITED_FOR                                                                              \
     "(kind IN ('remove-device', 'remove-vcpu') AND EXISTS (SELECT 1 FROM t_unplug AS u"            \
     "   WHERE u.domain = t_action.domain AND u.device = t_action.detail ->> '$.device')"           \
-    " OR kind = 'set-balloon'"                                                                     \
+    " OR kind IN ('set-memory', 'set-balloon')"                                                    \
     " OR kind = 'shutdown' AND EXISTS (SELECT 1 FROM t_domain AS d"                                \
     "   WHERE d.name = t_action.domain AND coalesce(d.shutdown_deadline, 0) > 0))"
 

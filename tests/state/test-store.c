@@ -362,7 +362,7 @@ journals_actions(void **state)
     ActionCause cause = { .file = "a.xml", .line = 31, .trigger = "file" };
     gint64 first, second, third;
     assert_ok(
-        journal_begin(store, "a", "set-memory", "{\"to\":1}", &cause, &dead, NOON, &first, &error));
+        journal_begin(store, "a", "add-device", "{\"to\":1}", &cause, &dead, NOON, &first, &error));
     assert_ok(journal_begin(store, "a", "pause", NULL, NULL, &alive, NOON + 1, &second, &error));
     assert_ok(journal_begin(store, "b", "start", NULL, NULL, &dead, NOON + 2, &third, &error));
     assert_true(first < second && second < third);
@@ -374,7 +374,7 @@ journals_actions(void **state)
     assert_int_equal(open->len, 2);
     const ActionRecord *row = open->pdata[0];
     assert_int_equal(row->id, first);
-    assert_string_equal(row->kind, "set-memory");
+    assert_string_equal(row->kind, "add-device");
     assert_string_equal(row->detail, "{\"to\":1}");
     assert_string_equal(row->cause_file, "a.xml");
     assert_int_equal(row->cause_line, 31);
@@ -404,7 +404,7 @@ journals_actions(void **state)
                     " || ' ' || started_at || ' ' || finished_at || ' ' || outcome || ' ' ||"
                     " coalesce(error, '-') FROM actions ORDER BY started_at");
     assert_string_equal(
-        told, "a set-memory {\"to\":2} {\"file\":\"a.xml\",\"line\":31,\"trigger\":\"file\"}"
+        told, "a add-device {\"to\":2} {\"file\":\"a.xml\",\"line\":31,\"trigger\":\"file\"}"
               " 2026-07-01T12:00:00.000000Z 2026-07-01T12:00:00.000009Z interrupted"
               " the controller ended before the outcome was known\n"
               "a pause - {} 2026-07-01T12:00:00.000001Z 2026-07-01T12:00:00.000011Z failed"
