@@ -400,6 +400,8 @@ is_restarting(const MemoryLedger *ledger)
 {
     const Subject *subject = ledger->subject;
 
+    if (ledger->is_withdrawn) /* what was refused is in nobody's way */
+        return false;
     return ledger->is_restarting || !g_strcmp0(subject->input.shutdown_purpose, "restart") ||
            (subject->row && !g_strcmp0(subject->row->reason, "HostBudget") &&
             subject->policy.restart_required == RESTART_RESTART);
@@ -523,7 +525,8 @@ memory_ledger_ask_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **e
     return true;
 }
 
-/* Whether the desired document could start if the running QEMU were gone; nothing is written. */
+/* Whether the desired document could start if the running QEMU were gone; nothing is written. What
+ * this one has passes to that: nobody else, however long it waits, is given it in between. */
 static bool
 would_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
 {
@@ -535,6 +538,7 @@ would_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error)
 
     if (!all)
         return false;
+    inherit_all(ledger, own, ledger->claims);
     g_ptr_array_extend(merged, own, NULL, NULL);
     g_ptr_array_extend(merged, others, NULL, NULL);
     settle(ledger, merged, own->len, EXCHANGE_ASK);
