@@ -12,13 +12,14 @@
 /* Whether it is known what the domain's QEMU holds: there is one, it answers, and what it was
  * started with is known. */
 bool memory_holding_is_known(const Subject *subject);
-/* What the running QEMU holds and the file makes of that. @plugging: a device of the file that is
- * about to be plugged, or NULL; @known: claims of before, among them those that wait to be plugged.
- * @is_restarting: QEMU is about to be replaced by one as the file
- * says. */
+/* What the running QEMU holds and the file makes of that; NULL while QEMU does not answer.
+ * @plugging: a device of the file that is about to be plugged, or NULL; @known: claims of before,
+ * among them those that wait to be plugged. @is_restarting: QEMU is about to be replaced by one as
+ * the file says. */
 GPtrArray *memory_holding_running(const Subject *subject, const Site *site, const GPtrArray *known,
                                   const char *plugging, bool is_restarting);
 /* What a start as the file says takes. */
 GPtrArray *memory_holding_start(const Subject *subject, const Site *site);
-/* Of a QEMU that can't be asked, and was started with the applied document: the most it can hold. */
+/* Of a QEMU that can't be asked, and was started with the applied document: the most it can
+ * hold. */
 GPtrArray *memory_holding_worst(const Subject *subject, const Site *site);

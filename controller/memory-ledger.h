@@ -57,7 +57,7 @@ void memory_ledger_withdraw(MemoryLedger *ledger);
 
 /* What is waited for, as a sentence; NULL when nothing is. */
 const char *memory_ledger_wait(const MemoryLedger *ledger);
-/* Somebody is giving memory back, or it is this domain's turn any moment: worth waiting for. */
+/* Somebody is giving back memory that it waits for: worth waiting for. */
 bool memory_ledger_is_hopeful(const MemoryLedger *ledger);
-/* It can never be had: the start is more than the whole budget. */
+/* It can never be had: the start is more than a pool has beside what others are guaranteed. */
 bool memory_ledger_is_impossible(const MemoryLedger *ledger);

@@ -12,7 +12,7 @@ typedef struct MemoryMove {
     SyncState condition;        /* the worst of the devices; SYNC_SYNCED when there are none */
     char *reason_word, *reason; /* of that device */
     gint64 poll_after;          /* us, PASS_NEVER */
-    bool is_contested; /* one is fought over (reconcile/contest) and left alone */
+    bool is_contested;          /* one is fought over (reconcile/contest) and left alone */
 } MemoryMove;
 
 void memory_move_clear(MemoryMove *move);

@@ -131,7 +131,6 @@ static bool
 record_desired(Subject *subject, const Site *site, GError **error)
 {
     const Spec *spec = subject->spec;
-
     bool is_changed;
 
     if (!spec || !subject->desired || is_of_another_domain(subject))
@@ -571,8 +570,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     if (first->actions->len && !reload_row(subject, site, error))
         return false;
     /* What has left at once is tidied up now: nothing would ask for another pass. */
-    if (first->actions->len && (!look_at_devices(subject, site, first, error) ||
-                                !settle_devices(subject, site, error)))
+    if (first->actions->len &&
+        (!look_at_devices(subject, site, first, error) || !settle_devices(subject, site, error)))
         return false;
     left = plan_now(subject);
     say_plan(result, subject, left);

@@ -35,8 +35,8 @@ typedef struct RecordedDomain {
 
 struct Recording {
     gint64 now;
-    GPtrArray *domains; /* RecordedDomain* */
-    GPtrArray *absent;  /* char*: paths that the host lacks */
+    GPtrArray *domains;   /* RecordedDomain* */
+    GPtrArray *absent;    /* char*: paths that the host lacks */
     guint64 memory_total; /* bytes; 0: not recorded */
 };
 

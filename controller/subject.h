@@ -28,7 +28,8 @@ typedef struct Site {
     const Recording *recording; /* stands for QEMUs and clock; NULL: the real ones */
     const char *trigger;        /* why there is a pass: "file", "event", "timer", "apply" */
     bool is_named;              /* an operator named the domain */
-    /* Has a pass made soon of a domain that waits for memory which is free now; NULL: nobody can. */
+    /* Has a pass made soon of a domain that waits for memory which is free now; NULL: nobody
+     * can. */
     void (*wake)(const char *name, gpointer data);
     gpointer wake_data;
 } Site;
@@ -53,22 +54,22 @@ typedef struct Subject {
     Domain *desired;        /* resolved */
     PositionMap *positions; /* of desired's paths in the file */
     Domain *applied;
-    Domain *actual;     /* applied less what QEMU has no more; NULL when nothing is missing */
-    GPtrArray *gone;    /* char*: ids of these devices */
-    GPtrArray *retired; /* Domain*: former applied documents, which a plan may borrow from */
-    GPtrArray *unplugs; /* PlanUnplug*: removals under way */
-    GPtrArray *undoings;        /* PlanUndoing*: what was undone of late */
+    Domain *actual;      /* applied as QEMU shows it (reconcile/actual.h); NULL: no difference */
+    GPtrArray *gone;     /* char*: ids of devices that it has no more */
+    GPtrArray *retired;  /* Domain*: former applied documents, which a plan may borrow from */
+    GPtrArray *unplugs;  /* PlanUnplug*: removals under way */
+    GPtrArray *undoings; /* PlanUndoing*: what was undone of late */
     Capabilities *capabilities; /* of desired's emulator; NULL until subject_probe() */
     char *emulator;
-    Diagnostics *diagnostics; /* of resolving and checking against this host; also notes */
-    char *invalid;            /* why the file can't be acted on */
-    GPtrArray *companions;    /* CompanionRecord, looked at; NULL: it could not be told */
-    char *companion_failure;  /* which of them have ended; NULL */
-    bool is_resumed;          /* the pass before this one was killed in the middle */
-    char *drift;              /* which thread was placed otherwise by somebody; NULL */
-    char *missing;            /* what a start needs and this host has not; NULL */
-    bool has_restart;         /* a place among the restarts at the same time is this domain's */
-    char *restart_held;       /* who has all of the places; NULL */
+    Diagnostics *diagnostics;    /* of resolving and checking against this host; also notes */
+    char *invalid;               /* why the file can't be acted on */
+    GPtrArray *companions;       /* CompanionRecord, looked at; NULL: it could not be told */
+    char *companion_failure;     /* which of them have ended; NULL */
+    bool is_resumed;             /* the pass before this one was killed in the middle */
+    char *drift;                 /* which thread was placed otherwise by somebody; NULL */
+    char *missing;               /* what a start needs and this host has not; NULL */
+    bool has_restart;            /* a place among the restarts at the same time is this domain's */
+    char *restart_held;          /* who has all of the places; NULL */
     struct MemoryLedger *ledger; /* in a pass (controller/memory-ledger.h); borrowed */
     Policy policy;
     PlanInput input; /* borrows all the above */

@@ -47,7 +47,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Diagnostics, diagnostics_free)
 void diagnostics_add(Diagnostics *diagnostics, Severity severity, Position at, const char *code,
                      const char *format, ...) G_GNUC_PRINTF(5, 6);
 bool diagnostics_has_errors(const Diagnostics *diagnostics);
-/* A copy without the errors, and never full: what is said of a file that is accepted. Caller frees. */
+/* A copy without the errors, and never full: what is said of a file that is accepted. Caller
+ * frees. */
 Diagnostics *diagnostics_remarks(const Diagnostics *diagnostics);
 const char *severity_name(Severity severity);
 /* By position, so that a reader walks down the file. Stable. */

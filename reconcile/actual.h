@@ -7,8 +7,8 @@
 /*
  * @applied as it is now: without the devices that can come and go and that QEMU has no more, since
  * the guest ejected them, or somebody took them away by the debug monitor, and with the media and
- * links that are seen. NULL when nothing differs (or the observation does not list devices). Their ids are appended to @ret_missing (may
- * be NULL; char*). Caller frees.
+ * links that are seen. NULL when nothing differs (or the observation does not list devices). Their
+ * ids are appended to @ret_missing (may be NULL; char*). Caller frees.
  */
 Domain *domain_actual(const Domain *applied, const Observed *observed, GPtrArray *ret_missing);
 

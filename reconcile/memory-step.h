@@ -178,8 +178,8 @@ MemoryStepDecision memory_step(const MemoryStepState *state, const MemoryStepInp
                                const Policy *policy);
 
 /* Whether somebody else asked the guest for another size than this machine did, since @state: the
- * same QEMU's requested is not the one it was left with. Not to be asked while a write may have been
- * lost or not been recorded. */
+ * same QEMU's requested is not the one it was left with. Not to be asked while a write may have
+ * been lost or not been recorded. */
 bool memory_step_is_undone(const MemoryStepState *state, const MemoryStepInput *input);
 
 /* Decides about all virtio-mem devices of one guest, in order: they share one available memory,

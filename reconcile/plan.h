@@ -34,9 +34,9 @@ typedef enum {
     PLAN_ACTION_REMOVE_IOTHREAD,
 } PlanActionKind;
 
-/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "set-balloon", "add-device",
- * "remove-device", "set-device", "set-domain", "add-vcpu", "remove-vcpu", "add-iothread",
- * "remove-iothread". */
+/* Contract: "start", "continue", "shutdown", "destroy", "reap", "set-memory", "set-balloon",
+ * "add-device", "remove-device", "set-device", "set-domain", "add-vcpu", "remove-vcpu",
+ * "add-iothread", "remove-iothread". */
 const char *plan_action_name(PlanActionKind kind);
 
 typedef struct PlanAction {

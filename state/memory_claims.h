@@ -11,7 +11,7 @@ GPtrArray *store_memory_claim_list(Store *store, const char *domain, GError **er
 
 gboolean store_memory_claim_put(Store *store, const MemoryClaim *claim, GError **error);
 
-/* Forget the claims of `domain` whose device is not in `keep` (NULL-terminated; NULL: keeps none). */
+/* Forget the claims of `domain` whose device is not in `keep` (NULL-terminated; NULL: none is). */
 gboolean store_memory_claim_keep(Store *store, const char *domain, const char *const *keep,
                                  GError **error);
 

@@ -58,8 +58,8 @@ const char *store_path(const Store *store);
  * Keep it short, and never span a side effect or a wait with it. */
 gboolean store_begin(Store *store, GError **error);
 /* The same, for what only a killed controller must not lose (as who holds how much memory): no wait
- * for the disk. Power loss may undo it, as a whole, until the next durable commit, which brings it to
- * the disk as well. */
+ * for the disk. Power loss may undo it, as a whole, until the next durable commit, which brings it
+ * to the disk as well. */
 gboolean store_begin_relaxed(Store *store, GError **error);
 gboolean store_commit(Store *store, GError **error);
 void store_rollback(Store *store);
