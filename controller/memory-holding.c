@@ -37,22 +37,10 @@ memory_holding_start(const Subject *subject, const Site *site)
     return demand(&input, site);
 }
 
-static MemoryClaim *
-find_claim(const GPtrArray *claims, const char *device)
-{
-    for (guint i = 0; i < claims->len; i++) {
-        MemoryClaim *claim = claims->pdata[i];
-
-        if (g_str_equal(claim->device, device))
-            return claim;
-    }
-    return NULL;
-}
-
 static bool
-is_waiting(const GPtrArray *known, const char *device)
+is_waiting(const GPtrArray *known, const MemoryClaim *claim)
 {
-    const MemoryClaim *before = find_claim(known, device);
+    const MemoryClaim *before = memory_claim_find(known, claim->domain, claim->device);
 
     return before && before->waiting_since;
 }
@@ -68,7 +56,7 @@ drop_future(GPtrArray *claims, const Subject *subject, const GPtrArray *known, c
         const MemoryClaim *claim = claims->pdata[i];
 
         if (!memory_claim_held(claim) && g_strcmp0(claim->device, plugging) &&
-            !is_waiting(known, claim->device) &&
+            !is_waiting(known, claim) &&
             !domain_find_device(subject->input.applied, claim->device, &kind))
             g_ptr_array_remove_index(claims, i);
     }
@@ -81,7 +69,7 @@ add_restart(GPtrArray *claims, const GPtrArray *start)
 {
     for (guint i = 0; i < start->len; i++) {
         const MemoryClaim *want = start->pdata[i];
-        MemoryClaim *claim = find_claim(claims, want->device);
+        MemoryClaim *claim = memory_claim_find(claims, want->domain, want->device);
 
         if (claim && !claim->block && claim->page_size == want->page_size &&
             claim->nodes == want->nodes)

@@ -65,18 +65,6 @@ ledger_new(Subject *subject, const Site *site, GPtrArray *pools)
     return ledger;
 }
 
-static MemoryClaim *
-find_claim(const GPtrArray *claims, const char *domain, const char *device)
-{
-    for (guint i = 0; i < claims->len; i++) {
-        MemoryClaim *claim = claims->pdata[i];
-
-        if (g_str_equal(claim->domain, domain) && g_str_equal(claim->device, device))
-            return claim;
-    }
-    return NULL;
-}
-
 /* ---- one exchange with the ledger ---- */
 
 typedef enum {
@@ -278,7 +266,7 @@ inherit_all(const MemoryLedger *ledger, GPtrArray *own, const GPtrArray *before)
     for (guint i = 0; i < own->len; i++) {
         MemoryClaim *claim = own->pdata[i];
 
-        inherit(claim, find_claim(before, claim->domain, claim->device));
+        inherit(claim, memory_claim_find(before, claim->domain, claim->device));
         sign(claim, ledger);
     }
 }
@@ -567,7 +555,7 @@ memory_ledger_ask_plug(MemoryLedger *ledger, const char *id, MemoryGrant *ret_gr
     ledger->plugging = g_strdup(id);
     if (!memory_ledger_ask(ledger, error))
         return false;
-    claim = find_claim(ledger->claims, ledger->subject->name, id);
+    claim = memory_claim_find(ledger->claims, ledger->subject->name, id);
     *ret_grant =
         claim && !claim->block && memory_claim_missing(claim) ? MEMORY_HELD : MEMORY_GRANTED;
     return true;

@@ -55,18 +55,6 @@ memory_outlook_free(MemoryOutlook *outlook)
     g_free(outlook);
 }
 
-static const MemoryClaim *
-find_claim(const GPtrArray *claims, const MemoryClaim *like)
-{
-    for (guint i = 0; i < claims->len; i++) {
-        const MemoryClaim *claim = claims->pdata[i];
-
-        if (g_str_equal(claim->domain, like->domain) && g_str_equal(claim->device, like->device))
-            return claim;
-    }
-    return NULL;
-}
-
 /* ---- what a domain's plan leads to ---- */
 
 /* The memory devices that the plan plugs, as claims that wait for it. */
@@ -82,6 +70,7 @@ plugged(const DomainPlan *plan)
         if (action->kind != PLAN_ACTION_ADD_DEVICE || action->device_kind != &memory_kind)
             continue;
         claim = g_new0(MemoryClaim, 1);
+        claim->domain = g_strdup(plan->name);
         claim->device = g_strdup(action->device);
         claim->waiting_since = 1;
         g_ptr_array_add(claims, claim);
@@ -140,8 +129,11 @@ memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainP
 
     if (!claims)
         return;
-    for (guint i = 0; i < claims->len; i++)
-        complete(claims->pdata[i], find_claim(outlook->claims, claims->pdata[i]));
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        complete(claim, memory_claim_find(outlook->claims, claim->domain, claim->device));
+    }
     drop_domain(outlook->claims, subject->name);
     g_ptr_array_extend(outlook->claims, claims, (GCopyFunc) (GCallback) memory_claim_copy, NULL);
 }

@@ -40,6 +40,18 @@ memory_claim_copy(const MemoryClaim *claim)
     return copy;
 }
 
+MemoryClaim *
+memory_claim_find(const GPtrArray *claims, const char *domain, const char *device)
+{
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        if (g_str_equal(claim->domain, domain) && g_str_equal(claim->device, device))
+            return claim;
+    }
+    return NULL;
+}
+
 bool
 memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b)
 {

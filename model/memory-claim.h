@@ -63,6 +63,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryPool, memory_pool_free)
 void memory_claim_free(MemoryClaim *claim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryClaim, memory_claim_free)
 MemoryClaim *memory_claim_copy(const MemoryClaim *claim);
+/* The one of @claims (MemoryClaim*) for @device of @domain, borrowed; NULL when there is none. */
+MemoryClaim *memory_claim_find(const GPtrArray *claims, const char *domain, const char *device);
 
 /* In all that is kept. */
 bool memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b);
