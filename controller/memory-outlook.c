@@ -140,15 +140,6 @@ memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainP
 
 /* ---- what is to be said ---- */
 
-static bool
-has_start(const DomainPlan *plan)
-{
-    for (guint i = 0; i < plan->actions->len; i++)
-        if (((const PlanAction *) plan->actions->pdata[i])->kind == PLAN_ACTION_START)
-            return true;
-    return false;
-}
-
 char *
 memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
 {
@@ -158,7 +149,7 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     g_autofree char *text = NULL;
     bool is_held = false;
 
-    if (!has_start(plan))
+    if (!domain_plan_has_start(plan))
         return NULL;
     claims = memory_holding_start(subject, outlook->site);
     all = g_ptr_array_new();

@@ -473,15 +473,6 @@ look_at_devices(Subject *subject, const Site *site, const DomainPlan *plan, GErr
     return true;
 }
 
-static bool
-has_start(const DomainPlan *plan)
-{
-    for (guint i = 0; i < plan->actions->len; i++)
-        if (((const PlanAction *) plan->actions->pdata[i])->kind == PLAN_ACTION_START)
-            return true;
-    return false;
-}
-
 /* A start needs its memory, and so does a restart before anybody is stopped for it. */
 static bool
 admit(Subject *subject, const DomainPlan *plan, GError **error)
@@ -489,7 +480,7 @@ admit(Subject *subject, const DomainPlan *plan, GError **error)
     MemoryGrant grant = MEMORY_GRANTED;
 
     subject->input.memory_held = NULL;
-    if (!has_start(plan))
+    if (!domain_plan_has_start(plan))
         return true;
     if (subject->process ? !memory_ledger_ask_restart(subject->ledger, &grant, error)
                          : !memory_ledger_ask_start(subject->ledger, &grant, error))

@@ -124,6 +124,15 @@ domain_plan_free(DomainPlan *plan)
     g_free(plan);
 }
 
+bool
+domain_plan_has_start(const DomainPlan *plan)
+{
+    for (guint i = 0; i < plan->actions->len; i++)
+        if (((const PlanAction *) plan->actions->pdata[i])->kind == PLAN_ACTION_START)
+            return true;
+    return false;
+}
+
 static void
 free_domain(gpointer data)
 {

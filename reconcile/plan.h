@@ -95,6 +95,8 @@ GPtrArray *plan_actions_new(void);  /* an empty list of PlanAction* that owns th
 GPtrArray *plan_contests_new(void); /* the same of PlanContest* */
 void domain_plan_free(DomainPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(DomainPlan, domain_plan_free)
+/* Whether it starts a QEMU, be it anew. */
+bool domain_plan_has_start(const DomainPlan *plan);
 
 /* How the last QEMU of a domain ended. */
 typedef enum {
