@@ -295,20 +295,16 @@ replace(MemoryLedger *ledger, ExchangeKind kind, GPtrArray *own, GPtrArray *all,
     return write_claims(ledger, own, dead, error);
 }
 
-/* What is said of a domain does not begin with its name. */
 static void
 explain(MemoryLedger *ledger, const GPtrArray *claims)
 {
-    const char *name = ledger->subject->name;
     g_auto(MemoryWait) wait = { 0 };
-    g_autofree char *text = NULL;
 
     g_clear_pointer(&ledger->wait, g_free);
     ledger->is_impossible = ledger->is_hopeful = false;
-    if (!memory_wait_find(ledger->pools, claims, name, &wait))
+    if (!memory_wait_find(ledger->pools, claims, ledger->subject->name, &wait))
         return;
-    text = memory_wait_text(&wait);
-    ledger->wait = g_strdup(text + strlen(name) + 1);
+    ledger->wait = memory_wait_reason(&wait);
     ledger->is_impossible = wait.is_never;
     ledger->is_hopeful = !wait.is_never && wait.givers->len > 0;
 }

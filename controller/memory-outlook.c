@@ -6,8 +6,6 @@
  */
 #include "controller/memory-outlook.h"
 
-#include <string.h>
-
 #include "controller/memory-holding.h"
 #include "controller/memory-pools.h"
 #include "model/memory.h"
@@ -146,7 +144,6 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     g_autoptr(GPtrArray) claims = NULL, all = NULL;
     g_autofree guint64 *limits = NULL;
     g_auto(MemoryWait) wait = { 0 };
-    g_autofree char *text = NULL;
     bool is_held = false;
 
     if (!domain_plan_has_start(plan))
@@ -170,8 +167,7 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     }
     if (!is_held || !memory_wait_find(outlook->pools, all, subject->name, &wait))
         return NULL;
-    text = memory_wait_text(&wait);
-    return g_strdup(text + strlen(subject->name) + 1);
+    return memory_wait_reason(&wait);
 }
 
 MemoryForecast *

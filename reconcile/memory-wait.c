@@ -262,8 +262,9 @@ add_use(GString *text, const MemoryWait *wait)
         g_string_append(text, "; nobody gives back");
 }
 
-char *
-memory_wait_cause(const MemoryWait *wait)
+/* The part behind the colon. */
+static char *
+cause_text(const MemoryWait *wait)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
@@ -290,22 +291,28 @@ never_text(const MemoryWait *wait)
     g_autofree char *guaranteed = size_text(wait->shortage.guaranteed);
 
     if (wait->shortage.guaranteed)
-        return g_strdup_printf("%s needs %s of memory; %s is %s, of which %s are guaranteed to "
+        return g_strdup_printf("needs %s of memory; %s is %s, of which %s are guaranteed to "
                                "others: it can never start",
-                               wait->domain, needed, pool_text(wait->shortage.pool), capacity,
-                               guaranteed);
-    return g_strdup_printf("%s needs %s of memory; %s is %s: it can never start", wait->domain,
-                           needed, pool_text(wait->shortage.pool), capacity);
+                               needed, pool_text(wait->shortage.pool), capacity, guaranteed);
+    return g_strdup_printf("needs %s of memory; %s is %s: it can never start", needed,
+                           pool_text(wait->shortage.pool), capacity);
 }
 
 char *
-memory_wait_text(const MemoryWait *wait)
+memory_wait_reason(const MemoryWait *wait)
 {
     g_autofree char *missing = size_text(wait->missing), *cause = NULL;
 
     if (wait->is_never)
         return never_text(wait);
-    cause = memory_wait_cause(wait);
-    return g_strdup_printf("%s waits for %s%s: %s", wait->domain, missing,
-                           wait->is_start ? " to start" : "", cause);
+    cause = cause_text(wait);
+    return g_strdup_printf("waits for %s%s: %s", missing, wait->is_start ? " to start" : "", cause);
+}
+
+char *
+memory_wait_text(const MemoryWait *wait)
+{
+    g_autofree char *reason = memory_wait_reason(wait);
+
+    return g_strdup_printf("%s %s", wait->domain, reason);
 }

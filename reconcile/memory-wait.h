@@ -41,5 +41,5 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MemoryWait, memory_wait_clear)
 /* "web-2 waits for 1.5 GiB: db-1 is giving back 2 GiB (700 MiB so far)". Names at most three of a
  * kind. Caller frees. */
 char *memory_wait_text(const MemoryWait *wait);
-/* The part behind the colon. Caller frees. */
-char *memory_wait_cause(const MemoryWait *wait);
+/* The same without the domain's name. Caller frees. */
+char *memory_wait_reason(const MemoryWait *wait);
