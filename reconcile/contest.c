@@ -13,6 +13,8 @@
  */
 #include "reconcile/contest.h"
 
+#include <string.h>
+
 static gint
 compare_newest_first(gconstpointer a, gconstpointer b)
 {
@@ -24,8 +26,11 @@ compare_newest_first(gconstpointer a, gconstpointer b)
 char *
 drift_what(const char *drift)
 {
-    const char *end = g_strrstr(drift, ": ");
+    /* What it is may be any text, such as a file's name; ids and paths have no colon. */
+    const char *end = strstr(drift, ": is ");
 
+    if (!end)
+        end = g_strrstr(drift, ": ");
     return end ? g_strndup(drift, (gsize) (end - drift)) : g_strdup(drift);
 }
 

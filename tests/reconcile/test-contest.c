@@ -78,10 +78,14 @@ drift_says_of_what(void **state)
 {
     g_autofree char *field = drift_what("net0: link/@state: is down, not up");
     g_autofree char *device = drift_what("vcpu2: is missing"), *bare = drift_what("vcpu2");
+    g_autofree char *file = drift_what("cdrom0: source/@file: is /isos/a: b.iso, not /isos/c.iso");
+    g_autofree char *thread = drift_what("iothread1: polls otherwise");
 
     assert_string_equal(field, "net0: link/@state");
     assert_string_equal(device, "vcpu2");
     assert_string_equal(bare, "vcpu2");
+    assert_string_equal(file, "cdrom0: source/@file");
+    assert_string_equal(thread, "iothread1");
 }
 
 int
