@@ -35,7 +35,8 @@ ledger_pool(Ledger *ledger, const char *name, guint64 capacity)
     return pool;
 }
 
-MemoryClaim *
+/* A copy of @like, driven and running, granted what it holds. */
+static MemoryClaim *
 ledger_claim(Ledger *ledger, MemoryClaim like)
 {
     MemoryClaim *claim = memory_claim_copy(&like);

@@ -18,9 +18,6 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Ledger, ledger_clear)
 
 /* Ordinary pages. Owned by the ledger. */
 MemoryPool *ledger_pool(Ledger *ledger, const char *name, guint64 capacity);
-/* A copy of @like, driven and running, granted what it holds if like->granted is 0. Owned by the
- * ledger. */
-MemoryClaim *ledger_claim(Ledger *ledger, MemoryClaim like);
 /* "vm0" of @domain in blocks of 1: has @held and wants @wanted; waits since its number in the
  * ledger if that is more. */
 MemoryClaim *ledger_blocks(Ledger *ledger, const char *domain, guint64 held, guint64 wanted);

@@ -138,7 +138,8 @@ host_appear(SimulatedHost *host)
 
 /* --- checks ----------------------------------------------------------------------------------- */
 
-guint64
+/* What is granted in pool @i. */
+static guint64
 host_granted(const SimulatedHost *host, guint i)
 {
     guint64 sum = 0;
@@ -235,7 +236,8 @@ move_device(SimulatedHost *host, HostGuest *guest, guint i)
         device->current -= step;
 }
 
-void
+/* The guest goes its way. */
+static void
 host_move(SimulatedHost *host, guint i)
 {
     HostGuest *guest = &host->guests[i];

@@ -65,13 +65,9 @@ void host_appear(SimulatedHost *host);
 void host_pass(SimulatedHost *host, guint i, bool may_die);
 /* Only what a pass does first: looks, and notes what waits. */
 void host_look(SimulatedHost *host, guint i);
-/* The guest goes its way. */
-void host_move(SimulatedHost *host, guint i);
 /* One of all that can happen between two passes. */
 void host_trouble(SimulatedHost *host);
 /* Requires the bound of every pool, and that nobody has more than is granted. */
 void host_check(SimulatedHost *host);
-/* What is granted in pool @i. */
-guint64 host_granted(const SimulatedHost *host, guint i);
 /* Prints everything, for a history that is traced. */
 void host_print(const SimulatedHost *host, const char *what);
