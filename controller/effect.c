@@ -4,9 +4,9 @@
  *
  * The order of things is what makes a kill at any instant harmless:
  *
- *     start:    intent | companions, each as below | held child exists |
+ *     start:    intent | memory granted | companions, each as below | held child exists |
  *               pid, start time, token and document committed | its cgroup | exec |
- *               monitor answers, uuid agrees | prepared | cont | outcome
+ *               monitor answers, uuid agrees | start counted | prepared | cont | outcome
  *     shutdown: intent | system_powerdown | deadline ... (later pass) process gone | outcome
  *     destroy:  intent | quit, and SIGKILL by pidfd when it does not end | outcome
  *

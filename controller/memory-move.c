@@ -8,6 +8,10 @@
  * QEMU's event alone would make a step a second. When the slice is over the pass ends; the file
  * is written once a slice, not once a step.
  *
+ * How far a device may grow is granted by the ledger of the host's memory
+ * (controller/memory-ledger): it is asked when the slice begins, and again as guests give back or
+ * come to what they were granted.
+ *
  * The clock given to the machine is CLOCK_MONOTONIC, the same for all processes of one boot.
  */
 #include "controller/memory-move.h"

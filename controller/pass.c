@@ -9,6 +9,9 @@
  *
  * All of it is bounded: effects end or fail by their deadlines, a guest is never waited for. The
  * first plan decides what is done, the last one what is said.
+ *
+ * What takes memory of the host (a start, a restart, a plug, growth) asks the ledger of it first
+ * (controller/memory-ledger.c), which is left as QEMU is, whatever became of the pass.
  */
 #include "controller/pass.h"
 

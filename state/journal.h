@@ -80,7 +80,7 @@ GPtrArray *journal_open_rows(Store *store, const char *domain, GError **error);
 typedef gboolean (*ActionOwnerIsAlive)(const ActionOwner *owner, gpointer user_data);
 
 /* End every open row (of `domain`, or NULL: all) whose owner is dead with outcome interrupted; but
- * what is still waited for, a device's removal, a balloon's size, a guest's shutdown, becomes
+ * what is still waited for, a device's removal, an amount of memory, a guest's shutdown, becomes
  * `heir`'s. */
 gboolean journal_close_interrupted(Store *store, const char *domain, const ActionOwner *heir,
                                    ActionOwnerIsAlive is_alive, gpointer user_data, gint64 now_us,
