@@ -387,7 +387,7 @@ note_stuck(const Mover *mover)
                         decision->condition == SYNC_GUARDED ||
                         decision->reason == MEMORY_STEP_GUEST_PAUSED ||
                         decision->reason == MEMORY_STEP_MIGRATING;
-        g_autofree char *reason = is_stuck ? memory_step_message(decision, NULL) : NULL;
+        g_autofree char *reason = is_stuck ? memory_step_message(decision) : NULL;
 
         memory_ledger_note_stuck(mover->subject->ledger,
                                  g_array_index(mover->devices, Device, i).id, reason);
@@ -468,7 +468,7 @@ message_of(const Mover *mover, const MemoryStepDecision *decision)
     const char *wait = memory_ledger_wait(mover->subject->ledger);
 
     return decision->condition == SYNC_WAITING && wait ? g_strdup(wait)
-                                                       : memory_step_message(decision, NULL);
+                                                       : memory_step_message(decision);
 }
 
 static bool

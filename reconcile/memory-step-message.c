@@ -89,7 +89,7 @@ reserve_message(const MemoryStepDecision *decision)
 }
 
 char *
-memory_step_message(const MemoryStepDecision *decision, const char *waits_for)
+memory_step_message(const MemoryStepDecision *decision)
 {
     g_autofree char *target = size_text(decision->target);
     g_autofree char *current = size_text(decision->current);
@@ -106,8 +106,7 @@ memory_step_message(const MemoryStepDecision *decision, const char *waits_for)
     if (decision->reason == MEMORY_STEP_GUEST_RESERVE)
         return reserve_message(decision);
     if (decision->reason == MEMORY_STEP_HOST_BUDGET)
-        return g_strdup_printf("%s %s of %s: %s for the missing %s%s%s", place, current, target,
-                               text, missing, waits_for ? ", waits for " : "",
-                               waits_for ? waits_for : "");
+        return g_strdup_printf("%s %s of %s: %s for the missing %s", place, current, target, text,
+                               missing);
     return g_strdup_printf("%s %s of %s: %s", place, current, target, text ? text : "moving");
 }

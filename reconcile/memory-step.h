@@ -197,9 +197,9 @@ MemoryStepState memory_step_state_from_json(const Json *json);
 const char *memory_step_reason_name(MemoryStepReason reason);
 
 /* One sentence for people, such as `held at 512 MiB of 0 B: guest has 175 MiB available, 128 MiB
- * are kept back`. @waits_for, may be NULL, says for whom the host budget keeps it waiting.
- * Caller frees. */
-char *memory_step_message(const MemoryStepDecision *decision, const char *waits_for);
+ * are kept back`. Whom the host's budget has it wait for is reconcile/memory-wait's to say. Caller
+ * frees. */
+char *memory_step_message(const MemoryStepDecision *decision);
 
 /* The guest's reserve under @policy for a guest that now has @guest_total. */
 guint64 memory_step_reserve(const Policy *policy, guint64 guest_total);

@@ -41,7 +41,7 @@ the_guard_holds_and_says_the_figures(void **unused)
     assert_int_equal(rig.out.verb, MEMORY_STEP_VERB_NONE);
     assert_int_equal(rig.out.poll_after, SECOND);
     assert_size(rig.out.floor, 510 * MIB);
-    message = memory_step_message(&rig.out, NULL);
+    message = memory_step_message(&rig.out);
     assert_string_equal(
         message, "held at 512 MiB of 0 B: guest has 175 MiB available, 172 MiB are kept back");
 }

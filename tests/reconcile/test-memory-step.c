@@ -378,9 +378,9 @@ the_grant_bounds_growth_and_says_so(void **unused)
     pass(&rig);
     assert_reason(follow_for(&rig, 30), SYNC_WAITING, MEMORY_STEP_HOST_BUDGET);
     assert_size(rig.in.requested, GIB + 510 * MIB);
-    message = memory_step_message(&rig.out, "web-2");
+    message = memory_step_message(&rig.out);
     assert_string_equal(message, "held at 1.5 GiB of 3 GiB: the host's memory budget has no room "
-                                 "for the missing 1.5 GiB, waits for web-2");
+                                 "for the missing 1.5 GiB");
     rig.in.grant = GIB + 600 * MIB;
     assert_int_equal(pass_after(&rig, SECOND)->verb, MEMORY_STEP_VERB_SET);
     rig.in.grant = GIB; /* the budget was cut: what is unaccepted is taken back, no more */
@@ -534,7 +534,7 @@ messages_read_well(void **unused)
     g_autofree char *growing = NULL, *stalled = NULL;
 
     pass(&rig);
-    growing = memory_step_message(&rig.out, NULL);
+    growing = memory_step_message(&rig.out);
     assert_string_equal(growing, "growing to 1 GiB: at 512 MiB, asked for 514 MiB");
     rig = rig_new(18 * MIB, 0);
     pass(&rig);
@@ -542,7 +542,7 @@ messages_read_well(void **unused)
         rig.in.statistics_at = rig.in.now;
         pass_after(&rig, 250 * 1000);
     }
-    stalled = memory_step_message(&rig.out, NULL);
+    stalled = memory_step_message(&rig.out);
     assert_string_equal(stalled, "stalled at 18 MiB of 0 B: the guest cannot free the rest "
                                  "(unmovable pages, or memory in use)");
 }
