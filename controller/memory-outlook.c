@@ -55,11 +55,17 @@ memory_outlook_free(MemoryOutlook *outlook)
 
 /* ---- what a domain's plan leads to ---- */
 
+static GPtrArray *
+claims_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+}
+
 /* The memory devices that the plan plugs, as claims that wait for it. */
 static GPtrArray *
 plugged(const DomainPlan *plan)
 {
-    GPtrArray *claims = g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+    GPtrArray *claims = claims_new();
 
     for (guint i = 0; i < plan->actions->len; i++) {
         const PlanAction *action = plan->actions->pdata[i];
@@ -76,6 +82,7 @@ plugged(const DomainPlan *plan)
     return claims;
 }
 
+/* NULL: what was last counted holds, since its QEMU does not say or it is not known what it has. */
 static GPtrArray *
 planned_claims(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
 {
@@ -84,7 +91,9 @@ planned_claims(const MemoryOutlook *outlook, const Subject *subject, const Domai
 
     if (plan->verdict == PLAN_START)
         return memory_holding_start(subject, outlook->site);
-    if (subject->observed->run_state == RUN_STATE_OFF || !subject->applied)
+    if (subject->observed->run_state == RUN_STATE_OFF)
+        return claims_new(); /* whatever the ledger has was a QEMU's that is gone */
+    if (!subject->applied)
         return NULL;
     claims =
         memory_holding_running(subject, outlook->site, known, NULL, plan->verdict == PLAN_RESTART);
@@ -119,7 +128,6 @@ complete(MemoryClaim *claim, const MemoryClaim *before)
     claim->reason = g_strdup(before->reason);
 }
 
-/* A QEMU that does not answer has what was last counted. */
 void
 memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
 {

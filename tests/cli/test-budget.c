@@ -180,14 +180,20 @@ test_start_follows_what_is_given_back(void **state)
 static void
 test_death_gives_back(void **state)
 {
+    g_autofree char *before = NULL, *after = NULL;
+
     set_budget(ONE_MIB + 10);
     write_domain("db-1", "run-strategy='manual'");
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "db-1"));
     write_domain("web-1", NULL);
     g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     assert_true(is_waiting("web-1"));
+    before = virtkeep_expect(scratch, 10, 0, "plan");
+    assert_non_null(strstr(before, "! web-1 waits for 80 MiB to start"));
     qemu_signal(scratch, "db-1", SIGKILL);
     assert_within(10, qemus_count(scratch, NULL) == 0);
+    after = virtkeep_expect(scratch, 10, 0, "plan");
+    assert_null(strstr(after, "web-1 waits"));
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "web-1"));
     assert_int_equal(qemus_count(scratch, "web-1"), 1);
     assert_int_equal(granted(), ONE_MIB * MIB);
