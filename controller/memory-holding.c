@@ -103,15 +103,17 @@ memory_holding_worst(const Subject *subject, const Site *site)
 {
     Observed off = { .run_state = RUN_STATE_OFF };
     PlanInput input = subject->input;
+    /* Without the record of what it was started with, the file is the best guess. */
+    const Domain *known = subject->applied ? subject->applied : subject->desired;
     GPtrArray *claims;
 
     input.observed = &off;
-    input.desired = subject->applied;
+    input.desired = known;
     claims = demand(&input, site);
     for (guint i = 0; i < claims->len; i++) {
         MemoryClaim *claim = claims->pdata[i];
         const DeviceKind *kind;
-        const MemoryDevice *memory = domain_find_device(subject->applied, claim->device, &kind);
+        const MemoryDevice *memory = domain_find_device(known, claim->device, &kind);
 
         claim->is_running = true;
         claim->requested = claim->current =

@@ -20,6 +20,6 @@ GPtrArray *memory_holding_running(const Subject *subject, const Site *site, cons
                                   const char *plugging, bool is_restarting);
 /* What a start as the file says takes. */
 GPtrArray *memory_holding_start(const Subject *subject, const Site *site);
-/* Of a QEMU that can't be asked, and was started with the applied document: the most it can
- * hold. */
+/* Of a QEMU that can't be asked, or whose applied document is lost (the file stands for it): the
+ * most it can hold. */
 GPtrArray *memory_holding_worst(const Subject *subject, const Site *site);

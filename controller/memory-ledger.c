@@ -309,6 +309,19 @@ explain(MemoryLedger *ledger, const GPtrArray *claims)
     ledger->is_hopeful = !wait.is_never && wait.givers->len > 0;
 }
 
+/* Nothing is granted out of a ledger that the other controllers can't see. */
+static bool
+check_shared(Store *store, GError **error)
+{
+    if (!store_has_moved(store))
+        return true;
+    g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
+                "%s was removed or replaced while it was in use: no memory is given out until "
+                "virtkeep is restarted",
+                store_path(store));
+    return false;
+}
+
 static bool
 transact(MemoryLedger *ledger, ExchangeKind kind, GPtrArray *own, GError **error)
 {
@@ -317,7 +330,7 @@ transact(MemoryLedger *ledger, ExchangeKind kind, GPtrArray *own, GError **error
     g_autoptr(GPtrArray) merged = g_ptr_array_new();
     g_autoptr(GPtrArray) all = NULL;
 
-    if (!store_begin_relaxed(store, error))
+    if ((kind == EXCHANGE_ASK && !check_shared(store, error)) || !store_begin_relaxed(store, error))
         return false;
     all = store_memory_claim_list(store, NULL, error);
     if (!all || !replace(ledger, kind, own, all, merged, error) || !store_commit(store, error)) {

@@ -3,7 +3,8 @@
  * Filling the ledger of the host's memory from what runs. After the host's boot all that the ledger
  * says is of QEMUs that ended with the former one; after the state was lost it says nothing, and
  * QEMUs run. So before anybody is granted anything, whatever runs is asked what it holds, once; one
- * that does not answer is taken to hold the most it can, until a pass of its own knows better.
+ * that does not answer, or whose record is lost, is taken to hold the most it can, until a pass of
+ * its own knows better.
  *
  * The fact of the state that names the boot it was done in is written last: a controller killed in
  * between leaves it to the next. A lock keeps the others waiting, who would grant too much.
@@ -30,7 +31,7 @@ read_back_one(const Site *site, const char *name, GError **error)
 
     if (!subject)
         return false;
-    if (!subject->process || !subject->applied)
+    if (!subject->process)
         return true;
     claims = memory_holding_is_known(subject)
                  ? memory_holding_running(subject, site, none, NULL, false)
@@ -38,12 +39,21 @@ read_back_one(const Site *site, const char *name, GError **error)
     return memory_ledger_record(subject, site, claims, error);
 }
 
-/* Domains that may have a QEMU: the state knows a process, or there is a run directory. */
+static void
+add_name(GPtrArray *names, const char *name)
+{
+    if (!g_ptr_array_find_with_equal_func(names, name, g_str_equal, NULL))
+        g_ptr_array_add(names, g_strdup(name));
+}
+
+/* Domains that may have a QEMU: the state knows a process, there is a run directory, or there is a
+ * file of which the state knows nothing: where both were lost, processes are searched. */
 static GPtrArray *
 names_with_process(const Site *site, GError **error)
 {
     g_autoptr(GPtrArray) rows = store_domain_list(site->store, error);
     g_autoptr(GDir) run = g_dir_open(site->config->run, 0, NULL);
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
     GPtrArray *names;
     const char *entry;
 
@@ -53,13 +63,19 @@ names_with_process(const Site *site, GError **error)
     for (guint i = 0; i < rows->len; i++) {
         const DomainRecord *row = rows->pdata[i];
 
+        g_hash_table_add(known, row->name);
         if (row->process.pid)
-            g_ptr_array_add(names, g_strdup(row->name));
+            add_name(names, row->name);
     }
     while (run && (entry = g_dir_read_name(run)))
-        if (domain_name_is_valid(entry) &&
-            !g_ptr_array_find_with_equal_func(names, entry, g_str_equal, NULL))
-            g_ptr_array_add(names, g_strdup(entry));
+        if (domain_name_is_valid(entry))
+            add_name(names, entry);
+    for (guint i = 0; i < site->scan->entries->len; i++) {
+        const DirectoryEntry *file = site->scan->entries->pdata[i];
+
+        if (file->name && !g_hash_table_contains(known, file->name))
+            add_name(names, file->name);
+    }
     return names;
 }
 
@@ -91,7 +107,7 @@ bool
 memory_ledger_prepare(const Site *site, GError **error)
 {
     g_autoptr(Lock) lock = NULL;
-    bool is_done;
+    bool is_done = false;
 
     if (!is_read_back(site, &is_done, error) || is_done)
         return is_done;

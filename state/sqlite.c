@@ -149,6 +149,16 @@ sqlite_path(const Sqlite *db)
     return db->path;
 }
 
+gboolean
+sqlite_has_moved(Sqlite *db)
+{
+    int has_moved = 0;
+
+    return sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_HAS_MOVED, &has_moved) ==
+               SQLITE_OK &&
+           has_moved;
+}
+
 void
 sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled)
 {

@@ -44,6 +44,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Sqlite, sqlite_close)
 /* As opened, for messages; "(in memory)" without one. Owned by db. */
 const char *sqlite_path(const Sqlite *db);
 
+/* Whether its file was removed or replaced since it was opened. */
+gboolean sqlite_has_moved(Sqlite *db);
+
 /* While FALSE, closing never writes to the file (no checkpoint): for a file not yet known to be
  * good. */
 void sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled);

@@ -152,6 +152,12 @@ store_path(const Store *store)
     return store->path;
 }
 
+gboolean
+store_has_moved(const Store *store)
+{
+    return sqlite_has_moved(store->db);
+}
+
 Sqlite *
 store_sqlite(Store *store)
 {

@@ -53,6 +53,10 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Store, store_close)
 /* The path it was opened with; owned by the store. */
 const char *store_path(const Store *store);
 
+/* Whether its file was removed or replaced since it was opened: what is written goes where nobody
+ * else looks. */
+gboolean store_has_moved(const Store *store);
+
 /* Several calls as one transaction (write lock taken at once). Calls may not nest. After a failed
  * call inside, only store_rollback is useful; store_commit then fails.
  * Keep it short, and never span a side effect or a wait with it. */

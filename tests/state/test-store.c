@@ -66,6 +66,19 @@ creates_private_file(void **state)
     assert_string_equal(store_path(store), file->path);
 }
 
+/* A file that was removed, or has another one in its place, is nobody else's any more. */
+static void
+notices_that_it_moved(void **state)
+{
+    StateFile *file = *state;
+    g_autoptr(Store) store = state_file_open(file, STORE_READ_WRITE);
+    assert_false(store_has_moved(store));
+    assert_int_equal(g_unlink(file->path), 0);
+    assert_true(store_has_moved(store));
+    assert_true(g_file_set_contents(file->path, "", 0, NULL));
+    assert_true(store_has_moved(store));
+}
+
 static void
 reads_missing_file_as_empty(void **state)
 {
@@ -385,8 +398,8 @@ journals_actions(void **state)
 
     guint n_asked = 0, n_closed = 99;
     assert_ok(journal_put_detail(store, first, "{\"to\":2}", &error));
-    assert_ok(
-        journal_close_interrupted(store, "a", &alive, is_pid_100, &n_asked, NOON + 9, &n_closed, &error));
+    assert_ok(journal_close_interrupted(store, "a", &alive, is_pid_100, &n_asked, NOON + 9,
+                                        &n_closed, &error));
     assert_int_equal(n_asked, 2);
     assert_int_equal(n_closed, 1);
     /* The first outcome stays. */
@@ -394,8 +407,8 @@ journals_actions(void **state)
     assert_ok(journal_end(store, second, ACTION_FAILED, "QEMU's words", NOON + 11, &error));
     /* Taken over in time: not interrupted. */
     assert_ok(journal_adopt(store, third, &alive, &error));
-    assert_ok(
-        journal_close_interrupted(store, NULL, &alive, is_pid_100, &n_asked, NOON + 12, &n_closed, &error));
+    assert_ok(journal_close_interrupted(store, NULL, &alive, is_pid_100, &n_asked, NOON + 12,
+                                        &n_closed, &error));
     assert_int_equal(n_closed, 0);
     assert_ok(journal_end(store, third, ACTION_SUPERSEDED, NULL, NOON + 13, &error));
 
@@ -728,6 +741,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         state_test(creates_private_file),
+        state_test(notices_that_it_moved),
         state_test(reads_missing_file_as_empty),
         state_test(read_only_sees_and_refuses),
         state_test(keeps_a_domain),
