@@ -37,13 +37,15 @@ find_held(Explanation *explanation, GError **error)
     g_autoptr(MemoryOutlook) outlook = memory_outlook_new(explanation->site, error);
     PlanInput input = explanation->subject->input;
     g_autofree char *held = NULL;
+    bool is_never;
 
     if (!outlook)
         return false;
-    held = memory_outlook_held(outlook, explanation->subject, explanation->plan);
+    held = memory_outlook_held(outlook, explanation->subject, explanation->plan, &is_never);
     if (!held)
         return true;
     input.memory_held = held;
+    input.is_memory_refused = is_never || input.policy.memory_admission == ADMISSION_REFUSE;
     domain_plan_free(explanation->plan);
     explanation->plan = plan_domain(&input);
     return true;

@@ -147,7 +147,8 @@ memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainP
 /* ---- what is to be said ---- */
 
 char *
-memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
+memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan,
+                    bool *ret_is_never)
 {
     g_autoptr(GPtrArray) claims = NULL, all = NULL;
     g_autofree guint64 *limits = NULL;
@@ -175,6 +176,7 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     }
     if (!is_held || !memory_wait_find(outlook->pools, all, subject->name, &wait))
         return NULL;
+    *ret_is_never = wait.is_never;
     return memory_wait_reason(&wait);
 }
 

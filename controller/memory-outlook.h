@@ -17,9 +17,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryOutlook, memory_outlook_free)
 
 /* @subject's domain will hold what @plan, made of it, leads to. */
 void memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan);
-/* Why the start that @plan has can't be made now, for the host's memory; NULL when it can. Caller
- * frees. */
+/* Why the start that @plan has can't be made now, for the host's memory; NULL when it can.
+ * @ret_is_never: it can never be made; written with a reason. Caller frees. */
 char *memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject,
-                          const DomainPlan *plan);
+                          const DomainPlan *plan, bool *ret_is_never);
 /* How all that was added would come about. Caller frees. */
 MemoryForecast *memory_outlook_forecast(const MemoryOutlook *outlook);

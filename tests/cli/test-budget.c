@@ -219,6 +219,7 @@ static void
 test_refused(void **state)
 {
     g_autoptr(CommandResult) result = NULL;
+    g_autofree char *explained = NULL;
 
     set_budget(ONE_MIB + 10);
     start("db-1");
@@ -228,6 +229,9 @@ test_refused(void **state)
     assert_int_equal(qemus_count(scratch, "web-1"), 0);
     assert_false(is_waiting("web-1"));
     assert_says("web-1", "db-1");
+    explained = virtkeep_expect(scratch, 10, 0, "explain", "web-1");
+    assert_non_null(strstr(explained, "OutOfSync (OverBudget)"));
+    assert_null(strstr(explained, "HostBudget"));
     assert_int_equal(granted(), ONE_MIB * MIB);
 }
 
@@ -235,6 +239,7 @@ static void
 test_never_fits(void **state)
 {
     g_autoptr(CommandResult) result = NULL;
+    g_autofree char *explained = NULL;
 
     set_budget(ONE_MIB - 1);
     write_domain("web-1", NULL);
@@ -243,6 +248,8 @@ test_never_fits(void **state)
     assert_int_equal(qemus_count(scratch, NULL), 0);
     assert_says("web-1", "can never start");
     assert_says("web-1", "80 MiB");
+    explained = virtkeep_expect(scratch, 10, 0, "explain", "web-1");
+    assert_non_null(strstr(explained, "OutOfSync (OverBudget)"));
     assert_int_equal(granted(), 0);
 }
 
