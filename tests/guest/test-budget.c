@@ -63,6 +63,14 @@ write_domains(void)
                                               .policy = policies[i] });
 }
 
+/* Of all of them; in force with the next rotation. */
+static void
+set_policies(const char *policy)
+{
+    for (guint i = 0; i < N_GUESTS; i++)
+        policies[i] = policy;
+}
+
 /* Each guest gets what the one before it had. */
 static void
 rotate(void)
@@ -258,7 +266,7 @@ test_rotation(void **state)
 }
 
 /* After this much has moved; drawn anew for each kill from the first part of what is left of the
- * way, so that all of them find something under way. */
+ * way, so that all of them find something under way; small steps make it a long one. */
 static guint64
 next_point(guint64 moved, unsigned n_left)
 {
@@ -270,9 +278,11 @@ test_rotation_with_kills(void **state)
 {
     gint64 since = g_get_monotonic_time();
     guint64 from[N_GUESTS];
+    guint n_on_the_way = 0;
 
     for (guint i = 0; i < N_GUESTS; i++)
         from[i] = memory_monitor_current(monitor, i);
+    set_policies("memory-step='4'");
     memory_monitor_begin(monitor, BUDGET_MIB * MIB);
     rotate();
     for (unsigned n_left = N_KILLS; n_left > 0; n_left--) {
@@ -280,15 +290,18 @@ test_rotation_with_kills(void **state)
 
         if (!is_within(MOVE_SECONDS, moved_since(from) >= point))
             fail_with_state("nothing moves");
+        command_signal(watch, SIGKILL);
+        n_on_the_way += moved_since(from) < DISTANCE_MIB * MIB;
         print_message("killed at %u of %u MiB\n", (unsigned) (moved_since(from) / MIB),
                       DISTANCE_MIB);
-        command_signal(watch, SIGKILL);
         assert_within(10, !command_is_running(watch));
         g_clear_pointer(&watch, command_free);
         start_watch();
     }
     wait_for_shares();
     end_within_budget("rotation with ten kills", since);
+    assert_int_equal(n_on_the_way, N_KILLS);
+    set_policies(NULL);
 }
 
 static void
