@@ -81,6 +81,14 @@ is_start(const MemoryClaim *claim)
     return !claim->is_running && !claim->block;
 }
 
+/* What a running guest has now and shall have more of, which takes a restart: one part of it alone
+ * is of no use, and would lie idle. */
+static bool
+is_restart(const MemoryClaim *claim)
+{
+    return claim->is_running && !claim->block && memory_claim_held(claim);
+}
+
 /* --- what there is ---------------------------------------------------------------------------- */
 
 static void
@@ -128,6 +136,8 @@ compare_members(gconstpointer a, gconstpointer b, gpointer data)
 
     if (order == 0)
         order = is_start(y) - is_start(x);
+    if (order == 0)
+        order = is_restart(y) - is_restart(x);
     return order ? order : (i > j) - (i < j);
 }
 
@@ -255,10 +265,18 @@ compare_turns(gconstpointer a, gconstpointer b)
     return order ? order : (x > y) - (x < y);
 }
 
+/* All or none of both: of a start, or of a restart. */
+static bool
+go_together(const MemoryClaim *a, const MemoryClaim *b)
+{
+    return g_str_equal(a->domain, b->domain) &&
+           ((is_start(a) && is_start(b)) || (is_restart(a) && is_restart(b)));
+}
+
 static void
 add_turns(MemoryQueue *queue)
 {
-    const MemoryTurn *start = NULL;
+    const MemoryTurn *start = NULL, *turn;
     guint n = queue->n_members;
 
     queue->turns = g_new(MemoryTurn, 2 * n);
@@ -273,13 +291,11 @@ add_turns(MemoryQueue *queue)
             add_blocks(queue, i, start);
             continue;
         }
-        while (is_start(claim) && next < n && is_start(member(queue, next)) &&
-               g_str_equal(member(queue, next)->domain, claim->domain))
+        while (next < n && go_together(claim, member(queue, next)))
             next++;
+        turn = add_turn(queue, i, next - i, 1);
         if (is_start(claim))
-            start = add_turn(queue, i, next - i, 1);
-        else
-            add_turn(queue, i, 1, 1);
+            start = turn;
     }
     if (queue->n_turns > 1)
         qsort(queue->order, queue->n_turns, sizeof *queue->order, compare_turns);

@@ -321,6 +321,29 @@ a_dimm_of_a_running_guest_stands_alone(void **unused)
     assert_limit(&ledger, small, 40);
 }
 
+/* Half of what a restart needs would lie idle, and two that have a half each wait for ever. */
+static void
+a_restart_takes_all_or_nothing(void **unused)
+{
+    g_auto(Ledger) ledger = ledger_new();
+    MemoryClaim *first, *second, *dimm;
+    MemoryPool *pool = ledger_pool(&ledger, "memory", 100);
+
+    first = ledger_start(&ledger, "web", "boot-node0", 40);
+    second = ledger_start(&ledger, "web", "boot-node1", 40);
+    dimm = ledger_start(&ledger, "web", "dimm0", 10);
+    first->is_running = second->is_running = dimm->is_running = true;
+    first->requested = first->current = first->granted = 25;
+    second->requested = second->current = second->granted = 25;
+    ledger_blocks(&ledger, "db", 25, 25);
+    assert_limit(&ledger, first, 25);
+    assert_limit(&ledger, second, 25);
+    assert_limit(&ledger, dimm, 10); /* is plugged, without a restart */
+    pool->capacity = 105;
+    assert_limit(&ledger, first, 40);
+    assert_limit(&ledger, second, 40);
+}
+
 static void
 who_starts_takes_before_who_comes_later(void **unused)
 {
@@ -666,6 +689,7 @@ main(void)
         cmocka_unit_test(a_start_takes_all_or_nothing),
         cmocka_unit_test(blocks_only_after_the_start),
         cmocka_unit_test(a_dimm_of_a_running_guest_stands_alone),
+        cmocka_unit_test(a_restart_takes_all_or_nothing),
         cmocka_unit_test(who_starts_takes_before_who_comes_later),
         cmocka_unit_test(what_is_free_is_kept_while_givers_can_make_it_enough),
         cmocka_unit_test(nothing_is_kept_for_who_can_not_be_served_even_then),
