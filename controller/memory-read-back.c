@@ -6,10 +6,13 @@
  * that does not answer, or whose record is lost, is taken to hold the most it can, until a pass of
  * its own knows better.
  *
- * The fact of the state that names the boot it was done in is written last: a controller killed in
- * between leaves it to the next. A lock keeps the others waiting, who would grant too much.
+ * The fact of the state that names the boot and the file it was done in is written last: a
+ * controller killed in between leaves it to the next. A lock keeps the others waiting, who would
+ * grant too much.
  */
 #include "controller/memory-ledger.h"
+
+#include <glib/gstdio.h>
 
 #include "controller/lock.h"
 #include "controller/memory-holding.h"
@@ -79,14 +82,27 @@ names_with_process(const Site *site, GError **error)
     return names;
 }
 
+/* What the fact says once it is done in this boot and in this very file: one that was put back from
+ * a copy says what was held when it was copied. */
+static char *
+mark_of(const Site *site)
+{
+    GStatBuf status;
+
+    return g_stat(store_path(site->store), &status) < 0
+               ? g_strdup(site->host->boot_id)
+               : g_strdup_printf("%s %" G_GUINT64_FORMAT, site->host->boot_id,
+                                 (guint64) status.st_ino);
+}
+
 static bool
 is_read_back(const Site *site, bool *ret_is_done, GError **error)
 {
-    g_autofree char *boot = NULL;
+    g_autofree char *found = NULL, *mark = mark_of(site);
 
-    if (!store_fact_get(site->store, FACT, &boot, error))
+    if (!store_fact_get(site->store, FACT, &found, error))
         return false;
-    *ret_is_done = !g_strcmp0(boot, site->host->boot_id);
+    *ret_is_done = !g_strcmp0(found, mark);
     return true;
 }
 
@@ -94,13 +110,14 @@ static bool
 read_back(const Site *site, GError **error)
 {
     g_autoptr(GPtrArray) names = names_with_process(site, error);
+    g_autofree char *mark = mark_of(site);
 
     if (!names || !store_memory_claim_clear(site->store, error))
         return false;
     for (guint i = 0; i < names->len; i++)
         if (!read_back_one(site, names->pdata[i], error))
             return false;
-    return store_fact_put(site->store, FACT, site->host->boot_id, error);
+    return store_fact_put(site->store, FACT, mark, error);
 }
 
 bool

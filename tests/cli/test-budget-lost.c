@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 #include <glib/gstdio.h>
+#include <sqlite3.h>
 
 #define TWO_MIB (2 * (64 + 16))
 #define CONFIG "host: { memory-budget: 170MiB, qemu-overhead: 16MiB }\n"
@@ -102,6 +103,27 @@ try_apply(const char *name)
     assert_true(qemus_count(scratch, NULL) <= 2);
 }
 
+/* A copy from before db-2 was started. */
+static void
+test_state_of_before(void **state)
+{
+    g_autofree char *path = scratch_path(scratch, "state.db");
+    g_autofree char *copy = scratch_path(scratch, "copy.db");
+    g_autofree char *into = g_strdup_printf("VACUUM INTO '%s'", copy);
+    sqlite3 *db;
+
+    write_domain("db-2", "run-strategy='halted'");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "db-2"));
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, into, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    write_domain("db-2", NULL);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "db-2"));
+    lose_state();
+    assert_int_equal(g_rename(copy, path), 0);
+    assert_held_back();
+}
+
 /* Another controller makes a new one, and both would give out the same memory. */
 static void
 test_state_in_use(void **state)
@@ -128,6 +150,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_state_and_run_directories),
         TEST(test_state_and_record),
+        TEST(test_state_of_before),
         TEST(test_state_in_use),
     };
 
