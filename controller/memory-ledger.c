@@ -72,14 +72,20 @@ typedef enum {
     EXCHANGE_ASK,  /* and it rises as far as there is room */
 } ExchangeKind;
 
+static bool
+are_of_same_pools(const MemoryClaim *a, const MemoryClaim *b)
+{
+    return a->page_size == b->page_size && a->nodes == b->nodes;
+}
+
 /* What the ledger remembers of @claim beside what was just looked at. */
 static void
 inherit(MemoryClaim *claim, const MemoryClaim *before)
 {
     guint64 held = memory_claim_held(claim);
 
-    if (before && (before->page_size != claim->page_size || before->nodes != claim->nodes))
-        before = NULL; /* another pool's */
+    if (before && !are_of_same_pools(before, claim))
+        before = NULL;
 
     claim->granted = MAX(before ? before->granted : 0, held);
     claim->waiting_since = before ? before->waiting_since : 0;

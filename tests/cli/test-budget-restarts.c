@@ -96,6 +96,32 @@ test_restart_keeps_its_memory(void **state)
     assert_int_equal(qemus_count(scratch, NULL), 1);
 }
 
+/* The same memory in two cells instead of one. */
+static void
+test_restart_with_other_cells(void **state)
+{
+    static const char cells[] = "<cell id='0' cpus='0' memory='32' unit='MiB'/>"
+                                "<cell id='1' cpus='1' memory='32' unit='MiB'/>";
+    DomainFile file = { .name = "db-1", .policy = RESTART, .vcpus = 2 };
+    g_autofree char *before = NULL, *xml = domain_file_xml(&file);
+    g_autoptr(GString) text = g_string_new(xml);
+
+    set_budget(ONE_MIB + 10);
+    domain_file_write(scratch, &file);
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    before = qemu_identity(scratch, "db-1");
+    watch = virtkeep_start(scratch, "watch");
+    write_domain("web-1", NULL, 1);
+    assert_within(30, is_waiting("web-1"));
+    assert_int_equal(
+        g_string_replace(text, "<cell id='0' cpus='0-1' memory='64' unit='MiB'/>", cells, 0), 1);
+    g_free(scratch_write(scratch, "domains/db-1.xml", text->str));
+    assert_within(30, qemus_count(scratch, "db-1") == 1 && !qemu_is(scratch, "db-1", before));
+    view_wait_domain(scratch, 30, "db-1", "Synced", "Synced");
+    assert_true(is_waiting("web-1"));
+    assert_int_equal(qemus_count(scratch, NULL), 1);
+}
+
 /* A budget that was lowered below what guests hold takes nothing from one that restarts. */
 static void
 test_restart_under_lowered_budget(void **state)
@@ -140,6 +166,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(test_restart_keeps_its_memory),
+        TEST(test_restart_with_other_cells),
         TEST(test_restart_under_lowered_budget),
         TEST(test_refused_restart_stands_in_no_line),
     };
