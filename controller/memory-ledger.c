@@ -124,12 +124,15 @@ owner_lives(const MemoryClaim *claim, const Host *host)
     return host_owner_is_alive(&owner, (gpointer) host);
 }
 
+/* What holds something has a QEMU; one that was read back without its pid being known may live. */
 static bool
 qemu_lives(const MemoryClaim *claim)
 {
     guint64 start_time;
 
-    return claim->qemu_pid && process_start_time((pid_t) claim->qemu_pid, &start_time) &&
+    if (!claim->qemu_pid)
+        return memory_claim_held(claim) > 0;
+    return process_start_time((pid_t) claim->qemu_pid, &start_time) &&
            start_time == claim->qemu_start_time;
 }
 
@@ -579,9 +582,12 @@ memory_ledger_ask_plug(MemoryLedger *ledger, const char *id, MemoryGrant *ret_gr
 bool
 memory_ledger_close(MemoryLedger *ledger, GError **error)
 {
+    /* A module that QEMU refused is not on its way any more. */
+    g_clear_pointer(&ledger->plugging, g_free);
     if (memory_holding_is_known(ledger->subject))
         return memory_ledger_note(ledger, error);
-    if (ledger->subject->process || (ledger->wait && !ledger->is_withdrawn))
+    if (ledger->subject->process || ledger->subject->process_state == PROCESS_FOREIGN ||
+        (ledger->wait && !ledger->is_withdrawn))
         return true;
     return exchange(ledger, EXCHANGE_NOTE, claims_new(), error);
 }

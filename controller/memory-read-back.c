@@ -34,7 +34,7 @@ read_back_one(const Site *site, const char *name, GError **error)
 
     if (!subject)
         return false;
-    if (!subject->process)
+    if (!subject->process && subject->process_state != PROCESS_FOREIGN)
         return true;
     claims = memory_holding_is_known(subject)
                  ? memory_holding_running(subject, site, none, NULL, false)

@@ -94,6 +94,16 @@ test_state_and_record(void **state)
     assert_held_back();
 }
 
+/* Which process it is can't be told, and it may live: twice, since it is no controller's. */
+static void
+test_state_and_process(void **state)
+{
+    lose_state();
+    g_free(scratch_write(scratch, "run/db-1/process.json", "{"));
+    assert_held_back();
+    assert_held_back();
+}
+
 static void
 try_apply(const char *name)
 {
@@ -150,6 +160,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_state_and_run_directories),
         TEST(test_state_and_record),
+        TEST(test_state_and_process),
         TEST(test_state_of_before),
         TEST(test_state_in_use),
     };
