@@ -600,8 +600,10 @@ reconcile_with_ledger(Subject *subject, const Site *site, PassResult *result, GE
     g_autoptr(MemoryLedger) ledger = memory_ledger_open(subject, site, error);
     bool is_good;
 
-    if (!ledger)
+    if (!ledger) {
+        subject_observe(subject, site); /* what is recorded of it */
         return false;
+    }
     subject->ledger = ledger;
     is_good = reconcile(subject, site, result, error);
     is_good = memory_ledger_close(ledger, is_good ? error : NULL) && is_good;
