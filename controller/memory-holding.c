@@ -71,8 +71,7 @@ add_restart(GPtrArray *claims, const GPtrArray *start)
         const MemoryClaim *want = start->pdata[i];
         MemoryClaim *claim = memory_claim_find(claims, want->domain, want->device);
 
-        if (claim && !claim->block && claim->page_size == want->page_size &&
-            claim->nodes == want->nodes)
+        if (claim && !claim->block && memory_claim_shares_pools(claim, want))
             claim->wanted = MAX(claim->wanted, want->wanted);
     }
 }

@@ -72,33 +72,16 @@ typedef enum {
     EXCHANGE_ASK,  /* and it rises as far as there is room */
 } ExchangeKind;
 
-static bool
-are_of_same_pools(const MemoryClaim *a, const MemoryClaim *b)
-{
-    return a->page_size == b->page_size && a->nodes == b->nodes;
-}
-
 /* What the ledger remembers of @claim beside what was just looked at. */
 static void
 inherit(MemoryClaim *claim, const MemoryClaim *before)
 {
-    guint64 held = memory_claim_held(claim);
-
-    if (before && !are_of_same_pools(before, claim))
-        before = NULL;
-
-    claim->granted = MAX(before ? before->granted : 0, held);
-    claim->waiting_since = before ? before->waiting_since : 0;
-    claim->giving_from = 0;
-    if (held > claim->wanted)
-        claim->giving_from = MAX(before ? before->giving_from : 0, held);
+    memory_claim_inherit(claim, before);
     /* Somebody who was asked for and did not come is stuck until something moves. */
-    if (!claim->is_stuck && before && before->is_stuck && claim->current == before->stuck_at &&
-        claim->wanted == before->wanted && claim->wanted > claim->current) {
-        claim->is_stuck = true;
-        claim->stuck_at = before->stuck_at;
-        claim->reason = g_strdup(before->reason);
-    }
+    if (!claim->is_stuck && before && memory_claim_shares_pools(before, claim) &&
+        before->is_stuck && claim->current == before->stuck_at && claim->wanted == before->wanted &&
+        claim->wanted > claim->current)
+        memory_claim_stay_stuck(claim, before);
 }
 
 static void

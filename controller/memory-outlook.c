@@ -114,18 +114,12 @@ drop_domain(GPtrArray *claims, const char *name)
 static void
 complete(MemoryClaim *claim, const MemoryClaim *before)
 {
-    claim->granted = MAX(before ? before->granted : 0, memory_claim_held(claim));
-    claim->waiting_since = before ? before->waiting_since : 0;
+    memory_claim_inherit(claim, before);
     if (memory_claim_missing(claim) && !claim->waiting_since)
         claim->waiting_since = g_get_real_time();
-    if (memory_claim_excess(claim))
-        claim->giving_from = MAX(before ? before->giving_from : 0, memory_claim_held(claim));
     claim->is_driven = true;
-    if (!before || !before->is_stuck || before->stuck_at != claim->current)
-        return;
-    claim->is_stuck = true;
-    claim->stuck_at = before->stuck_at;
-    claim->reason = g_strdup(before->reason);
+    if (before && before->is_stuck && before->stuck_at == claim->current)
+        memory_claim_stay_stuck(claim, before);
 }
 
 void

@@ -75,6 +75,34 @@ memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim)
     return !pool->nodes || (claim->nodes && !(claim->nodes & ~pool->nodes));
 }
 
+bool
+memory_claim_shares_pools(const MemoryClaim *a, const MemoryClaim *b)
+{
+    return a->page_size == b->page_size && a->nodes == b->nodes;
+}
+
+void
+memory_claim_inherit(MemoryClaim *claim, const MemoryClaim *before)
+{
+    guint64 held = memory_claim_held(claim);
+
+    if (before && !memory_claim_shares_pools(before, claim))
+        before = NULL;
+    claim->granted = MAX(before ? before->granted : 0, held);
+    claim->waiting_since = before ? before->waiting_since : 0;
+    claim->giving_from = 0;
+    if (held > claim->wanted)
+        claim->giving_from = MAX(before ? before->giving_from : 0, held);
+}
+
+void
+memory_claim_stay_stuck(MemoryClaim *claim, const MemoryClaim *before)
+{
+    claim->is_stuck = true;
+    claim->stuck_at = before->stuck_at;
+    claim->reason = g_strdup(before->reason);
+}
+
 guint64
 memory_claim_held(const MemoryClaim *claim)
 {

@@ -72,6 +72,14 @@ bool memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b);
 /* Whether @claim's memory comes out of @pool. What may lie on several nodes counts in every pool
  * that has all of them: it fits the pools if it fits each of these. */
 bool memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim);
+/* Whether both come out of the same pools. */
+bool memory_claim_shares_pools(const MemoryClaim *a, const MemoryClaim *b);
+/* @claim, as it was just looked at, goes on from @before, what the ledger has of it (NULL:
+ * nothing): what it was granted, since when it waits, from what size it gives back. What was of
+ * other pools is another claim's. */
+void memory_claim_inherit(MemoryClaim *claim, const MemoryClaim *before);
+/* @claim is stuck as @before was found to be. */
+void memory_claim_stay_stuck(MemoryClaim *claim, const MemoryClaim *before);
 /* The most the guest has or may take without being asked again: max(requested, current). */
 guint64 memory_claim_held(const MemoryClaim *claim);
 /* What it still has to get, and to give back, to be as the file says. */
