@@ -3,13 +3,15 @@
  * The host's memory budget with four real guests. It has room for what they have together and not
  * for a block more, so that each block must be given by one before another can have it. One edit of
  * all four files rotates their shares, and MemoryMonitor looks at every QEMU every 5 ms on the way:
- * under `watch`, with `watch` killed ten times at random points of the way, by two `apply` at once;
- * and last without a budget, where the same monitor must see too much, or it would see nothing.
+ * under `watch`, with `watch` killed ten times at random points of the way, by two `apply` at once
+ * as `plan` foretold; and last without a budget, where the same monitor must see too much, or it
+ * would see nothing.
  *
  * Then one guest fills its share with pages that can't be moved, and what it can't give is missing
  * to one other guest only: the rest is moved, the reason says who keeps it, and the guest's letting
  * go is all that it takes.
  */
+#include "model/json.h"
 #include "tests/support/deadline.h"
 #include "tests/support/guest.h"
 #include "tests/support/memory-monitor.h"
@@ -50,6 +52,8 @@ static char *identities[N_GUESTS];
 static guint64 base_total[N_GUESTS]; /* MemTotal without any of the device's memory */
 static unsigned shares_mib[N_GUESTS] = { 768, 512, 256, 0 };
 static const char *policies[N_GUESTS];
+static const char *const figures[] = { "capacity", "granted", "peak",
+                                       "end" }; /* of a plan's pool */
 
 /* ---- what is asked for ---- */
 
@@ -155,6 +159,11 @@ fail_with_state(const char *what)
     g_autofree char *budget = view_rows(scratch, "SELECT * FROM memory_budget");
     g_autofree char *errors = watch ? command_errors(watch) : g_strdup("");
 
+    for (guint i = 0; i < N_GUESTS; i++)
+        print_message(
+            "%s: %u MiB, and MemTotal is %" G_GINT64_FORMAT " KiB off\n", names[i], shares_mib[i],
+            (gint64) (guest_mem_total(scratch, names[i]) - base_total[i] - shares_mib[i] * MIB) /
+                1024);
     fail_msg("%s\n%s\n%s\n%s\n%s\n%s", what, domains, devices, grants, budget, errors);
 }
 
@@ -304,6 +313,44 @@ test_rotation_with_kills(void **state)
     set_policies(NULL);
 }
 
+/* Whoever gives comes first, the three that get name it; full all the way, and nobody waits. */
+static void
+test_plan_of_rotation(void **state)
+{
+    g_autofree char *text = NULL, *out = NULL;
+    g_autoptr(Json) plan = NULL;
+    const Json *memory, *pool, *moves;
+    unsigned before_mib[N_GUESTS];
+
+    end_watch();
+    memcpy(before_mib, shares_mib, sizeof(shares_mib));
+    rotate();
+    text = virtkeep_expect(scratch, 20, 2, "plan", "--exit-code");
+    assert_non_null(strstr(text, "256 MiB -> 512 MiB  as g2 gives back"));
+    out = virtkeep_expect(scratch, 20, 2, "plan", "--exit-code", "--output", "json");
+    plan = json_parse(out, -1, NULL);
+    memory = json_get(plan, "memory");
+    pool = json_at(json_get(memory, "pools"), 0);
+    moves = json_get(memory, "moves");
+    assert_string_equal(json_get_string(pool, "name"), "memory");
+    for (guint i = 0; i < G_N_ELEMENTS(figures); i++)
+        assert_int_equal(json_get_uint(pool, figures[i], 0), BUDGET_MIB * MIB);
+    assert_int_equal(json_length(json_get(memory, "waits")), 0);
+    assert_int_equal(json_length(moves), N_GUESTS);
+    for (guint i = 0; i < N_GUESTS; i++) {
+        const Json *move = json_at(moves, i);
+        guint guest = json_get_string(move, "domain")[1] - '0';
+
+        assert_in_range(guest, 0, N_GUESTS - 1);
+        assert_int_equal(json_get_uint(move, "from", 1), before_mib[guest] * MIB);
+        assert_int_equal(json_get_uint(move, "to", 1), shares_mib[guest] * MIB);
+        assert_int_equal(i == 0, shares_mib[guest] < before_mib[guest]);
+        if (i > 0)
+            assert_string_equal(json_get_string(move, "after"),
+                                json_get_string(json_at(moves, 0), "domain"));
+    }
+}
+
 static void
 test_rotation_by_two_applies(void **state)
 {
@@ -311,8 +358,6 @@ test_rotation_by_two_applies(void **state)
     g_autoptr(CommandResult) first_result = NULL, second_result = NULL;
     gint64 since;
 
-    end_watch();
-    rotate();
     since = g_get_monotonic_time();
     memory_monitor_begin(monitor, BUDGET_MIB * MIB);
     /* Without a time-out `apply` ends with 3 also where a guest is guarded for a second. */
@@ -435,6 +480,7 @@ main(void)
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_rotation),
         cmocka_unit_test(test_rotation_with_kills),
+        cmocka_unit_test(test_plan_of_rotation),
         cmocka_unit_test(test_rotation_by_two_applies),
         cmocka_unit_test(test_monitor_sees_too_much),
         cmocka_unit_test(test_pinned),
