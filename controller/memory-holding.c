@@ -7,13 +7,15 @@
  *     in the file only      wanted, once it is about to be plugged or QEMU to be started anew
  *
  * What waits for a restart that nobody has begun wants nothing: it would keep memory from others
- * for days. A domain that is suspended keeps what it has.
+ * for days. One that is about to be restarted wants what its next QEMU takes beyond this one's
+ * (reconcile/memory-restart.c). A domain that is suspended keeps what it has.
  */
 #include "controller/memory-holding.h"
 
 #include "model/memory.h"
 #include "reconcile/actual.h"
 #include "reconcile/memory-demand.h"
+#include "reconcile/memory-restart.h"
 
 static GPtrArray *
 demand(const PlanInput *input, const Site *site)
@@ -62,23 +64,9 @@ drop_future(GPtrArray *claims, const Subject *subject, const GPtrArray *known, c
     }
 }
 
-/* What the QEMU to come has more of, whole, out of the same pools. The rest it asks for when the
- * former one has gone: both at once need never fit. */
-static void
-add_restart(GPtrArray *claims, const GPtrArray *start)
-{
-    for (guint i = 0; i < start->len; i++) {
-        const MemoryClaim *want = start->pdata[i];
-        MemoryClaim *claim = memory_claim_find(claims, want->domain, want->device);
-
-        if (claim && !claim->block && memory_claim_shares_pools(claim, want))
-            claim->wanted = MAX(claim->wanted, want->wanted);
-    }
-}
-
 GPtrArray *
 memory_holding_running(const Subject *subject, const Site *site, const GPtrArray *known,
-                       const char *plugging, bool is_restarting)
+                       const char *plugging)
 {
     PlanInput input = subject->input;
     GPtrArray *claims;
@@ -86,14 +74,22 @@ memory_holding_running(const Subject *subject, const Site *site, const GPtrArray
     if (input.is_suspended)
         input.desired = NULL;
     claims = demand(&input, site);
-    if (!claims)
-        return NULL;
-    drop_future(claims, subject, known, plugging);
-    if (is_restarting && input.desired) {
-        g_autoptr(GPtrArray) start = memory_holding_start(subject, site);
+    if (claims)
+        drop_future(claims, subject, known, plugging);
+    return claims;
+}
 
-        add_restart(claims, start);
-    }
+GPtrArray *
+memory_holding_restart(const Subject *subject, const Site *site, const GPtrArray *known,
+                       const char *plugging, const GPtrArray *pools)
+{
+    GPtrArray *claims = memory_holding_running(subject, site, known, plugging);
+    g_autoptr(GPtrArray) start = NULL;
+
+    if (!claims || !subject->input.desired)
+        return claims;
+    start = memory_holding_start(subject, site);
+    memory_restart_extend(claims, start, pools);
     return claims;
 }
 

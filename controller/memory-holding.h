@@ -14,10 +14,12 @@
 bool memory_holding_is_known(const Subject *subject);
 /* What the running QEMU holds and the file makes of that; NULL while QEMU does not answer.
  * @plugging: a device of the file that is about to be plugged, or NULL; @known: claims of before,
- * among them those that wait to be plugged. @is_restarting: QEMU is about to be replaced by one as
- * the file says. */
+ * among them those that wait to be plugged. */
 GPtrArray *memory_holding_running(const Subject *subject, const Site *site, const GPtrArray *known,
-                                  const char *plugging, bool is_restarting);
+                                  const char *plugging);
+/* The same with what a QEMU that is to replace this one takes of @pools (MemoryPool) besides. */
+GPtrArray *memory_holding_restart(const Subject *subject, const Site *site, const GPtrArray *known,
+                                  const char *plugging, const GPtrArray *pools);
 /* What a start as the file says takes. */
 GPtrArray *memory_holding_start(const Subject *subject, const Site *site);
 /* Of a QEMU that can't be asked, or whose applied document is lost (the file stands for it): the

@@ -36,8 +36,13 @@ bool memory_ledger_ask_whole(MemoryLedger *ledger, MemoryGrant *ret_grant, GErro
 /* Asks for what a start of the desired document takes. With MEMORY_GRANTED the domain that is
  * launched goes through memory_ledger_limit(). */
 bool memory_ledger_ask_start(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error);
-/* Asks for what a restart with the desired document takes beside what the running one has. */
+/* Asks for what a restart with the desired document takes beside what the running one has. With
+ * MEMORY_GRANTED nobody else is given any of it until memory_ledger_end_restart(), in whatever
+ * pass: the start that follows has it. */
 bool memory_ledger_ask_restart(MemoryLedger *ledger, MemoryGrant *ret_grant, GError **error);
+/* There is no restart, or none any more: what was kept for it is given back at the end of the
+ * pass. */
+void memory_ledger_end_restart(MemoryLedger *ledger);
 /* Asks for the memory device @id of the desired document, which is to be plugged. */
 bool memory_ledger_ask_plug(MemoryLedger *ledger, const char *id, MemoryGrant *ret_grant,
                             GError **error);

@@ -7,16 +7,20 @@
 #include "controller/memory-outlook.h"
 
 #include "controller/memory-holding.h"
+#include "controller/memory-others.h"
 #include "controller/memory-pools.h"
 #include "model/memory.h"
 #include "reconcile/memory-budget.h"
+#include "reconcile/memory-restart.h"
 #include "reconcile/memory-wait.h"
 #include "state/memory_claims.h"
 
 struct MemoryOutlook {
     const Site *site;
-    GPtrArray *pools;  /* MemoryPool */
-    GPtrArray *claims; /* MemoryClaim, of all domains */
+    GPtrArray *pools;    /* MemoryPool */
+    GPtrArray *claims;   /* MemoryClaim, as the ledger has them */
+    GPtrArray *planned;  /* MemoryClaim, of domains whose plans were added */
+    GHashTable *domains; /* names of these */
 };
 
 /* What a recording says of its host is its total alone; none is recorded: no budget is shown. */
@@ -29,6 +33,12 @@ recorded_pools(const Site *site)
                        : g_ptr_array_new_with_free_func((GDestroyNotify) memory_pool_free);
 }
 
+static GPtrArray *
+claims_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+}
+
 MemoryOutlook *
 memory_outlook_new(const Site *site, GError **error)
 {
@@ -39,6 +49,8 @@ memory_outlook_new(const Site *site, GError **error)
         site->recording ? recorded_pools(site) : memory_pools_read(site->config, "", error);
     if (!outlook->pools)
         return NULL;
+    outlook->planned = claims_new();
+    outlook->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     outlook->claims = store_memory_claim_list(site->store, NULL, error);
     return outlook->claims ? g_steal_pointer(&outlook) : NULL;
 }
@@ -50,16 +62,12 @@ memory_outlook_free(MemoryOutlook *outlook)
         return;
     g_clear_pointer(&outlook->pools, g_ptr_array_unref);
     g_clear_pointer(&outlook->claims, g_ptr_array_unref);
+    g_clear_pointer(&outlook->planned, g_ptr_array_unref);
+    g_clear_pointer(&outlook->domains, g_hash_table_unref);
     g_free(outlook);
 }
 
 /* ---- what a domain's plan leads to ---- */
-
-static GPtrArray *
-claims_new(void)
-{
-    return g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
-}
 
 /* The memory devices that the plan plugs, as claims that wait for it. */
 static GPtrArray *
@@ -86,6 +94,8 @@ plugged(const DomainPlan *plan)
 static GPtrArray *
 planned_claims(const MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
 {
+    bool is_restart =
+        plan->verdict == PLAN_RESTART || !g_strcmp0(subject->input.shutdown_purpose, "restart");
     g_autoptr(GPtrArray) known = plugged(plan);
     GPtrArray *claims;
 
@@ -95,19 +105,12 @@ planned_claims(const MemoryOutlook *outlook, const Subject *subject, const Domai
         return claims_new(); /* whatever the ledger has was a QEMU's that is gone */
     if (!subject->applied)
         return NULL;
-    claims =
-        memory_holding_running(subject, outlook->site, known, NULL, plan->verdict == PLAN_RESTART);
+    claims = is_restart
+                 ? memory_holding_restart(subject, outlook->site, known, NULL, outlook->pools)
+                 : memory_holding_running(subject, outlook->site, known, NULL);
     for (guint i = 0; claims && plan->verdict == PLAN_STOP && i < claims->len; i++)
         ((MemoryClaim *) claims->pdata[i])->wanted = 0;
     return claims;
-}
-
-static void
-drop_domain(GPtrArray *claims, const char *name)
-{
-    for (guint i = claims->len; i-- > 0;)
-        if (g_str_equal(((const MemoryClaim *) claims->pdata[i])->domain, name))
-            g_ptr_array_remove_index(claims, i);
 }
 
 /* What the ledger knows, and that somebody will be at work on it. */
@@ -122,6 +125,17 @@ complete(MemoryClaim *claim, const MemoryClaim *before)
         memory_claim_stay_stuck(claim, before);
 }
 
+static void
+complete_all(const MemoryOutlook *outlook, GPtrArray *claims)
+{
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        complete(claim, memory_claim_find(outlook->claims, claim->domain, claim->device));
+    }
+    memory_restart_pass_on(claims, outlook->claims, outlook->pools);
+}
+
 void
 memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainPlan *plan)
 {
@@ -129,13 +143,9 @@ memory_outlook_add(MemoryOutlook *outlook, const Subject *subject, const DomainP
 
     if (!claims)
         return;
-    for (guint i = 0; i < claims->len; i++) {
-        MemoryClaim *claim = claims->pdata[i];
-
-        complete(claim, memory_claim_find(outlook->claims, claim->domain, claim->device));
-    }
-    drop_domain(outlook->claims, subject->name);
-    g_ptr_array_extend(outlook->claims, claims, (GCopyFunc) (GCallback) memory_claim_copy, NULL);
+    complete_all(outlook, claims);
+    g_ptr_array_extend(outlook->planned, claims, (GCopyFunc) (GCallback) memory_claim_copy, NULL);
+    g_hash_table_add(outlook->domains, g_strdup(subject->name));
 }
 
 /* ---- what is to be said ---- */
@@ -149,24 +159,19 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     g_auto(MemoryWait) wait = { 0 };
     bool is_held = false;
 
-    if (!domain_plan_has_start(plan))
+    if (!domain_plan_has_start(plan) || !(claims = planned_claims(outlook, subject, plan)))
         return NULL;
-    claims = memory_holding_start(subject, outlook->site);
-    all = g_ptr_array_new();
-    for (guint i = 0; i < claims->len; i++) {
-        complete(claims->pdata[i], NULL);
-        g_ptr_array_add(all, claims->pdata[i]);
-    }
-    for (guint i = 0; i < outlook->claims->len; i++)
-        if (!g_str_equal(((const MemoryClaim *) outlook->claims->pdata[i])->domain, subject->name))
-            g_ptr_array_add(all, outlook->claims->pdata[i]);
+    complete_all(outlook, claims);
+    all = memory_others(outlook->claims, subject->name, outlook->site->host, NULL);
+    g_ptr_array_extend(all, claims, NULL, NULL);
     limits = g_new0(guint64, all->len);
     memory_budget_allocate(outlook->pools, all, subject->name, limits);
-    for (guint i = 0; i < claims->len; i++) {
-        MemoryClaim *claim = claims->pdata[i];
+    for (guint i = 0; i < all->len; i++) {
+        MemoryClaim *claim = all->pdata[i];
 
-        claim->granted = limits[i];
-        is_held |= !claim->block && memory_claim_missing(claim);
+        claim->granted = MAX(limits[i], memory_claim_held(claim));
+        is_held |= g_str_equal(claim->domain, subject->name) && !claim->block &&
+                   memory_claim_missing(claim);
     }
     if (!is_held || !memory_wait_find(outlook->pools, all, subject->name, &wait))
         return NULL;
@@ -177,5 +182,11 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
 MemoryForecast *
 memory_outlook_forecast(const MemoryOutlook *outlook)
 {
-    return memory_forecast_new(outlook->pools, outlook->claims);
+    g_autoptr(GPtrArray) all = memory_others(outlook->claims, NULL, outlook->site->host, NULL);
+
+    for (guint i = all->len; i-- > 0;)
+        if (g_hash_table_contains(outlook->domains, ((MemoryClaim *) all->pdata[i])->domain))
+            g_ptr_array_remove_index(all, i);
+    g_ptr_array_extend(all, outlook->planned, NULL, NULL);
+    return memory_forecast_new(outlook->pools, all);
 }

@@ -490,7 +490,9 @@ admit(Subject *subject, const DomainPlan *plan, GError **error)
         return false;
     if (grant == MEMORY_GRANTED)
         return true;
-    subject->input.memory_held = memory_ledger_wait(subject->ledger);
+    g_free(subject->memory_held);
+    subject->memory_held = g_strdup(memory_ledger_wait(subject->ledger));
+    subject->input.memory_held = subject->memory_held;
     subject->input.is_memory_refused = memory_ledger_is_impossible(subject->ledger) ||
                                        subject->policy.memory_admission == ADMISSION_REFUSE;
     if (subject->input.is_memory_refused)
@@ -571,6 +573,8 @@ reconcile(Subject *subject, const Site *site, PassResult *result, GError **error
     say_plan(result, subject, left);
     if (!restarts_settle(subject, site, left, error))
         return false;
+    if (!restarts_is_under_way(subject, left) && !subject->input.memory_held)
+        memory_ledger_end_restart(subject->ledger);
     if (!is_steppable(subject, left)) {
         say_held(result, subject, is_held);
         say_refusals(result, refusals);

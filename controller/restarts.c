@@ -103,12 +103,16 @@ restarts_claim(Subject *subject, const Site *site, const DomainPlan *plan, GErro
 }
 
 bool
+restarts_is_under_way(const Subject *subject, const DomainPlan *left)
+{
+    return !subject->input.is_suspended &&
+           (left->verdict == PLAN_RESTART || left->verdict == PLAN_START ||
+            !g_strcmp0(subject->input.shutdown_purpose, "restart"));
+}
+
+bool
 restarts_settle(const Subject *subject, const Site *site, const DomainPlan *left, GError **error)
 {
-    bool is_under_way = !subject->input.is_suspended &&
-                        (left->verdict == PLAN_RESTART || left->verdict == PLAN_START ||
-                         !g_strcmp0(subject->input.shutdown_purpose, "restart"));
-
-    return !subject->has_restart || is_under_way ||
+    return !subject->has_restart || restarts_is_under_way(subject, left) ||
            store_restart_release(site->store, subject->name, error);
 }

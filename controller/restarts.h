@@ -14,7 +14,8 @@ bool restarts_load(Subject *subject, const Site *site, GError **error);
 /* Before a plan that restarts is carried out: takes a place, or fills in restart_held, after which
  * the plan has to be made anew. */
 bool restarts_claim(Subject *subject, const Site *site, const DomainPlan *plan, GError **error);
-/* At the end of a pass: gives the place back unless @left, what remains to be done, is still the
- * restart. */
+/* Whether @left, what remains to be done, is still a restart, or the start that follows. */
+bool restarts_is_under_way(const Subject *subject, const DomainPlan *left);
+/* At the end of a pass: gives the place back unless it is still under way. */
 bool restarts_settle(const Subject *subject, const Site *site, const DomainPlan *left,
                      GError **error);

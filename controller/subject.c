@@ -651,6 +651,7 @@ subject_free(Subject *subject)
     g_free(subject->name);
     g_free(subject->run_directory);
     g_free(subject->restart_held);
+    g_free(subject->memory_held);
     g_clear_pointer(&subject->row, domain_record_free);
     spec_free(subject->spec);
     monitor_free(subject->monitor);

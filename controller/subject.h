@@ -70,6 +70,7 @@ typedef struct Subject {
     char *missing;               /* what a start needs and this host has not; NULL */
     bool has_restart;            /* a place among the restarts at the same time is this domain's */
     char *restart_held;          /* who has all of the places; NULL */
+    char *memory_held;           /* why there is no memory for its start; NULL */
     struct MemoryLedger *ledger; /* in a pass (controller/memory-ledger.h); borrowed */
     Policy policy;
     PlanInput input; /* borrows all the above */

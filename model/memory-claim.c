@@ -60,7 +60,8 @@ memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b)
            a->requested == b->requested && a->current == b->current && a->granted == b->granted &&
            a->wanted == b->wanted && a->guaranteed == b->guaranteed && a->priority == b->priority &&
            a->waiting_since == b->waiting_since && a->giving_from == b->giving_from &&
-           a->is_running == b->is_running && a->is_stuck == b->is_stuck &&
+           a->is_running == b->is_running && a->is_extra == b->is_extra &&
+           a->is_restarting == b->is_restarting && a->is_stuck == b->is_stuck &&
            a->stuck_at == b->stuck_at && !g_strcmp0(a->reason, b->reason) &&
            a->owner_pid == b->owner_pid && a->owner_start_time == b->owner_start_time &&
            !g_strcmp0(a->owner_boot_id, b->owner_boot_id) && a->qemu_pid == b->qemu_pid &&
@@ -72,13 +73,15 @@ memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim)
 {
     if (pool->page_size != claim->page_size)
         return false;
+    if (claim->is_extra)
+        return claim->nodes == pool->nodes;
     return !pool->nodes || (claim->nodes && !(claim->nodes & ~pool->nodes));
 }
 
 bool
 memory_claim_shares_pools(const MemoryClaim *a, const MemoryClaim *b)
 {
-    return a->page_size == b->page_size && a->nodes == b->nodes;
+    return a->page_size == b->page_size && a->nodes == b->nodes && a->is_extra == b->is_extra;
 }
 
 void

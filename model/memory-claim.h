@@ -20,6 +20,8 @@
  * so on. */
 #define MEMORY_CLAIM_QEMU "qemu" /* QEMU's own, host.qemu-overhead */
 #define MEMORY_CLAIM_BOOT "boot"
+/* With the pool's name behind it: what a restart takes of a pool beyond what its QEMU has. */
+#define MEMORY_CLAIM_RESTART "restart-"
 
 /* Memory of one kind of page on some of the host's NUMA nodes. */
 typedef struct MemoryPool {
@@ -44,6 +46,8 @@ typedef struct MemoryClaim {
     gint64 waiting_since; /* 0: does not wait */
     guint64 giving_from;  /* what it held when the file began to ask for less; 0: gives nothing */
     bool is_running;      /* its QEMU is there, or being launched */
+    bool is_extra;        /* of a restart (MEMORY_CLAIM_RESTART): counts in one pool alone */
+    bool is_restarting;   /* kept for the QEMU of a restart, also while nobody is there */
     bool is_stuck;        /* its guest does not follow; until `current` is another than stuck_at */
     guint64 stuck_at;
     char *reason; /* why it is stuck, for people; NULL; owned */
@@ -70,7 +74,8 @@ MemoryClaim *memory_claim_find(const GPtrArray *claims, const char *domain, cons
 bool memory_claim_equal(const MemoryClaim *a, const MemoryClaim *b);
 
 /* Whether @claim's memory comes out of @pool. What may lie on several nodes counts in every pool
- * that has all of them: it fits the pools if it fits each of these. */
+ * that has all of them: it fits the pools if it fits each of these. What is extra counts in the
+ * pool of just its nodes. */
 bool memory_pool_holds(const MemoryPool *pool, const MemoryClaim *claim);
 /* Whether both come out of the same pools. */
 bool memory_claim_shares_pools(const MemoryClaim *a, const MemoryClaim *b);

@@ -91,6 +91,20 @@ memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const ch
     }
 }
 
+/* Whether @domain is to start, or to be restarted, with more out of @pool than it has. */
+static bool
+is_to_start(const MemoryPool *pool, const GPtrArray *claims, const char *domain)
+{
+    for (guint i = 0; i < claims->len; i++) {
+        const MemoryClaim *claim = claims->pdata[i];
+
+        if (g_str_equal(claim->domain, domain) && memory_pool_holds(pool, claim) &&
+            (claim->is_extra || !claim->is_running))
+            return true;
+    }
+    return false;
+}
+
 bool
 memory_budget_may_ever_start(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
                              MemoryShortage *ret_shortage)
@@ -108,7 +122,8 @@ memory_budget_may_ever_start(const GPtrArray *pools, const GPtrArray *claims, co
             else if (!claim->block)
                 shortage.needed = sum_of(shortage.needed, claim->wanted);
         }
-        if (shortage.needed <= less(shortage.pool->capacity, shortage.guaranteed))
+        if (shortage.needed <= less(shortage.pool->capacity, shortage.guaranteed) ||
+            !is_to_start(shortage.pool, claims, domain))
             continue;
         if (ret_shortage)
             *ret_shortage = shortage;

@@ -33,7 +33,7 @@ MemoryPoolFigures memory_pool_figures(const MemoryPool *pool, const GPtrArray *c
 void memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
                             guint64 *ret_limits);
 
-/* What keeps a domain from ever starting. */
+/* What keeps a domain from ever starting, or from being restarted with more. */
 typedef struct MemoryShortage {
     const MemoryPool *pool; /* borrowed */
     guint64 needed;         /* by the whole claims in it */

@@ -243,7 +243,6 @@ copy_claims(const GPtrArray *claims)
     for (guint i = 0; i < claims->len; i++) {
         MemoryClaim *copy = memory_claim_copy(claims->pdata[i]);
 
-        copy->is_driven = true;
         if (!memory_claim_missing(copy))
             copy->waiting_since = 0;
         else if (!copy->waiting_since)
@@ -253,6 +252,7 @@ copy_claims(const GPtrArray *claims)
     return copies;
 }
 
+/* Those that somebody leads: others neither take nor give. */
 static GPtrArray *
 domains_of(const GPtrArray *claims)
 {
@@ -262,7 +262,7 @@ domains_of(const GPtrArray *claims)
     for (guint i = 0; i < claims->len; i++) {
         const MemoryClaim *claim = claims->pdata[i];
 
-        if (g_hash_table_add(seen, claim->domain))
+        if (claim->is_driven && g_hash_table_add(seen, claim->domain))
             g_ptr_array_add(domains, claim->domain);
     }
     return domains;

@@ -26,8 +26,8 @@ typedef struct MemoryForecast {
     GPtrArray *waits; /* char*: a sentence for each domain that still waits in the end */
 } MemoryForecast;
 
-/* What becomes of @claims, `wanted` being what it is after the change, all of whose owners live.
- * Claims that are stuck stay as they are. Who does not wait yet waits in the order of @claims. */
+/* What becomes of @claims, `wanted` being what it is after the change. Those that are stuck, or
+ * whose owner does not live (is_driven), stay as they are. Who does not wait yet waits in the order of @claims. */
 MemoryForecast *memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims);
 void memory_forecast_free(MemoryForecast *forecast);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryForecast, memory_forecast_free)

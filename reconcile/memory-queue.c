@@ -81,12 +81,12 @@ is_start(const MemoryClaim *claim)
     return !claim->is_running && !claim->block;
 }
 
-/* What a running guest has now and shall have more of, which takes a restart: one part of it alone
- * is of no use, and would lie idle. */
+/* What a running guest has now and shall have more of, and what its restart takes: one part of it
+ * alone is of no use, and would lie idle. */
 static bool
 is_restart(const MemoryClaim *claim)
 {
-    return claim->is_running && !claim->block && memory_claim_held(claim);
+    return claim->is_running && !claim->block && (claim->is_extra || memory_claim_held(claim));
 }
 
 /* --- what there is ---------------------------------------------------------------------------- */

@@ -130,6 +130,7 @@ add_missing(MemoryWait *wait, const MemoryQueue *queue)
             wait->missing += turn->unit ? (turn->n_units - turn->n_served) * turn->unit
                                         : claim->wanted - queue->charged[queue->members[j]];
             wait->is_start |= !turn->unit && !claim->is_running;
+            wait->is_restart |= claim->is_extra;
             if (!g_ptr_array_find(wait->claims, claim, NULL))
                 g_ptr_array_add(wait->claims, (gpointer) claim);
         }
@@ -151,8 +152,8 @@ memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *do
         return false;
     wait.pool = turn->pool;
     wait.figures = memory_pool_figures(wait.pool, claims);
-    wait.is_never =
-        wait.is_start && !memory_budget_may_ever_start(pools, claims, domain, &wait.shortage);
+    wait.is_never = (wait.is_start || wait.is_restart) &&
+                    !memory_budget_may_ever_start(pools, claims, domain, &wait.shortage);
     wait.givers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
     wait.keepers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
     wait.holders = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
@@ -306,7 +307,11 @@ memory_wait_reason(const MemoryWait *wait)
     if (wait->is_never)
         return never_text(wait);
     cause = cause_text(wait);
-    return g_strdup_printf("waits for %s%s: %s", missing, wait->is_start ? " to start" : "", cause);
+    return g_strdup_printf("waits for %s%s: %s", missing,
+                           wait->is_start     ? " to start"
+                           : wait->is_restart ? " to restart"
+                                              : "",
+                           cause);
 }
 
 char *

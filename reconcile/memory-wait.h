@@ -20,7 +20,8 @@ typedef struct MemoryWait {
     const char *domain;
     guint64 missing; /* what it waits for, in all */
     bool is_start;   /* to start; else to grow */
-    bool is_never;   /* it can never start; shortage says why */
+    bool is_restart; /* or to be restarted with more */
+    bool is_never;   /* it can never start so; shortage says why */
     MemoryShortage shortage;
     GPtrArray *claims;      /* const MemoryClaim*: those that wait */
     const MemoryPool *pool; /* the first without room */

@@ -39,6 +39,8 @@ static const Column claim_columns[] = {
     CLAIM(waiting_since, "waiting_since", .null_if_zero = TRUE),
     CLAIM(giving_from, "giving_from"),
     CLAIM(is_running, "is_running"),
+    CLAIM(is_extra, "is_extra"),
+    CLAIM(is_restarting, "is_restarting"),
     CLAIM(is_stuck, "is_stuck"),
     CLAIM(stuck_at, "stuck_at"),
     CLAIM(reason, "reason"),

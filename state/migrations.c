@@ -179,7 +179,8 @@ static const char version_4[] =
 
 /* The host's memory, and who holds how much of it. No foreign key: what a QEMU holds may have to be
  * counted before its domain is known. A capacity of -1 is no limit, nodes are a bit each.
- * Which claims a pool holds, v_memory_share, is memory_pool_holds of model/memory-claim.c. */
+ * Which claims a pool holds, v_memory_share (see version_6), is memory_pool_holds of
+ * model/memory-claim.c. */
 static const char version_5[] =
     "CREATE TABLE t_memory_pool("
     "  name TEXT PRIMARY KEY NOT NULL,"
@@ -229,6 +230,20 @@ static const char version_5[] =
     "    ELSE 'held' END AS state,"
     "  " RFC3339("waiting_since") " AS since, reason"
     " FROM t_memory_claim c;";
+
+/* Memory that is kept for a restart. */
+static const char version_6[] =
+    "ALTER TABLE t_memory_claim ADD COLUMN is_extra INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE t_memory_claim ADD COLUMN is_restarting INTEGER NOT NULL DEFAULT 0;"
+
+    "DROP VIEW v_memory_share;"
+    "CREATE VIEW v_memory_share AS SELECT"
+    "  p.name AS pool, p.nodes AS pool_nodes, c.domain AS domain, c.device AS device,"
+    "  max(c.requested, c.current) AS held, c.granted AS granted, c.guaranteed AS guaranteed,"
+    "  iif(c.waiting_since IS NULL, 0, max(c.wanted - c.granted, 0)) AS waiting"
+    " FROM t_memory_pool p JOIN t_memory_claim c ON p.page_size = c.page_size"
+    "  AND iif(c.is_extra, c.nodes = p.nodes,"
+    "          p.nodes = 0 OR (c.nodes <> 0 AND c.nodes & ~p.nodes = 0));";
 /* clang-format on */
 
 const char *const state_migrations[] = {
@@ -237,6 +252,7 @@ const char *const state_migrations[] = {
     version_3,
     version_4,
     version_5,
+    version_6,
 };
 const guint n_state_migrations = G_N_ELEMENTS(state_migrations);
 

@@ -180,7 +180,7 @@ test_start_follows_what_is_given_back(void **state)
 static void
 test_death_gives_back(void **state)
 {
-    g_autofree char *before = NULL, *after = NULL;
+    g_autofree char *before = NULL, *after = NULL, *waits = NULL, *starts = NULL;
 
     set_budget(ONE_MIB + 10);
     write_domain("db-1", "run-strategy='manual'");
@@ -190,8 +190,12 @@ test_death_gives_back(void **state)
     assert_true(is_waiting("web-1"));
     before = virtkeep_expect(scratch, 10, 0, "plan");
     assert_non_null(strstr(before, "! web-1 waits for 80 MiB to start"));
+    waits = virtkeep_expect(scratch, 10, 0, "explain", "web-1");
+    assert_null(strstr(waits, "+ web-1"));
     qemu_signal(scratch, "db-1", SIGKILL);
     assert_within(10, qemus_count(scratch, NULL) == 0);
+    starts = virtkeep_expect(scratch, 10, 0, "explain", "web-1");
+    assert_non_null(strstr(starts, "+ web-1"));
     after = virtkeep_expect(scratch, 10, 0, "plan");
     assert_null(strstr(after, "web-1 waits"));
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "web-1"));
