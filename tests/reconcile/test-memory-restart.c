@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a restart takes beyond what its QEMU has, pool by pool, and what passes to the next one. */
+/*
+ * What a restart takes beyond what its QEMU has, pool by pool, and what passes to the next one. The
+ * running QEMU and the start are a ledger each, written out in small numbers.
+ */
 #include "reconcile/memory-restart.h"
 
 #include <setjmp.h>
