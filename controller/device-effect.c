@@ -85,6 +85,17 @@ build_trees(Subject *subject, const Site *site, const Domain *domain, const Devi
     return trees;
 }
 
+/* What is left behind @device, which is not there. */
+static bool
+sweep(Subject *subject, const DeviceKind *kind, gconstpointer device, const DeviceTrees *trees,
+      GError **error)
+{
+    const DeviceSpelling *spelling = device_spelling_find(kind);
+
+    return hot_plug_sweep(subject->monitor, trees, error) &&
+           (!spelling || !spelling->sweep || spelling->sweep(subject->monitor, device, error));
+}
+
 /* What devices refer to and the domain did not have comes before them. */
 static bool
 make_domain(Subject *subject, GError **error)
@@ -121,7 +132,7 @@ plug(Subject *subject, const Site *site, const DeviceKind *kind, gconstpointer d
     g_autoptr(Domain) limited = NULL;
     g_autoptr(Links) links = NULL;
 
-    if (!former || !hot_plug_sweep(subject->monitor, former, error))
+    if (!former || !sweep(subject, kind, device, former, error))
         return false;
     links = links_plug(site, subject, kind, device, error);
     limited = limit_memory(subject, kind, &device);
@@ -172,7 +183,7 @@ sweep_and_drop(Subject *subject, const Site *site, const DeviceKind *kind, gcons
         build_trees(subject, site, subject->applied, kind, device, NULL, error);
     Domain *applied;
 
-    if (!trees || !hot_plug_sweep(subject->monitor, trees, error) ||
+    if (!trees || !sweep(subject, kind, device, trees, error) ||
         !links_unplug(site, subject, kind, device, error) ||
         !companions_unplug(subject, site, info->alias, error))
         return false;

@@ -29,7 +29,6 @@
 #include "controller/tuning.h"
 #include "model/memory.h"
 #include "qemu/disk-live.h"
-#include "qemu/disk.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 #include "qemu/probe.h"
@@ -232,9 +231,7 @@ find_drift(Subject *subject)
 static bool
 is_medium_foreign(const Disk *disk, const ObservedDrive *drive)
 {
-    g_autofree char *node = disk_drive_node(disk);
-
-    return drive->node && disk_takes_media(disk) && g_strcmp0(drive->node, node);
+    return drive->node && disk_takes_media(disk) && !disk_is_own_medium(disk, drive->node);
 }
 
 /* What of a drive only its disk tells: its image can have grown, its medium be another's. */

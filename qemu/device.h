@@ -65,6 +65,8 @@ typedef struct DeviceSpelling {
     /* What must be done before QEMU is asked to take the device out. It may be asked again later:
      * harmless to do twice. */
     void (*part)(Monitor *monitor, gconstpointer device);
+    /* Removes what is left behind a device that is gone and that its backends don't tell. */
+    bool (*sweep)(Monitor *monitor, gconstpointer device, GError **error);
     /* Why no QEMU can be started with this device yet, NULL = it can. Caller frees. Its command line
      * can be shown all the same. */
     char *(*launch_refusal)(const Domain *domain, gconstpointer device);

@@ -2,15 +2,18 @@
 /*
  * Disks that change while the guest runs.
  *
- *     a drive's medium    tray opened | medium out | all nodes gone | new ones | in | tray closed
+ *     a drive's medium    new one opened | tray opened | old one out | new one in | old one closed
  *     a hard disk         blockdev-reopen of the nodes that differ | filters | block_resize
  *     both                block_set_io_throttle
  *
- * Nodes of the old and the new medium have the same names, so the old ones go first; what is found
- * under them is removed, whoever put it there. Where the new medium can't be opened, the drive is
- * left empty and closed, and the next observation tells that the file's medium is missing. A guest
- * that holds its tray locked is asked to open it (QEMU passes it the press of the button), and
- * nothing is done until it has: QEMU tells by DEVICE_TRAY_MOVED.
+ * A medium that can't be opened changes nothing: the guest keeps the one it has. So the new one is
+ * open before the old one leaves, and its nodes need other names: media take turns with "sda-" and
+ * "sda.b-". Which turn it is, QEMU knows: by the node that is in the drive. What is found under the
+ * names of the other turn is nobody's, and removed. An image that is written to and is to be
+ * opened in another way does not share with itself (QEMU's image locks), and so is closed first.
+ *
+ * A guest that holds its tray locked is asked to open it (QEMU passes it the press of the button),
+ * and nothing is done until it has: QEMU tells by DEVICE_TRAY_MOVED.
  *
  * Filters are changed by giving the device the image's own node, making the filters anew, and
  * giving it the uppermost (QEMU 6.2 and later take 'drive' of a device at run time). A node that
@@ -125,17 +128,63 @@ is_same(const DeviceTrees *a, const DeviceTrees *b, bool only_filters)
     return a && is_within(a, b, only_filters) && is_within(b, a, only_filters);
 }
 
-/* Everything named after the disk. */
-static bool
-sweep(Monitor *monitor, const Disk *disk, GError **error)
+/* ---- media ---- */
+
+typedef enum Turn {
+    FIRST,
+    SECOND,
+    N_TURNS,
+} Turn;
+
+/* What the nodes are named after. Caller frees. */
+static char *
+turn_name(const Disk *disk, Turn turn)
 {
-    g_autofree char *prefix = storage_node_name(disk->target_dev, "");
+    return turn == FIRST ? g_strdup(disk->target_dev) : g_strdup_printf("%.8s.b", disk->target_dev);
+}
+
+static bool
+is_node_of(const Disk *disk, Turn turn, const char *node)
+{
+    g_autofree char *name = turn_name(disk, turn);
+    g_autofree char *prefix = storage_node_name(name, "");
+
+    return g_str_has_prefix(node, prefix);
+}
+
+bool
+disk_is_own_medium(const Disk *disk, const char *node)
+{
+    for (Turn turn = FIRST; turn < N_TURNS; turn++) {
+        g_autofree char *name = turn_name(disk, turn);
+        Disk named = *disk;
+        g_autofree char *own = NULL;
+
+        named.target_dev = name;
+        own = disk_drive_node(&named);
+        if (!g_strcmp0(node, own))
+            return true;
+    }
+    return false;
+}
+
+/* Everything named after the disk in that turn. */
+static bool
+sweep(Monitor *monitor, const Disk *disk, Turn turn, GError **error)
+{
+    g_autofree char *name = turn_name(disk, turn);
+    g_autofree char *prefix = storage_node_name(name, "");
 
     return hot_plug_sweep_named(monitor, BACKEND_BLOCKDEV, prefix, error) &&
            hot_plug_sweep_named(monitor, BACKEND_OBJECT, prefix, error);
 }
 
-/* ---- media ---- */
+bool
+disk_sweep(Monitor *monitor, gconstpointer device, GError **error)
+{
+    return !disk_takes_media(device) ||
+           (sweep(monitor, device, FIRST, error) && sweep(monitor, device, SECOND, error));
+}
 
 static ObservedDrive *
 find_drive(GPtrArray *drives, const Disk *disk)
@@ -192,15 +241,29 @@ disk_part(Monitor *monitor, gconstpointer device)
         (void) tell_drive(monitor, "blockdev-remove-medium", disk, NULL);
 }
 
-static bool
-put_in(Monitor *monitor, const Disk *disk, const DeviceTrees *trees, GError **error)
+/* The node in the drive; NULL = none, or QEMU won't say. Caller frees. */
+static char *
+node_in(Monitor *monitor, const Disk *disk)
 {
-    g_autofree char *node = disk_drive_node(disk);
-    Json *arguments;
+    g_autoptr(GPtrArray) drives = drives_query(monitor, NULL);
+    const ObservedDrive *drive = find_drive(drives, disk);
 
-    if (!hot_plug_add_backends(monitor, trees, error))
-        return false;
-    arguments = json_new_object();
+    return drive ? g_strdup(drive->node) : NULL;
+}
+
+static bool
+is_own_medium_in(Monitor *monitor, const Disk *disk)
+{
+    g_autofree char *node = node_in(monitor, disk);
+
+    return disk_is_own_medium(disk, node);
+}
+
+static bool
+put_in(Monitor *monitor, const Disk *disk, const char *node, GError **error)
+{
+    Json *arguments = json_new_object();
+
     json_set_string(arguments, "id", disk->info.alias);
     json_set_string(arguments, "node-name", node);
     /* What was lifted while the drive was empty could not be told. */
@@ -208,30 +271,79 @@ put_in(Monitor *monitor, const Disk *disk, const DeviceTrees *trees, GError **er
            disk_set_limits(monitor, disk, error);
 }
 
-static bool
-is_medium_in(Monitor *monitor, const Disk *disk)
+/* Opens the medium under the names of @turn; the node to be put in, NULL on failure. Caller
+ * frees. */
+static char *
+open_medium(const DeviceContext *context, Monitor *monitor, const Disk *disk, Turn turn,
+            GError **error)
 {
-    g_autofree char *node = disk_drive_node(disk);
-    g_autoptr(GPtrArray) drives = drives_query(monitor, NULL);
-    const ObservedDrive *drive = find_drive(drives, disk);
+    g_autofree char *name = turn_name(disk, turn);
+    Disk named = *disk;
+    g_autoptr(DeviceTrees) trees = NULL;
 
-    return drive && !g_strcmp0(drive->node, node);
+    named.target_dev = name;
+    trees = trees_of(context, &named, error);
+    if (!trees || !sweep(monitor, disk, turn, error))
+        return NULL;
+    if (hot_plug_add_backends(monitor, trees, error))
+        return disk_drive_node(&named);
+    (void) sweep(monitor, disk, turn, NULL); /* else the next attempt's */
+    return NULL;
 }
 
 static bool
-set_medium(Monitor *monitor, const Disk *after, const DeviceTrees *old, const DeviceTrees *new,
+is_written_to(const Disk *disk)
+{
+    return !disk->is_read_only && disk_device(disk) != DISK_DEVICE_CDROM;
+}
+
+/* Whether the images of both can be open at once. */
+static bool
+can_meet(const Disk *before, const Disk *after)
+{
+    return (!is_written_to(before) && !is_written_to(after)) || !before->source || !after->source ||
+           !schema_equal(&storage_source_schema, before->source, after->source);
+}
+
+/* The node @new for what is in the drive; NULL = none. What fails is undone as far as QEMU lets it:
+ * an image that others write to is refused only when it is put in. */
+static bool
+exchange(Monitor *monitor, const Disk *before, const char *old, const Disk *after, const char *new,
+         GError **error)
+{
+    if (!take_out(monitor, after, error))
+        return false;
+    if (!new || put_in(monitor, after, new, error))
+        return true;
+    if (old)
+        (void) put_in(monitor, before, old, NULL);
+    (void) tell_drive(monitor, "blockdev-close-tray", after, NULL);
+    return false;
+}
+
+static bool
+set_medium(const DeviceContext *context, Monitor *monitor, const Disk *before, const Disk *after,
            GError **error)
 {
-    if (is_same(old, new, false) && is_medium_in(monitor, after))
-        return true;
-    if (!take_out(monitor, after, error) || !sweep(monitor, after, error))
-        return false;
-    if (disk_has_medium(after) && !put_in(monitor, after, new, error)) {
-        (void) sweep(monitor, after, NULL); /* else the next attempt's */
-        (void) tell_drive(monitor, "blockdev-close-tray", after, NULL);
-        return false;
+    g_autofree char *old = node_in(monitor, after), *new = NULL;
+    Turn next = old && is_node_of(after, FIRST, old) ? SECOND : FIRST;
+    Turn former = next == FIRST ? SECOND : FIRST;
+
+    if (!can_meet(before, after)) {
+        if (!take_out(monitor, after, error) || !sweep(monitor, after, former, error))
+            return false;
+        g_clear_pointer(&old, g_free);
     }
-    return tell_drive(monitor, "blockdev-close-tray", after, error);
+    if (disk_has_medium(after)) {
+        new = open_medium(context, monitor, after, next, error);
+        if (!new)
+            return false;
+    }
+    if (exchange(monitor, before, old, after, new, error))
+        return sweep(monitor, after, former, error) &&
+               tell_drive(monitor, "blockdev-close-tray", after, error);
+    (void) sweep(monitor, after, next, NULL);
+    return false;
 }
 
 /* ---- hard disks: the nodes ---- */
@@ -417,7 +529,8 @@ disk_update(const DeviceContext *context, Monitor *monitor, gconstpointer before
     if (!new)
         return false;
     if (disk_takes_media(disk)) {
-        if (!set_medium(monitor, disk, old, new, error))
+        if (!(is_same(old, new, false) && is_own_medium_in(monitor, disk)) &&
+            !set_medium(context, monitor, former, disk, error))
             return false;
     } else if (!reopen(monitor, old, new, error) || !set_filters(monitor, disk, old, new, error) ||
                !grow(monitor, disk, error)) {

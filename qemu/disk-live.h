@@ -11,6 +11,11 @@ bool disk_update(const DeviceContext *context, Monitor *monitor, gconstpointer b
                  gconstpointer after, GError **error);
 /* The spelling's part: takes the medium out of a drive that is to leave. */
 void disk_part(Monitor *monitor, gconstpointer device);
+/* The spelling's sweep: the nodes of all media of a drive that is gone. */
+bool disk_sweep(Monitor *monitor, gconstpointer device, GError **error);
+/* Whether @node (NULL = none) is what @disk has in its drive, under one of the two names that it can
+ * have. */
+bool disk_is_own_medium(const Disk *disk, const char *node);
 /* Tells QEMU the disk's own <iotune>; without one, that there is no limit. */
 bool disk_set_limits(Monitor *monitor, const Disk *disk, GError **error);
 /* Bytes that the host has of a raw image in a file or block device now, 0 = can't be said: another

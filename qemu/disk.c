@@ -6,7 +6,8 @@
  *                                    (groups)    (if asked for)       └─► vda-1-format … (backing)
  *
  * The nodes are named by the disk's target, which stays the same for as long as the disk does;
- * images behind it have their depth in their names. One image's nodes are qemu/storage.h's matter.
+ * images behind it have their depth in their names, and a medium can have another name
+ * (qemu/disk-live.c). One image's nodes are qemu/storage.h's matter.
  * A vhost-user disk has no nodes but a socket. An SD card is a -drive, since it has no -device: its
  * slot is the board's, and no PC has one, so that such a domain is shown and never started.
  *
@@ -555,5 +556,6 @@ const DeviceSpelling disk_spelling = {
     .prepare = disk_prepare,
     .update = disk_update,
     .part = disk_part,
+    .sweep = disk_sweep,
     .needs = disk_needs,
 };

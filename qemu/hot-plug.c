@@ -136,40 +136,44 @@ find_named(Monitor *monitor, BackendKind kind, const char *prefix)
     return found;
 }
 
-/* One round; what is under something else goes in a later one. */
+/* One round; what is under something else goes in a later one. False: nothing could be removed. */
 static bool
-remove_found(Monitor *monitor, BackendKind kind, const GPtrArray *names, guint *ret_n,
-             GError **error)
+remove_found(Monitor *monitor, BackendKind kind, const GPtrArray *names, GError **error)
 {
     g_autoptr(GError) problem = NULL;
+    bool is_any_removed = false;
 
-    *ret_n = 0;
     for (guint i = 0; i < names->len; i++) {
         Json *arguments = json_new_object();
 
         json_set_string(arguments, removals[kind].argument, names->pdata[i]);
         g_clear_error(&problem);
-        if (monitor_run(monitor, removals[kind].command, arguments, &problem))
-            ++*ret_n;
+        is_any_removed |= monitor_run(monitor, removals[kind].command, arguments, &problem);
     }
-    if (*ret_n || !names->len)
-        return true;
-    g_propagate_error(error, g_steal_pointer(&problem));
-    return false;
+    if (!is_any_removed)
+        g_propagate_error(error, g_steal_pointer(&problem));
+    return is_any_removed;
 }
 
 bool
 hot_plug_sweep_named(Monitor *monitor, BackendKind kind, const char *prefix, GError **error)
 {
-    guint n;
+    gint64 deadline = g_get_monotonic_time() + RELEASE_US;
 
-    do {
+    for (;;) {
         g_autoptr(GPtrArray) names = find_named(monitor, kind, prefix);
+        g_autoptr(GError) problem = NULL;
 
-        if (!remove_found(monitor, kind, names, &n, error))
+        if (!names->len)
+            return true;
+        if (remove_found(monitor, kind, names, &problem))
+            continue;
+        if (g_get_monotonic_time() >= deadline) {
+            g_propagate_error(error, g_steal_pointer(&problem));
             return false;
-    } while (n);
-    return true;
+        }
+        g_usleep(RELEASE_POLL_US);
+    }
 }
 
 /* --- in and out --- */

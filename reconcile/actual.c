@@ -8,9 +8,8 @@
  * on the board for good, or is no device of QEMU's with an id, says nothing by being absent.
  *
  * Fields can change behind it as well, where QEMU shows them. A medium leaves its drive, or another
- * one takes its place: by an operator's hand, or in a change that failed when the old one was out
- * and the new one could not be opened. A link is taken down or put up. Such a field is here as it
- * was seen, and so differs from the file (plan-drift.c says by whose doing).
+ * one takes its place, by an operator's hand. A link is taken down or put up. Such a field is here
+ * as it was seen, and so differs from the file (plan-drift.c says by whose doing).
  */
 #include "reconcile/actual.h"
 

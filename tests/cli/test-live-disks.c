@@ -138,6 +138,16 @@ has_node(const char *qdev, const char *node)
     return !g_strcmp0(json_get_string(json_get(entry, "inserted"), "node-name"), node);
 }
 
+static bool
+has_medium(const char *qdev, const char *file)
+{
+    g_autoptr(Json) entry = drive(qdev);
+    g_autofree char *path = file ? scratch_path(scratch, file) : NULL;
+
+    return !g_strcmp0(json_get_string(json_get(entry, "inserted"), "file"), path) &&
+           !json_get_bool(entry, "tray_open", false);
+}
+
 static guint64
 limit(const char *qdev, const char *name)
 {
@@ -166,6 +176,25 @@ node(const char *name)
         if (!g_strcmp0(json_get_string(json_at(list, i), "node-name"), name))
             return json_copy(json_at(list, i));
     return NULL;
+}
+
+/* Of the medium of @target, whatever turn it is. */
+static guint
+n_nodes(const char *name, const char *target)
+{
+    g_autofree char *first = g_strconcat(target, "-", NULL);
+    g_autofree char *second = g_strconcat(target, ".b-", NULL);
+    g_autoptr(Json) arguments = json_new_object(), list = NULL;
+    guint n = 0;
+
+    json_set_bool(arguments, "flat", true);
+    list = qemu_ask(scratch, name, "query-named-block-nodes", g_steal_pointer(&arguments));
+    for (guint i = 0; i < json_length(list); i++) {
+        const char *node_name = json_get_string(json_at(list, i), "node-name");
+
+        n += g_str_has_prefix(node_name, first) || g_str_has_prefix(node_name, second);
+    }
+    return n;
 }
 
 static bool
@@ -230,6 +259,20 @@ make_raw(const char *name, off_t size)
             fail_msg("%s", result->err);                                                           \
     } while (0)
 
+/* Has the image open, for writing. */
+static Command *
+serve_nbd(const char *image_name, const char *socket_name)
+{
+    g_autofree char *socket = scratch_path(scratch, socket_name);
+    g_autofree char *path = scratch_path(scratch, image_name);
+    Command *server =
+        command_start(scratch, (const char *const[]){ "qemu-nbd", "-f", "raw", "-x", "export", "-e",
+                                                      "8", "-t", "-k", socket, path, NULL });
+
+    assert_within(10, g_file_test(socket, G_FILE_TEST_EXISTS));
+    return server;
+}
+
 static void
 make_qcow2(const char *name, const char *backing)
 {
@@ -273,15 +316,21 @@ test_medium_changes(void **state)
     edit((Parts){ 0 });
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     identity = qemu_identity(scratch, "a");
-    assert_true(has_node("sata0-0-0", NULL));
+    assert_true(has_medium("sata0-0-0", NULL));
 
     settle((Parts){ .cdrom = raw });
-    assert_true(has_node("sata0-0-0", "sda-storage") && is_node("sda-storage", "c.iso"));
+    assert_true(has_medium("sata0-0-0", "c.iso"));
+    assert_true(has_node("sata0-0-0", "sda-storage"));
     settle((Parts){ .cdrom = qcow2 });
-    assert_true(has_node("sata0-0-0", "sda-format") && is_node("sda-format", "d.qcow2"));
+    assert_true(has_medium("sata0-0-0", "d.qcow2"));
+    assert_true(has_node("sata0-0-0", "sda.b-format"));
+    assert_int_equal(n_nodes("a", "sda"), 2);
+    settle((Parts){ .cdrom = raw });
+    assert_true(has_node("sata0-0-0", "sda-storage"));
+    assert_int_equal(n_nodes("a", "sda"), 1);
     settle((Parts){ 0 });
-    assert_true(has_node("sata0-0-0", NULL));
-    assert_true(is_node("sda-format", NULL) && is_node("sda-storage", NULL));
+    assert_true(has_medium("sata0-0-0", NULL));
+    assert_int_equal(n_nodes("a", "sda"), 0);
 }
 
 /* An optional medium that is not there is left out of the drive, and put in when it comes; one that
@@ -294,7 +343,7 @@ test_medium_optional(void **state)
     g_autoptr(CommandResult) plan = NULL;
 
     settle((Parts){ .cdrom = later });
-    assert_true(has_node("sata0-0-0", NULL));
+    assert_true(has_medium("sata0-0-0", NULL));
     plan = virtkeep_run(scratch, 60, "plan", "--exit-code");
     assert_int_equal(plan->status, 0);
     assert_non_null(strstr(plan->err, ": note: devices/disk"));
@@ -302,10 +351,10 @@ test_medium_optional(void **state)
     g_free(scratch_write(scratch, "later.iso", ""));
     assert_int_equal(truncate(path, 1 << 20), 0);
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
-    assert_true(is_node("sda-storage", "later.iso"));
+    assert_true(has_medium("sata0-0-0", "later.iso"));
     assert_int_equal(unlink(path), 0);
     g_free(virtkeep_expect(scratch, 60, 0, "plan", "--exit-code"));
-    assert_true(is_node("sda-storage", "later.iso"));
+    assert_true(has_medium("sata0-0-0", "later.iso"));
     settle((Parts){ .cdrom = later });
     settle((Parts){ 0 });
 }
@@ -325,33 +374,51 @@ test_medium_chain(void **state)
     settle((Parts){ .cdrom = chain });
     assert_true(is_node("sda-format", "e.qcow2") && is_node("sda-1-format", "d.qcow2"));
     settle((Parts){ .cdrom = over }); /* the header says the same */
-    assert_true(is_node("sda-format", "e.qcow2") && is_node("sda-1-format", NULL));
+    assert_true(is_node("sda.b-format", "e.qcow2"));
+    assert_int_equal(n_nodes("a", "sda"), 2);
     settle((Parts){ 0 });
     assert_int_equal(n_backends(), n_before);
 }
 
-/* A medium that can't be opened leaves the drive empty; the one before is put in when the file
- * names it again. */
+static void
+assert_refused(Parts parts, const char *device, const char *words)
+{
+    g_autoptr(CommandResult) result = NULL;
+    g_autofree char *message = NULL;
+
+    edit(parts);
+    result = virtkeep_run(scratch, 60, "apply", "--timeout", "1s");
+    assert_int_not_equal(result->status, 0);
+    view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
+    message = view_text(scratch, "SELECT message FROM domains WHERE name = 'a'");
+    if (!strstr(message, device) || !strstr(message, words))
+        fail_msg("%s", message);
+}
+
+/* A medium that can't be opened changes nothing for the guest: it keeps the one it has. */
 static void
 test_medium_refused(void **state)
 {
     g_autofree char *good = image("raw", "c.iso"), *bad = image("qcow2", "c.iso");
-    g_autoptr(CommandResult) result = NULL;
-    g_autoptr(Json) entry = NULL;
+    g_autofree char *missing = image("raw", "missing.iso"), *locked = image("raw", "locked.iso");
+    g_autofree char *path = scratch_path(scratch, "locked.iso");
 
     settle((Parts){ .cdrom = good });
-    edit((Parts){ .cdrom = bad });
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "1s");
-    assert_int_not_equal(result->status, 0);
-    view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
-    assert_int_equal(view_int(scratch, "SELECT message LIKE '%%sata0-0-0%%qcow2%%' FROM domains"),
-                     1);
-    entry = drive("sata0-0-0");
-    assert_null(json_get(entry, "inserted"));
-    assert_false(json_get_bool(entry, "tray_open", true));
-    assert_true(is_node("sda-format", NULL) && is_node("sda-storage", NULL));
+    assert_refused((Parts){ .cdrom = bad }, "sata0-0-0", "qcow2");
+    assert_true(has_medium("sata0-0-0", "c.iso"));
+    assert_int_equal(n_nodes("a", "sda"), 1);
+    assert_refused((Parts){ .cdrom = missing }, "sata0-0-0", "No such file");
+    assert_true(has_medium("sata0-0-0", "c.iso"));
+    assert_int_equal(n_nodes("a", "sda"), 1);
+    make_raw("locked.iso", MIB);
+    assert_int_equal(chmod(path, 0), 0);
+    if (geteuid()) { /* root reads it all the same */
+        assert_refused((Parts){ .cdrom = locked }, "sata0-0-0", "Permission denied");
+        assert_true(has_medium("sata0-0-0", "c.iso"));
+        assert_int_equal(n_nodes("a", "sda"), 1);
+    }
     settle((Parts){ .cdrom = good });
-    assert_true(is_node("sda-storage", "c.iso") && has_node("sata0-0-0", "sda-storage"));
+    assert_true(has_medium("sata0-0-0", "c.iso"));
 }
 
 /* Taken out behind virtkeep's back. */
@@ -361,11 +428,12 @@ test_medium_drift(void **state)
     g_autofree char *raw = image("raw", "c.iso");
 
     settle((Parts){ .cdrom = raw });
+    assert_true(has_medium("sata0-0-0", "c.iso"));
     json_free(ask("blockdev-open-tray", "id", "sata0-0-0"));
     json_free(ask("blockdev-remove-medium", "id", "sata0-0-0"));
     g_free(virtkeep_expect(scratch, 10, 2, "plan", "--exit-code"));
     assert_settled();
-    assert_true(has_node("sata0-0-0", "sda-storage"));
+    assert_true(has_medium("sata0-0-0", "c.iso"));
     settle((Parts){ 0 });
 }
 
@@ -431,7 +499,7 @@ is_locked(void)
 static void
 test_tray_locked(void **state)
 {
-    g_autofree char *raw = image("raw", "c.iso");
+    g_autofree char *raw = image("raw", "c.iso"), *other = image("qcow2", "d.qcow2");
     g_autoptr(CommandResult) result = NULL;
     g_autoptr(Json) entry = NULL;
 
@@ -440,10 +508,11 @@ test_tray_locked(void **state)
     edit_locking(raw);
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_within(60, is_locked());
-    edit_locking("");
+    edit_locking(other);
     result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "b", "OutOfSync", "Refused");
+    assert_int_equal(n_nodes("b", "hdc"), 1); /* nothing of the new one is left */
     assert_int_equal(view_int(scratch, "SELECT message LIKE '%%ide0-1-0%%tray locked%%' FROM "
                                        "domains WHERE name = 'b'"),
                      1);
@@ -453,7 +522,7 @@ test_tray_locked(void **state)
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     g_free(virtkeep_expect(scratch, 10, 0, "plan", "--exit-code"));
     entry = drive_of("b", "ide0-1-0");
-    assert_null(json_get(entry, "inserted"));
+    assert_non_null(strstr(json_get_string(json_get(entry, "inserted"), "file"), "d.qcow2"));
     {
         g_autofree char *path = scratch_path(scratch, "domains/b.xml");
 
@@ -464,6 +533,50 @@ test_tray_locked(void **state)
     }
 }
 
+static bool
+is_write_protected(void)
+{
+    g_autoptr(Json) entry = drive("fdc0-0-0");
+
+    return json_get_bool(json_get(entry, "inserted"), "ro", false);
+}
+
+/* An image that it is written to is not open twice (QEMU's locks), also where it stays the same. */
+static void
+test_floppy_qcow2(void **state)
+{
+    g_autofree char *one = image("qcow2", "g.qcow2"), *other = image("raw", "f.img");
+    g_autofree char *protected = g_strconcat(one, "<readonly/>", NULL);
+
+    settle((Parts){ .floppy = other });
+    settle((Parts){ .floppy = one });
+    assert_true(has_medium("fdc0-0-0", "g.qcow2") && !is_write_protected());
+    settle((Parts){ .floppy = protected });
+    assert_true(has_medium("fdc0-0-0", "g.qcow2") && is_write_protected());
+    assert_int_equal(n_nodes("a", "fda"), 2);
+    settle((Parts){ .floppy = one });
+    assert_true(has_medium("fdc0-0-0", "g.qcow2") && !is_write_protected());
+    settle((Parts){ 0 });
+}
+
+/* One that another process writes to can be opened, and is refused only when it is put in: the one
+ * before is put in again. */
+static void
+test_floppy_refused(void **state)
+{
+    g_autofree char *one = image("raw", "f.img"), *busy = image("raw", "busy.img");
+    g_autoptr(Command) holder = NULL;
+
+    make_raw("busy.img", 1474560);
+    settle((Parts){ .floppy = one });
+    holder = serve_nbd("busy.img", "busy.sock");
+    assert_refused((Parts){ .floppy = busy }, "fdc0-0-0", "lock");
+    assert_true(has_medium("fdc0-0-0", "f.img"));
+    assert_int_equal(n_nodes("a", "fda"), 1);
+    settle((Parts){ .floppy = one });
+    settle((Parts){ 0 });
+}
+
 static void
 test_floppy(void **state)
 {
@@ -471,16 +584,12 @@ test_floppy(void **state)
     g_autofree char *protected = g_strconcat(one, "<readonly/>", NULL);
 
     settle((Parts){ .floppy = one });
-    assert_true(has_node("fdc0-0-0", "fda-storage") && is_node("fda-storage", "f.img"));
-    assert_false(limit("fdc0-0-0", "ro"));
+    assert_true(has_medium("fdc0-0-0", "f.img") && !is_write_protected());
     settle((Parts){ .floppy = protected });
-    {
-        g_autoptr(Json) found = node("fda-storage");
-
-        assert_true(json_get_bool(found, "ro", false));
-    }
+    assert_true(has_medium("fdc0-0-0", "f.img") && is_write_protected());
     settle((Parts){ 0 });
-    assert_true(has_node("fdc0-0-0", NULL) && is_node("fda-storage", NULL));
+    assert_true(has_medium("fdc0-0-0", NULL));
+    assert_int_equal(n_nodes("a", "fda"), 0);
 }
 
 /* ---- limits ---- */
@@ -666,19 +775,6 @@ test_grown(void **state)
 
 /* ---- whole disks ---- */
 
-static Command *
-serve_nbd(void)
-{
-    g_autofree char *socket = scratch_path(scratch, "nbd.sock");
-    g_autofree char *path = scratch_path(scratch, "n.img");
-    Command *server =
-        command_start(scratch, (const char *const[]){ "qemu-nbd", "-f", "raw", "-x", "export", "-e",
-                                                      "8", "-t", "-k", socket, path, NULL });
-
-    assert_within(10, g_file_test(socket, G_FILE_TEST_EXISTS));
-    return server;
-}
-
 static char *
 all_buses(void)
 {
@@ -708,7 +804,7 @@ test_disks_come_and_go(void **state)
 {
     static const char *const ids[] = { "virtio-disk2", "scsi0-0-0-2", "usb-disk3", "virtio-disk3",
                                        "scsi0-0-0-4" };
-    g_autoptr(Command) server = serve_nbd();
+    g_autoptr(Command) server = serve_nbd("n.img", "nbd.sock");
     g_autofree char *all = all_buses();
     g_autoptr(CommandResult) result = NULL;
     guint n_before;
@@ -741,9 +837,10 @@ test_disks_come_and_go(void **state)
 static int
 begin(void **state)
 {
-    g_autofree char *secrets = NULL, *secret = NULL, *configuration = NULL;
+    g_autofree char *secrets = NULL, *secret = NULL, *configuration = NULL, *floppy = NULL;
 
     scratch = scratch_new();
+    floppy = scratch_path(scratch, "g.qcow2");
     g_free(scratch_mkdir(scratch, "domains"));
     secrets = scratch_mkdir(scratch, "secrets");
     secret = scratch_write(scratch, "secrets/" SECRET_UUID, "sesame");
@@ -758,6 +855,7 @@ begin(void **state)
     make_qcow2("base.qcow2", NULL);
     make_qcow2("over.qcow2", "base.qcow2");
     make_qcow2("d.qcow2", NULL);
+    run("qemu-img", "create", "-q", "-f", "qcow2", floppy, "1440K");
     make_qcow2("e.qcow2", "d.qcow2");
     make_luks(secret);
     return 0;
@@ -774,20 +872,14 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_medium_changes),
-        cmocka_unit_test(test_medium_optional),
-        cmocka_unit_test(test_medium_chain),
-        cmocka_unit_test(test_medium_refused),
-        cmocka_unit_test(test_medium_drift),
-        cmocka_unit_test(test_tray_locked),
-        cmocka_unit_test(test_floppy),
-        cmocka_unit_test(test_iotune),
-        cmocka_unit_test(test_throttle_groups),
-        cmocka_unit_test(test_filters),
-        cmocka_unit_test(test_reopened),
-        cmocka_unit_test(test_discard),
-        cmocka_unit_test(test_grown),
-        cmocka_unit_test(test_disks_come_and_go),
+        cmocka_unit_test(test_medium_changes),  cmocka_unit_test(test_medium_optional),
+        cmocka_unit_test(test_medium_chain),    cmocka_unit_test(test_medium_refused),
+        cmocka_unit_test(test_medium_drift),    cmocka_unit_test(test_tray_locked),
+        cmocka_unit_test(test_floppy),          cmocka_unit_test(test_floppy_qcow2),
+        cmocka_unit_test(test_floppy_refused),  cmocka_unit_test(test_iotune),
+        cmocka_unit_test(test_throttle_groups), cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_reopened),        cmocka_unit_test(test_discard),
+        cmocka_unit_test(test_grown),           cmocka_unit_test(test_disks_come_and_go),
     };
 
     return cmocka_run_group_tests_name("cli-live-disks", tests, begin, end);
