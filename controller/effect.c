@@ -27,7 +27,7 @@
 #include "controller/links.h"
 #include "controller/memory-ledger.h"
 #include "controller/nvram.h"
-#include "controller/optional-media.h"
+#include "controller/optional-disk.h"
 #include "controller/tuning.h"
 #include "model/launch-security.h"
 #include "qemu/command-line.h"
@@ -166,6 +166,7 @@ commit_process(Subject *subject, const Site *site, const ProcessRecord *record, 
                GError **error)
 {
     g_autofree char *xml = domain_format(subject->desired);
+    g_autofree char *whole = domain_format(subject_whole(subject));
     DomainProcess process = {
         .pid = record->pid,
         .pid_start_time = record->start_time,
@@ -178,7 +179,7 @@ commit_process(Subject *subject, const Site *site, const ProcessRecord *record, 
     if (is_start ? !store_begin(site->store, error) : !store_begin_relaxed(site->store, error))
         return false;
     if (store_domain_put_process(site->store, subject->name, &process, is_start, error) &&
-        store_domain_put_resolved(site->store, subject->name, xml, error) &&
+        store_domain_put_resolved(site->store, subject->name, whole, error) &&
         store_domain_put_applied(site->store, subject->name, xml, error) &&
         store_memory_claim_set_qemu(site->store, subject->name, record->pid, record->start_time,
                                     error) &&
@@ -235,6 +236,10 @@ pin_machine(Subject *subject)
         return;
     g_free(subject->desired->machine);
     subject->desired->machine = g_strdup(machine->name);
+    if (subject->whole) {
+        g_free(subject->whole->machine);
+        subject->whole->machine = g_strdup(machine->name);
+    }
 }
 
 /* Also where the state knows of starts: one that was put back from a copy does not know of this. */
@@ -331,18 +336,18 @@ launch_domain(Subject *subject, const Site *site, GError **error)
 }
 
 static void
-note_missing_media(const Subject *subject, const Site *site)
+note_left_out(const Subject *subject, const Site *site)
 {
     const GPtrArray *items = subject->diagnostics->items;
 
     for (guint i = 0; i < items->len; i++) {
         const Diagnostic *item = items->pdata[i];
         EventRecord event = { .domain = subject->name,
-                              .kind = (char *) MEDIUM_MISSING,
+                              .kind = (char *) item->code,
                               .detail = item->text,
                               .at_us = g_get_real_time() };
 
-        if (g_str_equal(item->code, MEDIUM_MISSING))
+        if (g_str_equal(item->code, MEDIUM_MISSING) || g_str_equal(item->code, DISK_MISSING))
             (void) store_event_add(site->store, &event, NULL);
     }
 }
@@ -350,8 +355,9 @@ note_missing_media(const Subject *subject, const Site *site)
 static EffectOutcome
 run_start(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
+    optional_disks_leave_out(subject, site); /* what the QEMU before still had, in a restart */
     if (launch_domain(subject, site, error)) {
-        note_missing_media(subject, site);
+        note_left_out(subject, site);
         return EFFECT_DONE;
     }
     (void) links_sweep(subject, NULL); /* or by the next pass */

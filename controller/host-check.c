@@ -83,6 +83,12 @@ look_at_recording(const Recording *recording, const HostNeed *need)
     return absent(need, need->path, ENOENT);
 }
 
+char *
+host_check_need(const Site *site, const HostNeed *need)
+{
+    return site->recording ? look_at_recording(site->recording, need) : host_need_look(need);
+}
+
 /* The emulator is looked for where the domain names one that may be executed. */
 static void
 check_emulator(const Site *site, const Domain *domain, const PositionMap *positions,
@@ -125,8 +131,7 @@ host_check(const Site *site, const Subject *subject, Diagnostics *diagnostics)
     needs = host_needs(subject->desired, &facts, subject->positions, diagnostics);
     for (guint i = 0; i < needs->len; i++) {
         const HostNeed *need = needs->pdata[i];
-        g_autofree char *wrong =
-            site->recording ? look_at_recording(site->recording, need) : host_need_look(need);
+        g_autofree char *wrong = need->is_optional ? NULL : host_check_need(site, need);
 
         if (wrong)
             validation_error(&at, need->at, "host-lacks", "%s", wrong);

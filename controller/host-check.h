@@ -12,3 +12,5 @@
 void host_check(const Site *site, const Subject *subject, Diagnostics *diagnostics);
 /* What is wrong with one thing on this host; NULL: nothing. Caller frees. */
 char *host_need_look(const HostNeed *need);
+/* The same on this host or in the recording. */
+char *host_check_need(const Site *site, const HostNeed *need);

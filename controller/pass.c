@@ -72,7 +72,8 @@ record_changes(const Subject *subject, const Site *site, GError **error)
 
     if (!previous)
         return true;
-    changes = domain_diff(previous, subject->desired, subject->input.positions);
+    changes = domain_diff(previous, subject_whole(subject),
+                          subject->whole ? subject->whole_positions : subject->input.positions);
     for (guint i = 0; i < changes->len; i++) {
         const Change *change = changes->pdata[i];
         ChangeRecord record = {
@@ -97,7 +98,7 @@ static bool
 put_desired(Subject *subject, const Site *site, GError **error)
 {
     const Spec *spec = subject->spec;
-    g_autofree char *xml = domain_format(subject->desired);
+    g_autofree char *xml = domain_format(subject_whole(subject));
     DomainDesired desired = {
         .uuid = subject->desired->uuid,
         .file = subject->entry->file,

@@ -24,7 +24,7 @@
 #include "controller/companions.h"
 #include "controller/host-check.h"
 #include "controller/links.h"
-#include "controller/optional-media.h"
+#include "controller/optional-disk.h"
 #include "controller/restarts.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
@@ -472,6 +472,8 @@ resolve_desired(Subject *subject, const Site *site)
     g_clear_pointer(&subject->diagnostics, diagnostics_free);
     g_clear_pointer(&subject->desired, domain_free);
     g_clear_pointer(&subject->positions, position_map_free);
+    g_clear_pointer(&subject->whole, domain_free);
+    g_clear_pointer(&subject->whole_positions, position_map_free);
     subject->diagnostics = diagnostics_new(entry->file);
     previous = parse_kept(subject->row ? subject->row->resolved_xml : NULL);
     /* A state that was lost: what runs still says what was allocated, and shall keep it. */
@@ -486,11 +488,15 @@ resolve_desired(Subject *subject, const Site *site)
                                                     subject->spec->positions, &subject->positions,
                                                     subject->diagnostics);
     check_tuning(subject, site);
-    if (subject->desired)
-        optional_media_leave_out(subject->desired, subject->applied, site->recording,
-                                 subject->positions, subject->diagnostics);
     if (!subject->desired)
-        set_invalid(subject, subject->diagnostics);
+        return set_invalid(subject, subject->diagnostics);
+    optional_disks_leave_out(subject, site);
+}
+
+const Domain *
+subject_whole(const Subject *subject)
+{
+    return subject->whole ? subject->whole : subject->desired;
 }
 
 /* The policy of a file that is gone stands in the metadata of what it last said. */
@@ -657,6 +663,8 @@ subject_free(Subject *subject)
     observed_free(subject->observed);
     domain_free(subject->desired);
     position_map_free(subject->positions);
+    domain_free(subject->whole);
+    position_map_free(subject->whole_positions);
     domain_free(subject->applied);
     domain_free(subject->actual);
     g_clear_pointer(&subject->gone, g_ptr_array_unref);

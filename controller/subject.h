@@ -53,6 +53,9 @@ typedef struct Subject {
     Observed *observed;
     Domain *desired;        /* resolved */
     PositionMap *positions; /* of desired's paths in the file */
+    /* Both with the optional disks that were left out; NULL: there are none. */
+    Domain *whole;
+    PositionMap *whole_positions;
     Domain *applied;
     Domain *actual;      /* applied as QEMU shows it (reconcile/actual.h); NULL: no difference */
     GPtrArray *gone;     /* char*: ids of devices that it has no more */
@@ -86,6 +89,8 @@ Subject *subject_prepare(const Site *site, const char *name, gint64 monitor_time
 void subject_free(Subject *subject);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Subject, subject_free)
 
+/* What the file says, resolved, with the optional disks that desired is without: what is kept. */
+const Domain *subject_whole(const Subject *subject);
 /* Looks at QEMU again, after an effect. */
 void subject_observe(Subject *subject, const Site *site);
 /* Takes @observed, a newer look at the same QEMU. */

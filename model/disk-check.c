@@ -54,9 +54,6 @@ validate_startup(const Validation *v, const Disk *disk)
     if (disk_type(disk) == DISK_NETWORK)
         validation_error(v, "source/@startupPolicy", "disk-startup",
                          "is for files and devices, not for the network");
-    if (policy == STARTUP_OPTIONAL && !disk_takes_media(disk))
-        validation_note(v, "source/@startupPolicy", "no-effect",
-                        "'optional' is for drives that can be empty: a missing image is an error");
     if (policy == STARTUP_REQUISITE && device != DISK_DEVICE_CDROM && device != DISK_DEVICE_FLOPPY)
         validation_error(v, "source/@startupPolicy", "disk-startup",
                          "'requisite' is for CD-ROMs and floppies");

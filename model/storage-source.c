@@ -226,8 +226,9 @@ static const Field source_fields[] = {
                  .doc = "libvirt: use a file opened by the caller."),
     FIELD_ENUM(StorageSource, startup_policy, startup_policy_names, .path = "@startupPolicy",
                .change = CHANGE_NONE,
-               .doc = "What a missing image means at a start: an error, or (`optional`) that a "
-                      "CD-ROM or floppy drive is empty until the image is there. `requisite` is "
+               .doc = "What an image that can't be opened, or whose chain can't, means at a start: an "
+                      "error, or (`optional`) that the guest does without the disk until it is "
+                      "there; a CD-ROM or floppy drive is empty. `requisite` (media only) is "
                       "`mandatory` here, where no guest comes from another host."),
     { .type = TYPE_NONE,
       .path = "@index",

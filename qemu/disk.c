@@ -524,6 +524,17 @@ add_chain_needs(const DeviceContext *context, const StorageImage *image, const c
     add_chain_needs(context, image->backing, below, needs);
 }
 
+/* A secret that is missing is a mistake, not an image that is not there. */
+static void
+set_images_optional(GPtrArray *needs, guint first)
+{
+    for (guint i = first; i < needs->len; i++) {
+        HostNeed *need = needs->pdata[i];
+
+        need->is_optional = need->kind != HOST_SECRET;
+    }
+}
+
 static void
 disk_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
 {
@@ -538,12 +549,16 @@ disk_needs(const DeviceContext *context, gconstpointer device, GPtrArray *needs)
         .is_written = !is_read_only(disk),
     };
 
+    guint first = needs->len;
+
     if (disk_has_source(disk))
         need_add_storage(context, needs, &storage);
     if (disk->is_transient)
         validation_error(&context->at, "transient", "not-launchable",
                          "virtkeep can't forget a disk's changes yet");
     add_chain_needs(context, disk->backing, "backingStore", needs);
+    if (disk->source && disk->source->startup_policy == STARTUP_OPTIONAL)
+        set_images_optional(needs, first);
 }
 
 const DeviceSpelling disk_spelling = {

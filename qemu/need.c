@@ -241,6 +241,20 @@ add_device(const DeviceContext *context, const DeviceSpelling *spelling, gconstp
 }
 
 GPtrArray *
+host_needs_of(const Domain *domain, const DeviceKind *kind, gconstpointer device,
+              const HostFacts *facts, Diagnostics *diagnostics)
+{
+    GPtrArray *needs = g_ptr_array_new_with_free_func(host_need_free);
+    DeviceContext context = {
+        .at = { .domain = domain, .diagnostics = diagnostics, .path = (char *) kind->name },
+        .facts = facts,
+    };
+
+    add_device(&context, device_spelling_find(kind), device, needs);
+    return needs;
+}
+
+GPtrArray *
 host_needs(const Domain *domain, const HostFacts *facts, const PositionMap *positions,
            Diagnostics *diagnostics)
 {

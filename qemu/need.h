@@ -27,12 +27,17 @@ typedef struct HostNeed {
     char *otherwise; /* what does as well; NULL = nothing */
     char *at;        /* path in the document */
     bool is_written;
+    bool is_optional; /* the device is left out where it is not there */
 } HostNeed;
 
 /* What @domain needs. Refusals that no host can mend (what virtkeep does not launch) become
  * diagnostics, as does a pool that the configuration does not name. Caller unrefs (HostNeed). */
 GPtrArray *host_needs(const Domain *domain, const HostFacts *facts, const PositionMap *positions,
                       Diagnostics *diagnostics);
+
+/* What one device of it needs. Caller unrefs (HostNeed). */
+GPtrArray *host_needs_of(const Domain *domain, const DeviceKind *kind, gconstpointer device,
+                         const HostFacts *facts, Diagnostics *diagnostics);
 
 /* For the kinds' files. @field is as for validation_error(). A NULL @path needs nothing. */
 void need_add(const DeviceContext *context, GPtrArray *needs, HostNeedKind kind, const char *field,
