@@ -22,6 +22,7 @@
 #define MEDIUM "blockdev-add, -open-tray, -remove-medium, -insert-medium, -del, -close-tray"
 #define TRAY "opens a tray that it holds locked"
 #define DISKS "tests/cli/test-live-disks.c "
+#define MEDIA "tests/cli/test-live-media.c "
 
 #define COMES_AND_GOES "tests/cli/test-devices.c test_devices_come"
 
@@ -113,12 +114,12 @@ const LiveFact live_facts[] = {
     { "blkiotune/device*", "io.weight, io.max of the cgroup", GUEST_NOTHING,
       "tests/qemu/test-cgroup-limits.c test_changes" },
 
-    { "devices/disk/@type", MEDIUM, TRAY, DISKS "test_medium_changes" },
-    { "devices/disk/driver/@type", MEDIUM, TRAY, DISKS "test_medium_changes" },
+    { "devices/disk/@type", MEDIUM, TRAY, MEDIA "test_medium_changes" },
+    { "devices/disk/driver/@type", MEDIUM, TRAY, MEDIA "test_medium_changes" },
     { "devices/disk/source", MEDIUM " (CD-ROM, floppy); block_resize where a raw image has grown",
-      TRAY, DISKS "test_medium_changes" },
-    { "devices/disk/backingStore", MEDIUM, TRAY, DISKS "test_medium_chain" },
-    { "devices/disk/readonly", MEDIUM " (floppy)", GUEST_NOTHING, DISKS "test_floppy" },
+      TRAY, MEDIA "test_medium_changes" },
+    { "devices/disk/backingStore", MEDIUM, TRAY, MEDIA "test_medium_chain" },
+    { "devices/disk/readonly", MEDIUM " (floppy)", GUEST_NOTHING, MEDIA "test_floppy" },
     { "devices/disk/driver/@cache", "blockdev-reopen, where the guest's write cache stays as it is",
       GUEST_NOTHING, DISKS "test_reopened" },
     { "devices/disk/driver/@discard", "blockdev-reopen", GUEST_NOTHING, DISKS "test_reopened" },
