@@ -4,7 +4,9 @@
  *
  * The schema's rows say of each field what changing it takes; this file adds what no single row
  * can know. Devices are paired by what they are, not by their place in a list, so a device
- * written in front of another is one device added, not two changed. <memory> is a sum: when only
+ * written in front of another is one device added, not two changed; and one that nothing names and
+ * that would have to be another in a way that only a new QEMU can make it, is another: the former
+ * leaves and it comes, where the bus takes that. <memory> is a sum: when only
  * a memory device came or went, its change says the same a second time and counts for nothing.
  * And a difference is only a change if someone asked for it: where the file is silent, what is
  * there is good.
@@ -205,16 +207,18 @@ classify_field(const DeviceKind *kind, const char *below, Change *change)
         change->class_ = class_;
 }
 
-static void
-compare_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer before,
+/* The fields in which they differ. Caller unrefs (Change). */
+static GPtrArray *
+compare_fields(const Diff *diff, const DeviceKind *kind, guint index, gconstpointer before,
                gconstpointer after)
 {
-    g_autoptr(GPtrArray) changes = g_ptr_array_new();
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+    GPtrArray *changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     g_autofree char *path = g_strdup_printf("devices/%s[%u]", kind->name, index);
 
-    schema_compare(kind->schema, before, after, path, changes);
-    for (guint i = 0; i < changes->len; i++) {
-        Change *change = changes->pdata[i];
+    schema_compare(kind->schema, before, after, path, all);
+    for (guint i = 0; i < all->len; i++) {
+        Change *change = all->pdata[i];
         const char *below = change->path + strlen(path);
 
         if (!is_asked_for(after, below)) {
@@ -226,8 +230,9 @@ compare_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer be
         change->to_item = after;
         change->item_schema = kind->schema;
         classify_field(kind, below, change);
-        g_ptr_array_add(diff->changes, change);
+        g_ptr_array_add(changes, change);
     }
+    return changes;
 }
 
 /* "disk vda", "rng rng0" */
@@ -266,6 +271,42 @@ add_whole_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer 
     g_ptr_array_add(diff->changes, change);
 }
 
+/* Whether the file has a name for it: the id that it gives, or what the kind tells its devices by.
+ */
+static bool
+is_named(const DeviceKind *kind, gconstpointer device)
+{
+    const DeviceInfo *info = device;
+    g_autofree char *key = kind->schema->key ? kind->schema->key(device) : NULL;
+
+    return key || (info->alias && g_str_has_prefix(info->alias, "ua-"));
+}
+
+/* Memory is never exchanged so: the guest would have to do without it first. */
+static bool
+is_replaced(const Diff *diff, const DeviceKind *kind, gconstpointer before, gconstpointer after,
+            const GPtrArray *changes)
+{
+    return diff_has(changes, CHANGE_RESTART) && kind != &memory_kind && !is_named(kind, after) &&
+           class_of_whole(diff, kind, before, NULL) == CHANGE_LIVE &&
+           class_of_whole(diff, kind, NULL, after) == CHANGE_LIVE;
+}
+
+/* False, and they are a pair no more: it is another device. */
+static bool
+compare_device(Diff *diff, const DeviceKind *kind, guint index, gconstpointer before,
+               gconstpointer after)
+{
+    g_autoptr(GPtrArray) changes = compare_fields(diff, kind, index, before, after);
+
+    if (is_replaced(diff, kind, before, after, changes)) {
+        g_hash_table_remove(diff->after, before);
+        return false;
+    }
+    g_ptr_array_extend_and_steal(diff->changes, g_steal_pointer(&changes));
+    return true;
+}
+
 /* A console that is serial port 0 changes with it. */
 static bool
 is_mirror(const DeviceKind *kind, gconstpointer device, guint index)
@@ -286,9 +327,7 @@ compare_kind(Diff *diff, const DeviceKind *kind)
 
         if (is_mirror(kind, after, i))
             continue;
-        if (before)
-            compare_device(diff, kind, i, before, after);
-        else
+        if (!before || !compare_device(diff, kind, i, before, after))
             add_whole_device(diff, kind, i, NULL, after);
     }
     for (guint i = 0; i < list_length(applied); i++) {

@@ -28,9 +28,9 @@ static char *identity;
     PORT("3")                                                                                      \
     PORT("4")                                                                                      \
     PORT("5")                                                                                      \
-    PORT("6") PORT("7")                                                                            \
-        PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "             \
-                  "model='virtio-scsi'/>"
+    PORT("6")                                                                                      \
+    PORT("7") PORT("8") "<controller type='usb' model='qemu-xhci'/><controller type='scsi' "       \
+                        "model='virtio-scsi'/>"
 #define TABLET "<input type='tablet' bus='usb'/>"
 #define RNG "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>"
 #define NET(last)                                                                                  \
@@ -212,6 +212,37 @@ test_drift(void **state)
     assert_true(view_is(scratch, "input2", "SELECT detail FROM events WHERE kind = 'device-gone'"));
 }
 
+static bool
+is_object(const char *id, const char *type)
+{
+    g_autoptr(Json) objects = ask("qom-list", "path", "/objects");
+
+    for (guint i = 0; i < json_length(objects); i++)
+        if (!g_strcmp0(json_get_string(json_at(objects, i), "name"), id))
+            return !g_strcmp0(json_get_string(json_at(objects, i), "type"), type);
+    return false;
+}
+
+/* One removed and another one added in the same edit, which nothing names: it comes when the former
+ * has left, without a restart. */
+static void
+test_replaced(void **state)
+{
+    assert_true(is_object("objrng0", "child<rng-random>"));
+    edit(TABLET "<rng model='virtio'><backend model='builtin'/></rng>");
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "500ms"));
+    view_wait_domain(scratch, 10, "a", "Progressing", "DeviceLeaving");
+    json_free(ask("system_reset", NULL, NULL));
+    assert_within(30, !has_device("rng0"));
+    assert_settled();
+    assert_true(has_device("rng0") && is_object("objrng0", "child<rng-builtin>"));
+    edit(TABLET RNG);
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "500ms"));
+    json_free(ask("system_reset", NULL, NULL));
+    assert_within(30, !has_device("rng0"));
+    assert_settled();
+}
+
 /* What failed once leaves nothing in the way of the next attempt, and keeps nobody else waiting. */
 static void
 test_refused(void **state)
@@ -303,8 +334,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_devices_come),  cmocka_unit_test(test_ids_stay),
         cmocka_unit_test(test_devices_leave), cmocka_unit_test(test_statistics_period),
-        cmocka_unit_test(test_drift),         cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_changed_back),  cmocka_unit_test(test_contended),
+        cmocka_unit_test(test_drift),         cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_changed_back),
+        cmocka_unit_test(test_contended),
     };
 
     return cmocka_run_group_tests_name("cli-devices", tests, begin, end);

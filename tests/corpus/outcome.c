@@ -190,8 +190,9 @@ add_needs(GString *out, const DeviceContext *context)
     for (guint i = 0; i < list_length(needs); i++) {
         const HostNeed *need = needs->pdata[i];
 
-        g_string_append_printf(out, "needs %d %s %s %d\n", need->kind, need->path,
-                               need->otherwise ? need->otherwise : "", need->is_written);
+        g_string_append_printf(out, "needs %d %s %s %d %d\n", need->kind, need->path,
+                               need->otherwise ? need->otherwise : "", need->is_written,
+                               need->is_optional);
     }
 }
 

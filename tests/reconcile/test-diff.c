@@ -303,7 +303,8 @@ a_cache_mode_changes_live_where_the_guest_does_not_see_it(void **unused)
 #define BUILTIN(rate) "<rng model='virtio'>" rate "<backend model='builtin'/></rng>\n"
 
 /* Of two, one is removed and another one added: the one that stays is found by all that it is, in
- * whatever order they stand; it has no change, and keeps its id and address. */
+ * whatever order they stand; it has no change, and keeps its id and address. The others are one
+ * device less and one more. */
 static void
 keyless_pairs_equals_first(void **state)
 {
@@ -314,10 +315,10 @@ keyless_pairs_equals_first(void **state)
     } cases[] = {
         { BUILTIN(RATE) BUILTIN(""), BUILTIN(""), 1, 0, 1 },
         { BUILTIN("") BUILTIN(RATE), BUILTIN(""), 0, 0, 1 },
-        { BUILTIN(RATE) BUILTIN(""), BUILTIN("") RNG, 1, 0, 1 },
-        { BUILTIN(RATE) BUILTIN(""), RNG BUILTIN(""), 1, 1, 1 },
-        { RNG BUILTIN(RATE), BUILTIN(RATE) BUILTIN(""), 1, 0, 1 },
-        { RNG BUILTIN(RATE), BUILTIN("") BUILTIN(RATE), 1, 1, 1 },
+        { BUILTIN(RATE) BUILTIN(""), BUILTIN("") RNG, 1, 0, 2 },
+        { BUILTIN(RATE) BUILTIN(""), RNG BUILTIN(""), 1, 1, 2 },
+        { RNG BUILTIN(RATE), BUILTIN(RATE) BUILTIN(""), 1, 0, 2 },
+        { RNG BUILTIN(RATE), BUILTIN("") BUILTIN(RATE), 1, 1, 2 },
         { BUILTIN(RATE) BUILTIN(""), BUILTIN("") BUILTIN(RATE), 1, 0, 0 },
     };
 
@@ -334,12 +335,34 @@ keyless_pairs_equals_first(void **state)
 
             assert_ptr_not_equal(change->to_item, is);
             assert_ptr_not_equal(change->from_item, was);
+            assert_int_equal(change->class_, CHANGE_LIVE);
             if (change->item_schema)
                 g_hash_table_add(
                     changed, (gpointer) (change->from_item ? change->from_item : change->to_item));
         }
         assert_int_equal(g_hash_table_size(changed), cases[i].n_changed);
     }
+}
+
+#define NAMED(backend)                                                                             \
+    "<rng model='virtio'><backend model='" backend "'/><alias name='ua-dice'/></rng>\n"
+#define FIXED(backend)                                                                             \
+    "<rng model='virtio'><backend model='" backend "'/>"                                           \
+    "<address type='pci' bus='0' slot='9'/></rng>\n"
+
+/* Not so where the file has a name for it, where its bus doesn't let it go, and with what changes
+ * live. */
+static void
+keyless_stays_where_it_can(void **state)
+{
+    g_auto(Edit) named = edit_devices(NULL, NAMED("builtin"), NULL, NAMED("random"));
+    g_auto(Edit) fixed = edit_devices(NULL, FIXED("builtin"), NULL, FIXED("random"));
+    g_auto(Edit) watchdog = edit_devices(NULL, "<watchdog model='i6300esb' action='reset'/>\n",
+                                         NULL, "<watchdog model='i6300esb' action='pause'/>\n");
+
+    assert_changes(&named, "6: restart devices/rng[0]/backend/@model: builtin to random\n");
+    assert_changes(&fixed, "6: restart devices/rng[0]/backend/@model: builtin to random\n");
+    assert_changes(&watchdog, "6: live devices/watchdog[0]/@action: reset to pause\n");
 }
 
 int
@@ -362,6 +385,7 @@ main(void)
         cmocka_unit_test(an_edited_console_is_told_once),
         cmocka_unit_test(live_fields_are_applied_and_no_others),
         cmocka_unit_test(keyless_pairs_equals_first),
+        cmocka_unit_test(keyless_stays_where_it_can),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
