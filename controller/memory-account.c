@@ -156,7 +156,7 @@ settle(MemoryAccount *account, GPtrArray *claims, guint n_own, ExchangeKind kind
             claim->waiting_since = now;
     }
     if (kind == EXCHANGE_ASK)
-        memory_budget_allocate(account->pools, claims, account->subject->name, limits);
+        memory_budget_allocate(account->pools, claims, account->subject->name, now, limits);
     for (guint i = 0; i < n_own; i++) {
         settle_claim(claims->pdata[i], kind, limits[i], now);
         if (kind == EXCHANGE_NOTE)
@@ -276,7 +276,7 @@ explain(MemoryAccount *account, const GPtrArray *claims)
 
     g_clear_pointer(&account->wait, g_free);
     account->is_impossible = account->is_hopeful = false;
-    if (!memory_wait_find(account->pools, claims, account->subject->name, &wait))
+    if (!memory_wait_find(account->pools, claims, account->subject->name, g_get_real_time(), &wait))
         return;
     account->wait = memory_wait_reason(&wait);
     account->is_impossible = wait.is_never;

@@ -157,6 +157,7 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     g_autoptr(GPtrArray) claims = NULL, all = NULL;
     g_autofree guint64 *limits = NULL;
     g_auto(MemoryWait) wait = { 0 };
+    gint64 now = g_get_real_time();
     bool is_held = false;
 
     if (!domain_plan_has_start(plan) || !(claims = planned_claims(outlook, subject, plan)))
@@ -165,7 +166,7 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
     all = memory_others(outlook->claims, subject->name, outlook->site->host, NULL);
     g_ptr_array_extend(all, claims, NULL, NULL);
     limits = g_new0(guint64, all->len);
-    memory_budget_allocate(outlook->pools, all, subject->name, limits);
+    memory_budget_allocate(outlook->pools, all, subject->name, now, limits);
     for (guint i = 0; i < all->len; i++) {
         MemoryClaim *claim = all->pdata[i];
 
@@ -173,7 +174,7 @@ memory_outlook_held(const MemoryOutlook *outlook, const Subject *subject, const 
         is_held |= g_str_equal(claim->domain, subject->name) && !claim->block &&
                    memory_claim_missing(claim);
     }
-    if (!is_held || !memory_wait_find(outlook->pools, all, subject->name, &wait))
+    if (!is_held || !memory_wait_find(outlook->pools, all, subject->name, now, &wait))
         return NULL;
     *ret_is_never = wait.is_never;
     return memory_wait_reason(&wait);

@@ -36,9 +36,8 @@ read_back_one(const Site *site, const char *name, GError **error)
         return false;
     if (!subject->process && subject->process_state != PROCESS_FOREIGN)
         return true;
-    claims = memory_holding_is_known(subject)
-                 ? memory_holding_running(subject, site, none, NULL)
-                 : memory_holding_worst(subject, site);
+    claims = memory_holding_is_known(subject) ? memory_holding_running(subject, site, none, NULL)
+                                              : memory_holding_worst(subject, site);
     return memory_ledger_record(subject, site, claims, error);
 }
 

@@ -76,9 +76,9 @@ is_withdrawn(const MemoryQueue *queue, const MemoryClaim *claim)
 
 void
 memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
-                       guint64 *ret_limits)
+                       gint64 now, guint64 *ret_limits)
 {
-    g_autoptr(MemoryQueue) queue = memory_queue_new(pools, claims, domain);
+    g_autoptr(MemoryQueue) queue = memory_queue_new(pools, claims, domain, now);
 
     memory_queue_serve(queue);
     for (guint i = 0; i < claims->len; i++) {
@@ -89,45 +89,4 @@ memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const ch
         else
             ret_limits[i] = is_withdrawn(queue, claim) ? claim->current : queue->charged[i];
     }
-}
-
-/* Whether @domain is to start, or to be restarted, with more out of @pool than it has. */
-static bool
-is_to_start(const MemoryPool *pool, const GPtrArray *claims, const char *domain)
-{
-    for (guint i = 0; i < claims->len; i++) {
-        const MemoryClaim *claim = claims->pdata[i];
-
-        if (g_str_equal(claim->domain, domain) && memory_pool_holds(pool, claim) &&
-            (claim->is_extra || !claim->is_running))
-            return true;
-    }
-    return false;
-}
-
-bool
-memory_budget_may_ever_start(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
-                             MemoryShortage *ret_shortage)
-{
-    for (guint i = 0; i < pools->len; i++) {
-        MemoryShortage shortage = { .pool = pools->pdata[i] };
-
-        for (guint j = 0; j < claims->len; j++) {
-            const MemoryClaim *claim = claims->pdata[j];
-
-            if (!memory_pool_holds(shortage.pool, claim))
-                continue;
-            if (!g_str_equal(claim->domain, domain))
-                shortage.guaranteed = sum_of(shortage.guaranteed, claim->guaranteed);
-            else if (!claim->block)
-                shortage.needed = sum_of(shortage.needed, claim->wanted);
-        }
-        if (shortage.needed <= less(shortage.pool->capacity, shortage.guaranteed) ||
-            !is_to_start(shortage.pool, claims, domain))
-            continue;
-        if (ret_shortage)
-            *ret_shortage = shortage;
-        return false;
-    }
-    return true;
 }

@@ -20,10 +20,10 @@ typedef struct MemoryPoolFigures {
 
 MemoryPoolFigures memory_pool_figures(const MemoryPool *pool, const GPtrArray *claims);
 
-/* How much each of @claims may hold now if @domain asks: for its claims in ret_limits[i], for those
- * of others what is granted to them. @domain's requested and current must be what its QEMU says,
- * is_driven true; all that it misses counts as waiting, since now if waiting_since is 0. The answer
- * is to be granted as it is, or what is held if that is more:
+/* How much each of @claims may hold @now (us, as waiting_since is) if @domain asks: for its claims
+ * in ret_limits[i], for those of others what is granted to them. @domain's requested and current
+ * must be what its QEMU says, is_driven true; all that it misses counts as waiting, since now if
+ * waiting_since is 0. The answer is to be granted as it is, or what is held if that is more:
  * - by blocks of the claim, or whole; the whole claims of a domain that is not running together or
  *   none of them;
  * - no sum of granted over a pool rises above its capacity or, where it is above, at all;
@@ -31,16 +31,4 @@ MemoryPoolFigures memory_pool_figures(const MemoryPool *pool, const GPtrArray *c
  *   it was offered while others need that: its limit is current, and requested is to be lowered.
  * Needs a time of about n log n for n claims. */
 void memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
-                            guint64 *ret_limits);
-
-/* What keeps a domain from ever starting, or from being restarted with more. */
-typedef struct MemoryShortage {
-    const MemoryPool *pool; /* borrowed */
-    guint64 needed;         /* by the whole claims in it */
-    guint64 guaranteed;     /* of its capacity, to other domains */
-} MemoryShortage;
-
-/* Whether the whole claims of @domain could ever be held together: by it alone, beside what is
- * guaranteed to other domains. @ret_shortage, may be NULL, is the first pool that is too small. */
-bool memory_budget_may_ever_start(const GPtrArray *pools, const GPtrArray *claims,
-                                  const char *domain, MemoryShortage *ret_shortage);
+                            gint64 now, guint64 *ret_limits);

@@ -17,6 +17,8 @@
 #include "reconcile/memory-queue.h"
 #include "reconcile/memory-wait.h"
 
+/* Guests follow at once: nobody has waited long. */
+#define NO_TIME 0
 #define SECTION ((guint64) 128 << 20)
 #define STEPS_MOST 64
 #define STEPS_LEAST 2
@@ -174,7 +176,7 @@ pass(Play *play, const char *domain)
 
     if (is_at_rest(play, domain))
         return;
-    memory_budget_allocate(play->pools, play->claims, domain, play->limits);
+    memory_budget_allocate(play->pools, play->claims, domain, NO_TIME, play->limits);
     for (guint i = 0; i < play->claims->len; i++)
         if (g_str_equal(((const MemoryClaim *) play->claims->pdata[i])->domain, domain))
             step_claim(play, i);
@@ -197,7 +199,7 @@ find_refused(Play *play)
 
         if (is_at_rest(play, domain))
             continue;
-        memory_budget_allocate(play->pools, play->claims, domain, play->limits);
+        memory_budget_allocate(play->pools, play->claims, domain, NO_TIME, play->limits);
         for (guint i = 0; i < play->claims->len; i++) {
             const MemoryClaim *claim = play->claims->pdata[i];
             guint64 from = MAX(claim->granted, memory_claim_held(claim));
@@ -274,7 +276,7 @@ add_waits(Play *play)
     for (guint i = 0; i < play->domains->len; i++) {
         g_auto(MemoryWait) wait = { 0 };
 
-        if (memory_wait_find(play->pools, play->claims, play->domains->pdata[i], &wait))
+        if (memory_wait_find(play->pools, play->claims, play->domains->pdata[i], NO_TIME, &wait))
             g_ptr_array_add(play->forecast->waits, memory_wait_text(&wait));
     }
 }

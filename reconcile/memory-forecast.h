@@ -27,7 +27,8 @@ typedef struct MemoryForecast {
 } MemoryForecast;
 
 /* What becomes of @claims, `wanted` being what it is after the change. Those that are stuck, or
- * whose owner does not live (is_driven), stay as they are. Who does not wait yet waits in the order of @claims. */
+ * whose owner does not live (is_driven), stay as they are. Who does not wait yet waits in the order
+ * of @claims. */
 MemoryForecast *memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims);
 void memory_forecast_free(MemoryForecast *forecast);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryForecast, memory_forecast_free)

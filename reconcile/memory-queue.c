@@ -24,9 +24,10 @@
  * coming n_served is n_later. This is what the histories hold the queue to
  * (tests/reconcile/test-memory-budget-histories.c).
  *
- * That leaves one who passes over a giant as often as a little comes free. What gathers memory for
- * a giant is a guarantee, which counts before it is held; without one, memory that lies idle for
- * who knows how long is the worse evil.
+ * That leaves those who pass over a giant as often as a little comes free. So from time to time one
+ * of the giants may gather (reconcile/memory-patience.c): what is there is kept for it though it is
+ * not enough, and n_later of others is less for that while. What gathers memory all the time is a
+ * guarantee, which counts before it is held.
  *
  * What is coming: the excess of claims whose owner lives and whose guest follows. A whole claim
  * gives all or nothing, so one that shall only be smaller (boot memory, until the next start)
@@ -37,6 +38,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#include "reconcile/memory-patience.h"
 
 /* More than any host has, and small enough for sums of all claims. */
 #define SIZE_MOST ((guint64) 1 << 53)
@@ -302,7 +305,7 @@ add_turns(MemoryQueue *queue)
 }
 
 MemoryQueue *
-memory_queue_new(const GPtrArray *pools, const GPtrArray *claims, const char *asker)
+memory_queue_new(const GPtrArray *pools, const GPtrArray *claims, const char *asker, gint64 now)
 {
     MemoryQueue *queue = g_new0(MemoryQueue, 1);
 
@@ -310,6 +313,7 @@ memory_queue_new(const GPtrArray *pools, const GPtrArray *claims, const char *as
     add_rooms(queue, pools);
     add_members(queue, asker);
     add_turns(queue);
+    queue->gatherer = memory_patience_find(queue, pools, now);
     return queue;
 }
 
@@ -422,6 +426,32 @@ keep_more(MemoryQueue *queue, const MemoryTurn *turn, guint64 n)
     hold(queue, queue->planned, turn, n);
 }
 
+/* Takes of @there and @coming what there is, up to @price. */
+static void
+gather_of(gint64 *there, gint64 *coming, gint64 price)
+{
+    gint64 part = CLAMP(price, 0, MAX(*there, 0));
+
+    *there -= part;
+    *coming -= CLAMP(price - part, 0, MAX(*coming, 0));
+}
+
+/* Keeps what is free for @turn, for which it is not enough; not what is left to the guarantees of
+ * others. */
+static void
+gather(MemoryQueue *queue, MemoryTurn *turn)
+{
+    turn->gathers = true;
+    for (guint i = 0; i < queue->n_rooms; i++) {
+        MemoryRoom *room = &queue->rooms[i];
+        Price price = price_of(queue, queue->planned, turn, room, 1);
+        gint64 kept = MIN(price.free, MAX(room->free, 0));
+
+        gather_of(&room->free, &room->free_coming, price.free);
+        gather_of(&room->spare, &room->spare_coming, kept);
+    }
+}
+
 static const MemoryPool *
 pool_without_room(const MemoryQueue *queue, const MemoryTurn *turn)
 {
@@ -452,6 +482,8 @@ serve(MemoryQueue *queue, MemoryTurn *turn)
         turn->pool = pool_without_room(queue, turn);
     n_kept = units_that_fit(queue, turn, turn->n_units - turn->n_served, true);
     turn->n_later = turn->n_served + n_kept;
+    if (!turn->n_later && turn == queue->gatherer)
+        gather(queue, turn);
     if (!n_kept)
         return;
     if (!turn->start || turn->start->n_served) {

@@ -30,6 +30,7 @@ struct MemoryTurn {
     gint64 priority, since;
     const MemoryTurn *start; /* the turn without which this one gets nothing, or NULL */
 
+    bool gathers;           /* what comes free is kept for it, though it is not enough yet */
     guint64 n_served;       /* of n_units, out of what is there */
     guint64 n_later;        /* of n_units, counting what is coming as well */
     const MemoryPool *pool; /* the first that has no room for one more; NULL: it is served */
@@ -45,13 +46,15 @@ typedef struct MemoryQueue {
     guint n_members;
     MemoryTurn *turns;
     guint n_turns;
-    MemoryTurn **order; /* as they are served */
+    MemoryTurn **order;   /* as they are served */
+    MemoryTurn *gatherer; /* one of them, which may gather (reconcile/memory-patience.h), or NULL */
 } MemoryQueue;
 
 /* The queue over MemoryPool* @pools and MemoryClaim* @claims as it is if @asker, a domain's name or
- * NULL, asks now: all that it misses waits, and what is granted to it beyond its needs counts as
- * given back. Both arrays must outlive it. */
-MemoryQueue *memory_queue_new(const GPtrArray *pools, const GPtrArray *claims, const char *asker);
+ * NULL, asks @now (us): all that it misses waits, and what is granted to it beyond its needs counts
+ * as given back. Both arrays must outlive it. */
+MemoryQueue *memory_queue_new(const GPtrArray *pools, const GPtrArray *claims, const char *asker,
+                              gint64 now);
 void memory_queue_free(MemoryQueue *queue);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryQueue, memory_queue_free)
 

@@ -84,6 +84,8 @@ add_parties(MemoryWait *wait, const GPtrArray *claims)
 static char *
 first_reason(const MemoryTurn *first, const MemoryTurn *turn)
 {
+    if (first->gathers)
+        return g_strdup("memory is gathered for it for a while");
     if (!first->is_stuck && turn->is_stuck)
         return g_strdup("its guest follows");
     if (!first->is_above && turn->is_above)
@@ -101,7 +103,7 @@ add_those_ahead(MemoryWait *wait, const MemoryQueue *queue, const MemoryTurn *tu
     for (guint i = 0; i < queue->n_turns && queue->order[i] != turn; i++) {
         const MemoryTurn *ahead = queue->order[i];
 
-        if (g_str_equal(ahead->domain, turn->domain) || !ahead->n_later ||
+        if (g_str_equal(ahead->domain, turn->domain) || !(ahead->n_later || ahead->gathers) ||
             !memory_turn_needs(queue, ahead, wait->pool) || g_strcmp0(last, ahead->domain) == 0)
             continue;
         last = ahead->domain;
@@ -139,10 +141,10 @@ add_missing(MemoryWait *wait, const MemoryQueue *queue)
 }
 
 bool
-memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
+memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *domain, gint64 now,
                  MemoryWait *ret_wait)
 {
-    g_autoptr(MemoryQueue) queue = memory_queue_new(pools, claims, domain);
+    g_autoptr(MemoryQueue) queue = memory_queue_new(pools, claims, domain, now);
     g_auto(MemoryWait) wait = { .domain = domain, .claims = g_ptr_array_new() };
     const MemoryTurn *turn;
 
@@ -153,7 +155,7 @@ memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *do
     wait.pool = turn->pool;
     wait.figures = memory_pool_figures(wait.pool, claims);
     wait.is_never = (wait.is_start || wait.is_restart) &&
-                    !memory_budget_may_ever_start(pools, claims, domain, &wait.shortage);
+                    memory_shortage_find(pools, claims, domain, &wait.shortage);
     wait.givers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
     wait.keepers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
     wait.holders = g_array_new(FALSE, FALSE, sizeof(MemoryParty));

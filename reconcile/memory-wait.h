@@ -2,6 +2,7 @@
 #pragma once
 
 #include "reconcile/memory-budget.h"
+#include "reconcile/memory-shortage.h"
 
 /*
  * MemoryWait: why a domain does not get what the file gives it, for people. Sizes are bytes. It
@@ -32,10 +33,10 @@ typedef struct MemoryWait {
     guint n_ahead;
 } MemoryWait;
 
-/* Fills in @ret_wait if @domain waits for anything that is not free for it; else false.
+/* Fills in @ret_wait if @domain waits @now (us) for anything that is not free for it; else false.
  * Clear it by memory_wait_clear(). */
 bool memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
-                      MemoryWait *ret_wait);
+                      gint64 now, MemoryWait *ret_wait);
 void memory_wait_clear(MemoryWait *wait);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(MemoryWait, memory_wait_clear)
 

@@ -81,7 +81,7 @@ ledger_limit(Ledger *ledger, const MemoryClaim *claim)
     g_autofree guint64 *limits = g_new(guint64, ledger->claims->len);
     guint i;
 
-    memory_budget_allocate(ledger->pools, ledger->claims, claim->domain, limits);
+    memory_budget_allocate(ledger->pools, ledger->claims, claim->domain, 0, limits);
     g_assert_true(g_ptr_array_find(ledger->claims, claim, &i));
     return limits[i];
 }
@@ -91,7 +91,7 @@ ledger_pass(Ledger *ledger, const char *domain)
 {
     g_autofree guint64 *limits = g_new(guint64, ledger->claims->len);
 
-    memory_budget_allocate(ledger->pools, ledger->claims, domain, limits);
+    memory_budget_allocate(ledger->pools, ledger->claims, domain, 0, limits);
     for (guint i = 0; i < ledger->claims->len; i++) {
         MemoryClaim *claim = ledger->claims->pdata[i];
 

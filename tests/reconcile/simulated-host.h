@@ -44,6 +44,7 @@ typedef struct {
     HostGuest guests[HOST_MOST_GUESTS];
     guint n_guests, n_pools;
     gint64 clock;              /* each time something is noted */
+    gint64 now;                /* what passes go by: 0, or so late that giants are gathered for */
     guint64 n_passes, n_moves; /* bytes that passes moved */
     bool is_compared;          /* each pass to the reference as well */
     const char *broken;

@@ -17,7 +17,10 @@
  * in order would give with all given back. That is what "everything that can converge" means, and
  * it does not depend on who passes when. (Not where more is guaranteed than there is and to blocks
  * of domains that are to start: these come before others from the moment their domain runs.) If all
- * that is wanted and guaranteed fits, all is met.
+ * that is wanted and guaranteed fits, all is met. In a part of the histories memory is gathered for
+ * giants on the way and at the beginning of the calm.
+ *
+ * And in the worst crowd (tests/reconcile/crowd.c) every giant starts before its time is over.
  *
  *     VIRTKEEP_HISTORIES, VIRTKEEP_SEED: how many and which; VIRTKEEP_TRACE=1 prints each step
  */
@@ -31,7 +34,9 @@
 
 #include <cmocka.h>
 
+#include "reconcile/memory-patience.h"
 #include "tests/reconcile/budget-reference.h"
+#include "tests/reconcile/crowd.h"
 #include "tests/reconcile/simulated-host.h"
 
 #define DEFAULT_SEED 20261124
@@ -47,6 +52,13 @@ typedef struct {
     guint64 n_histories, n_passes, n_rounds, n_met, n_waiting, n_exact, n_guests_most;
 } Totals;
 
+/* Mostly nobody has waited long. */
+static gint64
+random_time(Chance *chance)
+{
+    return chance_of(chance, 70) ? 0 : MEMORY_PATIENCE + chance_below(chance, 7 * MEMORY_PATIENCE);
+}
+
 static void
 random_passes(SimulatedHost *host, guint n, bool is_traced)
 {
@@ -57,6 +69,7 @@ random_passes(SimulatedHost *host, guint n, bool is_traced)
         host_check(host);
         if (is_traced)
             host_print(host, "trouble");
+        host->now = host->is_compared ? 0 : random_time(&host->chance);
         host_pass(host, chance_of(&host->chance, 70) ? guest : 0, true);
         if (is_traced)
             host_print(host, "pass");
@@ -210,6 +223,10 @@ end_calmly(SimulatedHost *host, Totals *totals, bool is_traced)
     bool all_met, is_exact;
 
     calm(host, is_slow, some_never);
+    host->now = random_time(&host->chance);
+    for (guint i = 0; host->now && i < ROUNDS_WILLING; i++)
+        round_of_passes(host);
+    host->now = 0;
     all_met = !some_never && all_fits(host);
     reference_ends(host->pool_list, host->claims, NULL, ends);
     is_exact = !is_order_changing(host, ends);
@@ -302,10 +319,94 @@ bound_order_and_end_hold(void **unused)
                 (totals.n_met > n / 2 && totals.n_waiting > n / 10 && totals.n_exact > n / 2));
 }
 
+/* --- giants ----------------------------------------------------------------------------------- */
+
+#define CROWDS_PER_HISTORY 4000
+
+/* By which all of @n giants must have started where nobody that passes holds its memory for longer
+ * than @hold: four times the age at which the oldest has (reconcile/memory-patience.c), since the
+ * next one's turns begin to grow anew from its own age. */
+static gint64
+latest_start(guint n, gint64 hold)
+{
+    return 4 * 4 * MAX(MEMORY_PATIENCE, 2 * (gint64) n * (hold + 2 * G_USEC_PER_SEC));
+}
+
+static double
+wait_of_crowd(guint64 seed, guint64 *n_small)
+{
+    Crowd crowd;
+    gint64 latest;
+
+    crowd_begin(&crowd, seed);
+    latest = latest_start(crowd.n_giants, crowd.hold);
+    while (crowd_waiting_giants(&crowd)) {
+        bool holds = crowd_step(&crowd);
+
+        if (!holds || crowd.now - crowd.giants_since > latest) {
+            printf("crowd with VIRTKEEP_SEED=%" G_GUINT64_FORMAT ": %s\n", seed,
+                   holds ? "a giant starves" : "more is granted than there is");
+            fail();
+        }
+    }
+    *n_small += crowd.n_served;
+    crowd_clear(&crowd);
+    return (double) (crowd.now - crowd.giants_since) / latest;
+}
+
+static void
+no_giant_starves(void **unused)
+{
+    guint64 seed = number_from_environment("VIRTKEEP_SEED", DEFAULT_SEED), n_small = 0;
+    guint64 n = number_from_environment("VIRTKEEP_HISTORIES", DEFAULT_HISTORIES);
+    double longest = 0;
+
+    n = 1 + n / CROWDS_PER_HISTORY;
+    for (guint64 i = 0; i < n; i++)
+        longest = MAX(longest, wait_of_crowd(seed + i, &n_small));
+    printf("%" G_GUINT64_FORMAT
+           " crowds: all giants start, the last within %.2f of the bound; %" G_GUINT64_FORMAT
+           " small ones are served meanwhile\n",
+           n, longest, n_small);
+    assert_true(n_small > n * 10);
+}
+
+/* Half of the time nothing is gathered; each has a piece of its own in every doubling of the age.
+ */
+static void
+turns_are_fair(void **unused)
+{
+    for (gint n = 1; n < 9; n++)
+        for (gint64 period = MEMORY_PATIENCE; period < 64 * MEMORY_PATIENCE; period *= 2) {
+            gint64 step = period / (2 * n * 50);
+            gint n_steps[9] = { 0 }, n_changes = 0, last = -2;
+
+            for (gint i = 0; i < 2 * n * 50; i++) {
+                gint turn = memory_patience_turn(period + i * step, n);
+
+                assert_true(turn >= -1 && turn < n);
+                n_changes += turn != last;
+                n_steps[turn + 1]++;
+                last = turn;
+            }
+            assert_in_range(n_steps[0], n * 50 - 1, n * 50 + 1);
+            for (gint i = 1; i <= n; i++)
+                assert_in_range(n_steps[i], 49, 51);
+            assert_in_range(n_changes, 2 * n, 2 * n + 1);
+        }
+    assert_int_equal(memory_patience_turn(MEMORY_PATIENCE - 1, 3), -1);
+    assert_int_equal(memory_patience_turn(MEMORY_PATIENCE, 3), 0);
+    assert_int_equal(memory_patience_turn(MEMORY_PATIENCE, 0), -1);
+    assert_int_equal(memory_patience_turn(G_MININT64, 3), -1);
+    (void) memory_patience_turn(G_MAXINT64, G_MAXINT);
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(bound_order_and_end_hold) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(bound_order_and_end_hold),
+                                        cmocka_unit_test(no_giant_starves),
+                                        cmocka_unit_test(turns_are_fair) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include "reconcile/memory-patience.h"
+#include "reconcile/memory-shortage.h"
 #include "tests/reconcile/budget-rig.h"
 
 #define assert_limit(ledger, claim, size) assert_int_equal(ledger_limit(ledger, claim), size)
@@ -570,11 +572,68 @@ others_limits_are_what_they_are_granted(void **unused)
     ledger_pool(&ledger, "memory", 100);
     ledger_blocks(&ledger, "a", 10, 90);
     ledger_blocks(&ledger, "b", 20, 90);
-    memory_budget_allocate(ledger.pools, ledger.claims, "b", limits);
+    memory_budget_allocate(ledger.pools, ledger.claims, "b", 0, limits);
     assert_int_equal(limits[0], 10);
     assert_int_equal(limits[1], 20); /* a takes first */
-    memory_budget_allocate(ledger.pools, ledger.claims, "nobody", limits);
+    memory_budget_allocate(ledger.pools, ledger.claims, "nobody", 0, limits);
     assert_int_equal(limits[1], 20);
+}
+
+/* --- gathering -------------------------------------------------------------------------------- */
+
+/* As memory_budget_allocate() answers when the one that has waited longest has done so for @age. */
+static guint64
+limit_after(Ledger *ledger, const MemoryClaim *claim, gint64 age)
+{
+    g_autofree guint64 *limits = g_new(guint64, ledger->claims->len);
+    guint i;
+
+    memory_budget_allocate(ledger->pools, ledger->claims, claim->domain, 1 + age, limits);
+    g_assert_true(g_ptr_array_find(ledger->claims, claim, &i));
+    return limits[i];
+}
+
+static void
+memory_is_gathered_for_who_has_waited_long(void **unused)
+{
+    g_auto(Ledger) ledger = ledger_new();
+    MemoryClaim *giant, *small, *kept;
+
+    ledger_pool(&ledger, "memory", 100);
+    giant = ledger_start(&ledger, "giant", "boot", 60);
+    ledger_blocks(&ledger, "db", 70, 70);
+    small = ledger_blocks(&ledger, "small", 0, 40);
+    assert_int_equal(limit_after(&ledger, small, MEMORY_PATIENCE - 1), 30);
+    assert_int_equal(limit_after(&ledger, small, MEMORY_PATIENCE), 0);
+    assert_int_equal(limit_after(&ledger, giant, MEMORY_PATIENCE), 0);
+    assert_int_equal(limit_after(&ledger, small, MEMORY_PATIENCE * 3 / 2), 30); /* and let go */
+    assert_int_equal(limit_after(&ledger, small, MEMORY_PATIENCE * 2), 0);
+    /* What is guaranteed to others is theirs all the while. */
+    kept = ledger_blocks(&ledger, "kept", 0, 10);
+    kept->guaranteed = 10;
+    assert_int_equal(limit_after(&ledger, kept, MEMORY_PATIENCE), 10);
+    /* Who comes before it is not held back. */
+    small->priority = 1;
+    assert_int_equal(limit_after(&ledger, small, MEMORY_PATIENCE), 20);
+}
+
+/* In turns, and only for what could ever be. */
+static void
+giants_gather_one_at_a_time(void **unused)
+{
+    g_auto(Ledger) ledger = ledger_new();
+    MemoryClaim *first, *second;
+
+    ledger_pool(&ledger, "memory", 100);
+    first = ledger_start(&ledger, "first", "boot", 90);
+    second = ledger_start(&ledger, "second", "boot", 30);
+    ledger_blocks(&ledger, "db", 70, 70);
+    assert_int_equal(limit_after(&ledger, second, MEMORY_PATIENCE), 0); /* it is the first's turn */
+    second->waiting_since = first->waiting_since;
+    assert_int_equal(limit_after(&ledger, second, MEMORY_PATIENCE), 0);
+    assert_int_equal(limit_after(&ledger, second, MEMORY_PATIENCE * 6 / 4), 30);
+    first->wanted = 101;
+    assert_int_equal(limit_after(&ledger, second, MEMORY_PATIENCE), 30);
 }
 
 /* --- figures ---------------------------------------------------------------------------------- */
@@ -622,15 +681,15 @@ what_can_never_start(void **unused)
     ledger_blocks(&ledger, "db", 90, 90);
     kept = ledger_blocks(&ledger, "kept", 0, 0);
     kept->guaranteed = 20;
-    assert_true(memory_budget_may_ever_start(ledger.pools, ledger.claims, "web", &shortage));
+    assert_false(memory_shortage_find(ledger.pools, ledger.claims, "web", &shortage));
     assert_null(shortage.pool);
     boot->wanted++;
-    assert_false(memory_budget_may_ever_start(ledger.pools, ledger.claims, "web", &shortage));
+    assert_true(memory_shortage_find(ledger.pools, ledger.claims, "web", &shortage));
     assert_ptr_equal(shortage.pool, pool);
     assert_int_equal(shortage.needed, 81);
     assert_int_equal(shortage.guaranteed, 20);
     pool->capacity = MEMORY_POOL_UNLIMITED;
-    assert_true(memory_budget_may_ever_start(ledger.pools, ledger.claims, "web", NULL));
+    assert_false(memory_shortage_find(ledger.pools, ledger.claims, "web", NULL));
 }
 
 /* --- cost ------------------------------------------------------------------------------------- */
@@ -654,7 +713,7 @@ seconds_of_asking(guint n_domains)
     }
     began = clock();
     for (guint i = 0; i < 10; i++)
-        memory_budget_allocate(ledger.pools, ledger.claims, "guest-7", limits);
+        memory_budget_allocate(ledger.pools, ledger.claims, "guest-7", 0, limits);
     return (double) (clock() - began) / CLOCKS_PER_SEC / 10;
 }
 
@@ -702,6 +761,8 @@ main(void)
         cmocka_unit_test(a_lowered_budget_shrinks_nobody_and_grows_nobody),
         cmocka_unit_test(a_limit_is_never_below_what_is_held_or_asked_for),
         cmocka_unit_test(others_limits_are_what_they_are_granted),
+        cmocka_unit_test(memory_is_gathered_for_who_has_waited_long),
+        cmocka_unit_test(giants_gather_one_at_a_time),
         cmocka_unit_test(the_figures_of_a_pool),
         cmocka_unit_test(what_can_never_start),
         cmocka_unit_test(a_thousand_waiting_domains_are_no_burden),

@@ -12,13 +12,14 @@
 
 #include <cmocka.h>
 
+#include "reconcile/memory-patience.h"
 #include "tests/reconcile/budget-rig.h"
 
 #define assert_waits(ledger, domain, sentence)                                                     \
     do {                                                                                           \
         g_auto(MemoryWait) wait_ = { 0 };                                                          \
         g_autofree char *text_ = NULL;                                                             \
-        assert_true(memory_wait_find((ledger)->pools, (ledger)->claims, domain, &wait_));          \
+        assert_true(memory_wait_find((ledger)->pools, (ledger)->claims, domain, 0, &wait_));       \
         text_ = memory_wait_text(&wait_);                                                          \
         assert_string_equal(text_, sentence);                                                      \
     } while (0)
@@ -140,7 +141,7 @@ a_start_waits_for_all_it_needs(void **unused)
     ledger_start(&ledger, "web-2", "boot", 2 * GIB);
     ledger_start(&ledger, "web-2", "qemu", 128 * MIB);
     assert_waits(&ledger, "web-2", "web-2 waits for 2.13 GiB to start: db-1 is giving back 2 GiB");
-    assert_true(memory_wait_find(ledger.pools, ledger.claims, "web-2", &wait));
+    assert_true(memory_wait_find(ledger.pools, ledger.claims, "web-2", 0, &wait));
     assert_int_equal(wait.claims->len, 2);
     assert_true(wait.is_start);
     memory_wait_clear(&wait);
@@ -186,8 +187,26 @@ who_is_served_does_not_wait(void **unused)
 
     ledger_pool(&ledger, "memory", 4 * GIB);
     ledger_blocks(&ledger, "web-2", GIB, 2 * GIB);
-    assert_false(memory_wait_find(ledger.pools, ledger.claims, "web-2", &wait));
-    assert_false(memory_wait_find(ledger.pools, ledger.claims, "nobody", &wait));
+    assert_false(memory_wait_find(ledger.pools, ledger.claims, "web-2", 0, &wait));
+    assert_false(memory_wait_find(ledger.pools, ledger.claims, "nobody", 0, &wait));
+}
+
+static void
+says_that_memory_is_gathered(void **unused)
+{
+    g_auto(Ledger) ledger = ledger_new();
+    g_auto(MemoryWait) wait = { 0 };
+    g_autofree char *text = NULL;
+
+    ledger_pool(&ledger, "memory", 3 * GIB);
+    ledger_start(&ledger, "huge", "boot", 2 * GIB);
+    ledger_blocks(&ledger, "db", 2 * GIB, 2 * GIB);
+    ledger_blocks(&ledger, "web-2", 0, GIB)->block = MIB;
+    assert_false(memory_wait_find(ledger.pools, ledger.claims, "web-2", 0, &wait));
+    assert_true(memory_wait_find(ledger.pools, ledger.claims, "web-2", 1 + MEMORY_PATIENCE, &wait));
+    text = memory_wait_text(&wait);
+    assert_string_equal(text, "web-2 waits for 1 GiB: huge (memory is gathered for it for a while) "
+                              "comes first");
 }
 
 int
@@ -204,6 +223,7 @@ main(void)
         cmocka_unit_test(what_can_never_start),
         cmocka_unit_test(another_pool_is_named),
         cmocka_unit_test(who_is_served_does_not_wait),
+        cmocka_unit_test(says_that_memory_is_gathered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
