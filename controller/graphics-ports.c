@@ -69,7 +69,9 @@ settle(Graphics *graphics, const char *certificates, GPtrArray *held)
     const char *host = listen_address(graphics);
     bool is_auto = graphics->auto_port == TRISTATE_ON, has_tls = wants_tls(graphics, certificates);
 
-    if (is_auto || !graphics->port.is_set || graphics->port.value < 0)
+    if (!graphics_has_plain_port(graphics))
+        graphics->port = (OptInt){ 0 };
+    else if (is_auto || graphics->port.value < 0)
         choose(&graphics->port, host, FIRST_PORT, held);
     if (!has_tls)
         graphics->tls_port = (OptInt){ 0 };

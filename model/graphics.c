@@ -97,7 +97,9 @@ static const Field graphics_fields[] = {
     FIELD_ENUM(Graphics, type, type_names, .path = "@type", .is_required = true,
                .doc = "`vnc`, `spice`, `sdl`, `egl-headless` or `dbus`; `rdp` is not started."),
     FIELD_INT(Graphics, port, .path = "@port", SERVED, .change = CHANGE_LIVE,
-              .doc = "TCP port, -1 to choose one."),
+              .doc =
+                  "TCP port, -1 to choose one. SPICE has none where the file gives none, and with "
+                  "autoport none where all channels must be `secure`; VNC always has one."),
     FIELD_INT(Graphics, tls_port, .path = "@tlsPort", SPICE, .min = (guint64) -1, .max = 65535,
               .doc = "TLS port, -1 to choose one; with autoport, there is one where the host has "
                      "certificates for it or a channel must be `secure`."),
@@ -197,6 +199,23 @@ graphics_needs_tls(const Graphics *graphics)
         return false;
     return graphics->auto_port == TRISTATE_ON ? has_secure_channel(graphics)
                                               : graphics->tls_port.value != 0;
+}
+
+/* As all channels must be secure. */
+static bool
+is_secure_only(const Graphics *graphics)
+{
+    for (guint i = 0; i < list_length(graphics->channels); i++)
+        if (list_at(graphics->channels, i, SpiceChannel)->mode == CHANNEL_INSECURE)
+            return false;
+    return graphics->default_mode == CHANNEL_SECURE;
+}
+
+bool
+graphics_has_plain_port(const Graphics *graphics)
+{
+    return graphics->auto_port == TRISTATE_ON ? !is_secure_only(graphics)
+                                              : graphics->port.value != 0;
 }
 
 GDateTime *
@@ -302,6 +321,10 @@ graphics_validate(const Validation *v, gconstpointer item)
         !graphics->tls_port.value)
         validation_error(v, NULL, "graphics-tls",
                          "a secure channel needs a tlsPort, or autoport='yes'");
+    if (graphics->type == GRAPHICS_SPICE && !list_length(graphics->listens) &&
+        !graphics_has_plain_port(graphics) && !graphics_needs_tls(graphics))
+        validation_note(v, NULL, "graphics-listen",
+                        "listens nowhere, without port, tlsPort and autoport='yes'");
     validate_listens(v, graphics);
     for (guint i = 0; i < list_length(graphics->listens); i++) {
         const GraphicsListen *listen = list_at(graphics->listens, i, GraphicsListen);

@@ -57,5 +57,8 @@ typedef enum { MOUSE_SERVER = 1, MOUSE_CLIENT } MouseMode;
 extern const char *const spice_channel_names[], *const connected_names[];
 /* Whether SPICE must have a TLS port. With autoport a given one is as little meant as the port is. */
 bool graphics_needs_tls(const Graphics *graphics);
+/* Whether SPICE has a port without TLS: where the file gives one, and with autoport unless all
+ * channels must be secure (so libvirt; without any port it listens nowhere). */
+bool graphics_has_plain_port(const Graphics *graphics);
 /* When the password ends to hold, which must be said; NULL = no time. Caller frees. */
 GDateTime *graphics_password_end(const Graphics *graphics);

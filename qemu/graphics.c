@@ -162,6 +162,7 @@ add_spice_address(const DeviceContext *context, const Graphics *graphics, GStrin
 {
     GraphicsListen listen = effective_listen(graphics);
     g_autofree char *network = network_address(context, graphics);
+    bool has_plain = graphics_has_plain_port(graphics);
 
     if (network)
         listen.address = network;
@@ -171,10 +172,11 @@ add_spice_address(const DeviceContext *context, const Graphics *graphics, GStrin
         option_text_add(text, "unix", "on");
         return option_text_add(text, "addr", path);
     }
-    if (listen.type == LISTEN_NONE)
+    if (listen.type == LISTEN_NONE || (!has_plain && !graphics_needs_tls(graphics)))
         return option_text_add(text, "port", "0");
-    option_text_add_uint(text, "port",
-                         is_open(&graphics->port, graphics) ? FIRST_PORT : graphics->port.value);
+    if (has_plain)
+        option_text_add_uint(
+            text, "port", is_open(&graphics->port, graphics) ? FIRST_PORT : graphics->port.value);
     option_text_add(text, "addr", listen.address);
     if (!graphics_needs_tls(graphics))
         return;

@@ -46,6 +46,38 @@ test_two(void **state)
     assert_int_not_equal(spice_port(scratch, "a"), spice_port(scratch, "b"));
 }
 
+/* A file that gives a TLS port and no other has no port that anybody could read along at; one that
+ * gives none listens nowhere. */
+static void
+test_tls_only(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *configuration = g_strdup_printf("tls: { spice: %s }\n", scratch_dir(scratch));
+    g_autofree char *key = scratch_path(scratch, "server-key.pem");
+    g_autofree char *certificate = scratch_path(scratch, "server-cert.pem");
+    g_autofree char *authority = scratch_path(scratch, "ca-cert.pem"), *text = NULL;
+    g_autoptr(CommandResult) made = command_run(
+        scratch, 30,
+        (const char *const[]){ "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj",
+                               "/CN=localhost", "-keyout", key, "-out", certificate, NULL });
+    g_autoptr(Json) secure = NULL, closed = NULL;
+
+    assert_int_equal(made->status, 0);
+    assert_true(g_file_get_contents(certificate, &text, NULL, NULL));
+    assert_true(g_file_set_contents(authority, text, -1, NULL));
+    g_free(scratch_write(scratch, "virtkeep.yaml", configuration));
+    domain_file_write(
+        scratch, &(DomainFile){ .name = "a", .devices = "<graphics type='spice' tlsPort='-1'/>" });
+    domain_file_write(scratch, &(DomainFile){ .name = "b", .devices = "<graphics type='spice'/>" });
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    secure = qemu_ask(scratch, "a", "query-spice", NULL);
+    assert_true(json_get_int(secure, "tls-port", 0) > 0);
+    assert_int_equal(json_get_int(secure, "port", 0), 0);
+    closed = qemu_ask(scratch, "b", "query-spice", NULL);
+    assert_int_equal(json_get_int(closed, "tls-port", 0), 0);
+    assert_int_equal(json_get_int(closed, "port", 0), 0);
+}
+
 static void
 assert_one_line(Scratch *scratch, const char *command)
 {
@@ -187,6 +219,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two),
+        cmocka_unit_test(test_tls_only),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_password),
     };

@@ -66,12 +66,17 @@ test_tls(void **state)
     g_autoptr(Scratch) scratch = scratch_new();
     const struct {
         const char *graphics, *certificates;
-        bool has_tls;
+        bool has_tls, lacks_plain;
     } rows[] = {
         { "port='-1' tlsPort='-1' autoport='yes'/>", "/nowhere", false },
         { "port='-1' tlsPort='-1' autoport='yes'/>", scratch_dir(scratch), true },
         { "port='-1' autoport='yes'/>", scratch_dir(scratch), false },
-        { "autoport='yes' defaultMode='secure'/>", "/nowhere", true },
+        { "autoport='yes' defaultMode='secure'/>", "/nowhere", true, true },
+        { "autoport='yes' defaultMode='secure'><channel name='main' mode='insecure'/></graphics>",
+          "/nowhere", true },
+        { "tlsPort='5901'/>", "/nowhere", true, true },
+        { "tlsPort='-1'/>", "/nowhere", true, true },
+        { "/>", scratch_dir(scratch), false, true },
         { "autoport='yes'><channel name='main' mode='secure'/></graphics>", "/nowhere", true },
         { "port='5900' tlsPort='-1'/>", "/nowhere", true },
     };
@@ -83,6 +88,8 @@ test_tls(void **state)
 
         if ((display(chosen)->tls_port.value > 0) != rows[i].has_tls)
             fail_msg("row %u: TLS port %" G_GINT64_FORMAT, i, display(chosen)->tls_port.value);
+        if ((display(chosen)->port.value > 0) == rows[i].lacks_plain)
+            fail_msg("row %u: port %" G_GINT64_FORMAT, i, display(chosen)->port.value);
     }
 }
 
