@@ -117,6 +117,38 @@ test_threads(void **state)
     stop(&machine);
 }
 
+static GArray *
+query_as(const char *vcpu, const char *iothread, GError **error)
+{
+    g_autofree char *text = g_strdup_printf(
+        "[{\"execute\":\"query-cpus-fast\",\"return\":[{\"cpu-index\":0,\"thread-id\":%s}]},"
+        "{\"execute\":\"query-iothreads\",\"return\":[{\"id\":\"iothread1\",\"thread-id\":%s}]}]",
+        vcpu, iothread);
+    g_autoptr(Json) replies = json_parse(text, -1, NULL);
+    g_autoptr(Monitor) monitor = monitor_new_recorded(replies, NULL);
+
+    return threads_query(monitor, getpid(), error);
+}
+
+/* A QEMU that its guest has taken over can't have others' threads pinned, nor ours. */
+static void
+test_foreign_threads(void **state)
+{
+    static const char *const foreign[] = { "1", "0", "-1", "4294967297", "null", "\"x\"" };
+    g_autofree char *own = g_strdup_printf("%d", (int) getpid());
+    g_autoptr(GArray) threads = query_as(own, own, NULL);
+
+    assert_non_null(threads);
+    assert_int_equal(threads->len, 2);
+    for (guint i = 0; i < G_N_ELEMENTS(foreign) * 2; i++) {
+        const char *id = foreign[i / 2];
+        g_autoptr(GError) error = NULL;
+
+        assert_null(query_as(i % 2 ? id : own, i % 2 ? own : id, &error));
+        assert_non_null(strstr(error->message, "none of its own"));
+    }
+}
+
 static void
 test_pins(void **state)
 {
@@ -295,6 +327,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_threads, setup, teardown),
+        cmocka_unit_test(test_foreign_threads),
         cmocka_unit_test_setup_teardown(test_pins, setup, teardown),
         cmocka_unit_test_setup_teardown(test_default_set, setup, teardown),
         cmocka_unit_test_setup_teardown(test_schedulers, setup, teardown),
