@@ -11,8 +11,8 @@
  *
  * json-glib's parser trusts its input: it recurses without bound and takes comments and single
  * quotes. Replies come from QEMU processes whose guests may have taken them over, so the text
- * is looked over first (check_text): valid UTF-8, bounded depth, and outside of strings only
- * characters that JSON has. What is left after that is safe to recurse into.
+ * is looked over first (check_text): valid UTF-8, bounded depth and number of values, and outside
+ * of strings only characters that JSON has. What is left after that is safe to recurse into.
  *
  * An object is two parallel arrays, names and values. Beyond a few members a hash index of the
  * names is kept beside them; it is only ever changed by setters, never by getters, so that a
@@ -27,7 +27,8 @@
 #include <string.h>
 
 #define MAX_DEPTH 128
-#define INDEX_FROM 16 /* members from which on an object has an index */
+#define MAX_VALUES 500000 /* a few hundred bytes each, here and in json-glib */
+#define INDEX_FROM 16     /* members from which on an object has an index */
 
 struct Json {
     JsonType type;
@@ -422,7 +423,7 @@ check_text(const char *text, const char *end, GError **error)
 {
     const char *invalid;
     const char *complete = NULL; /* where the one array or object closed */
-    guint depth = 0;
+    guint depth = 0, n_values = 0;
 
     if (!g_utf8_validate(text, end - text, &invalid))
         return refuse(text, invalid, "not valid UTF-8", error);
@@ -431,6 +432,8 @@ check_text(const char *text, const char *end, GError **error)
 
         if (complete && !g_ascii_isspace(*p))
             return refuse(text, p, "something follows the value", error);
+        if (strchr("[{,", *p) && ++n_values > MAX_VALUES)
+            return refuse(text, p, "too many values", error);
         if (*p == '"') {
             next = skip_string(p, end);
             if (!next)

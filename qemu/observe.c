@@ -25,6 +25,7 @@
 #include "qemu/threads.h"
 
 #define UNKNOWN_FIGURE G_MAXUINT64
+#define LATEST_SECOND (G_MAXINT64 / G_USEC_PER_SEC / 4) /* no later time is one */
 #define STATISTICS "guest-stats"
 #define INTERVAL "guest-stats-polling-interval"
 
@@ -297,7 +298,7 @@ read_statistics(Observed *observed, const Json *reply)
     guint64 total = json_get_uint(figures, "stat-total-memory", UNKNOWN_FIGURE);
     gint64 at = json_get_int(reply, "last-update", 0);
 
-    observed->has_statistics = at > 0 && available != UNKNOWN_FIGURE;
+    observed->has_statistics = at > 0 && at < LATEST_SECOND && available != UNKNOWN_FIGURE;
     observed->statistics_at = observed->has_statistics ? at * G_USEC_PER_SEC : 0;
     observed->statistics_available = observed->has_statistics ? available : 0;
     observed->statistics_total = observed->has_statistics && total != UNKNOWN_FIGURE ? total : 0;

@@ -21,7 +21,7 @@
  * from a dead QEMU by the latter's EOF, and reported as BUSY.
  *
  * A QEMU may be in the hands of its guest: no line is longer than QMP_MAX_LINE, the queue of
- * events is bounded, and JSON is parsed with bounded depth.
+ * events is bounded in number and size, and JSON is parsed with bounded depth and number of values.
  */
 #include "qemu/qmp.h"
 
@@ -35,12 +35,18 @@
 
 #define READ_SIZE 65536
 
+typedef struct Event {
+    Json *json;
+    gsize size; /* of its line */
+} Event;
+
 struct Qmp {
     int fd;
     GByteArray *input; /* received, not yet taken */
     GString *output;   /* asked, not yet sent */
     gsize n_scanned;   /* bytes of it known to hold no newline */
-    GQueue events;     /* Json * */
+    GQueue events;     /* Event * */
+    gsize n_event_bytes;
     guint64 n_lost_events;
     guint64 last_id;
     GError *broken; /* why the connection can't be used any more */
@@ -74,6 +80,15 @@ qmp_error_from_json(const Json *refusal)
     return g_error_new_literal(QMP_ERROR, code, desc ? desc : "refused without a word");
 }
 
+static void
+event_free(gpointer data)
+{
+    Event *event = data;
+
+    json_free(event->json);
+    g_free(event);
+}
+
 void
 qmp_free(Qmp *qmp)
 {
@@ -82,7 +97,7 @@ qmp_free(Qmp *qmp)
     close(qmp->fd);
     g_byte_array_unref(qmp->input);
     g_string_free(qmp->output, TRUE);
-    g_queue_clear_full(&qmp->events, (GDestroyNotify) json_free);
+    g_queue_clear_full(&qmp->events, event_free);
     g_clear_error(&qmp->broken);
     g_free(qmp);
 }
@@ -159,9 +174,10 @@ receive(Qmp *qmp, GError **error)
     return true;
 }
 
-/* The next complete line, parsed. True with *ret_json NULL when there is none yet. */
+/* The next complete line, parsed, and its length. True with *ret_json NULL when there is none yet.
+ */
 static bool
-take_line(Qmp *qmp, Json **ret_json, GError **error)
+take_line(Qmp *qmp, Json **ret_json, gsize *ret_length, GError **error)
 {
     g_autoptr(GError) problem = NULL;
     const guint8 *start = qmp->input->data;
@@ -179,6 +195,7 @@ take_line(Qmp *qmp, Json **ret_json, GError **error)
         qmp->n_scanned = length;
         return true;
     }
+    *ret_length = length;
     *ret_json = json_parse((const char *) start, (gssize) length, &problem);
     g_byte_array_remove_range(qmp->input, 0, (guint) length + 1);
     qmp->n_scanned = 0;
@@ -187,14 +204,29 @@ take_line(Qmp *qmp, Json **ret_json, GError **error)
     return true;
 }
 
-static void
-queue_event(Qmp *qmp, Json *event)
+static Event *
+pop_event(Qmp *qmp)
 {
-    if (g_queue_get_length(&qmp->events) >= QMP_MAX_EVENTS) {
-        json_free(g_queue_pop_head(&qmp->events));
+    Event *event = g_queue_pop_head(&qmp->events);
+
+    if (event)
+        qmp->n_event_bytes -= event->size;
+    return event;
+}
+
+static void
+queue_event(Qmp *qmp, Json *json, gsize size)
+{
+    Event *event = g_new0(Event, 1);
+
+    *event = (Event){ json, size };
+    g_queue_push_tail(&qmp->events, event);
+    qmp->n_event_bytes += size;
+    while (g_queue_get_length(&qmp->events) > QMP_MAX_EVENTS ||
+           qmp->n_event_bytes > QMP_MAX_EVENT_BYTES) {
+        event_free(pop_event(qmp));
         qmp->n_lost_events++;
     }
-    g_queue_push_tail(&qmp->events, event);
 }
 
 /* The next message that is no event, or NULL when none is there yet. Events are queued. */
@@ -203,13 +235,14 @@ take_message(Qmp *qmp, Json **ret_message, GError **error)
 {
     for (;;) {
         g_autoptr(Json) message = NULL;
+        gsize length;
 
-        if (!take_line(qmp, &message, error))
+        if (!take_line(qmp, &message, &length, error))
             return false;
         if (message && json_type(message) != JSON_OBJECT)
             return fail(qmp, QMP_ERROR_PROTOCOL, error, "QEMU sent something that is no object");
         if (message && json_get_string(message, "event")) {
-            queue_event(qmp, g_steal_pointer(&message));
+            queue_event(qmp, g_steal_pointer(&message), length);
             continue;
         }
         *ret_message = g_steal_pointer(&message);
@@ -398,7 +431,11 @@ qmp_read_events(Qmp *qmp, GError **error)
 Json *
 qmp_next_event(Qmp *qmp)
 {
-    return g_queue_pop_head(&qmp->events);
+    Event *event = pop_event(qmp);
+    Json *json = event ? event->json : NULL;
+
+    g_free(event);
+    return json;
 }
 
 Json *

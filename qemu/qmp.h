@@ -37,7 +37,9 @@ const char *qmp_error_class(QmpError code);
 #define QMP_MAX_LINE                                                                               \
     (16 * 1024 * 1024)      /* bytes; QEMU 7.2's longest, query-qmp-schema, is 200 kB              \
                              */
-#define QMP_MAX_EVENTS 1024 /* queued; beyond that the oldest is dropped and counted */
+/* Queued; beyond that the oldest are dropped and counted. */
+#define QMP_MAX_EVENTS 1024
+#define QMP_MAX_EVENT_BYTES (1024 * 1024) /* as they were sent, all together */
 
 /* Connects, reads the greeting, negotiates. */
 Qmp *qmp_open(const char *path, gint64 timeout_us, GError **error);

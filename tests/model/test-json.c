@@ -178,6 +178,24 @@ test_deep_nesting(void **state)
     assert_non_null(strstr(error->message, "deeply"));
 }
 
+/* A few bytes of text each, a few hundred of memory. */
+static void
+test_many_values(void **state)
+{
+    static const char *const units[] = { "[],", "{},", "0,", "{\"a\":0}," };
+
+    for (guint i = 0; i < G_N_ELEMENTS(units); i++) {
+        g_autoptr(GString) text = g_string_new("[");
+        g_autoptr(GError) error = NULL;
+
+        while (text->len < 4 * 1024 * 1024)
+            g_string_append(text, units[i]);
+        g_string_append(text, "0]");
+        assert_null(json_parse(text->str, -1, &error));
+        assert_non_null(strstr(error->message, "too many values"));
+    }
+}
+
 int
 main(void)
 {
@@ -185,7 +203,7 @@ main(void)
         cmocka_unit_test(test_round_trip),   cmocka_unit_test(test_build),
         cmocka_unit_test(test_getters),      cmocka_unit_test(test_beyond_signed),
         cmocka_unit_test(test_large_object), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_deep_nesting),
+        cmocka_unit_test(test_deep_nesting), cmocka_unit_test(test_many_values),
     };
 
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -133,6 +133,7 @@ test_statistics(void **state)
         "{'last-update':0,'stats':{'stat-available-memory':5}}",
         "{'last-update':1700000000,'stats':{'stat-available-memory':" NO_FIGURE "}}",
         "{'last-update':1700000000,'stats':{}}",
+        "{'last-update':9223372036854775807,'stats':{'stat-available-memory':5}}",
         "{}",
     };
 

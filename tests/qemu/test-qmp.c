@@ -448,6 +448,35 @@ test_event_flood(void **state)
     g_thread_join(thread);
 }
 
+/* Few events, but large ones: what is kept of them is bounded as well. */
+static void
+test_large_events(void **state)
+{
+    g_autofree char *filling = g_strnfill(300 * 1024, 'x');
+    g_autofree char *event = g_strdup_printf("{\"event\":\"X\",\"data\":\"%s\"}\n", filling);
+    Fault fault = { GREETING READY, event, 20, false };
+    int pair[2];
+    Server server = { .fault = &fault };
+    g_autoptr(GError) error = NULL;
+    GThread *thread;
+    Qmp *qmp;
+    guint n = 0;
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    server.fd = pair[1];
+    thread = g_thread_new("server", serve, &server);
+    qmp = qmp_open_fd(pair[0], PAUSED_QEMU_TIMEOUT_US, &error);
+    assert_non_null(qmp);
+    assert_null(qmp_execute(qmp, "query-status", NULL, PAUSED_QEMU_TIMEOUT_US, &error));
+    assert_error(error, QMP_ERROR_CLOSED, "");
+    for (Json *json; (json = qmp_next_event(qmp)); n++)
+        json_free(json);
+    assert_int_equal(n, QMP_MAX_EVENT_BYTES / (300 * 1024));
+    assert_int_equal(qmp_n_lost_events(qmp), 20 - n);
+    qmp_free(qmp);
+    g_thread_join(thread);
+}
+
 int
 main(void)
 {
@@ -465,6 +494,7 @@ main(void)
         cmocka_unit_test(test_faults),
         cmocka_unit_test(test_endless_line),
         cmocka_unit_test(test_event_flood),
+        cmocka_unit_test(test_large_events),
     };
 
     return cmocka_run_group_tests_name("qmp", tests, setup, teardown);
