@@ -28,6 +28,7 @@
 #include "controller/restarts.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
+#include "model/xml.h"
 #include "qemu/disk-live.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
@@ -390,8 +391,8 @@ load_applied(Subject *subject, const Site *site)
     if (subject->applied || site->recording)
         return;
     path = g_build_filename(subject->run_directory, "applied.xml", NULL);
-    if (g_file_get_contents(path, &xml, NULL, NULL))
-        subject->applied = parse_kept(xml);
+    xml = run_directory_read(path, XML_MAX_BYTES, NULL);
+    subject->applied = parse_kept(xml);
 }
 
 /* A state that knows of no start is new, or was lost. */

@@ -108,6 +108,8 @@ companion_record_from_json(const Json *json)
         if (json_string(json_at(argv, i)))
             g_strv_builder_add(builder, json_string(json_at(argv, i)));
     record->argv = g_strv_builder_end(builder);
+    if (g_strv_length(record->argv) != json_length(argv))
+        return NULL;
     record->kind = g_strdup(json_get_string(json, "kind"));
     record->id = g_strdup(json_get_string(json, "id"));
     record->where = g_strdup(json_get_string(json, "where"));
@@ -163,11 +165,11 @@ read_record(const char *path, GError **error)
     g_autofree char *text = NULL;
     g_autoptr(Json) json = NULL;
     g_autoptr(CompanionRecord) record = NULL;
-    gsize length;
 
-    if (!g_file_get_contents(path, &text, &length, error))
+    text = run_directory_read(path, RECORD_MAX, error);
+    if (!text)
         return NULL;
-    json = length > RECORD_MAX ? NULL : json_parse(text, (gssize) length, NULL);
+    json = json_parse(text, -1, NULL);
     record = json ? companion_record_from_json(json) : NULL;
     if (!record) {
         g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%s: not a companion's record",

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -230,6 +231,31 @@ test_foreign(void **state)
     end_all(companion->socket);
 }
 
+/* Not a record, and nothing that is waited for. */
+static void
+test_no_records(void **state)
+{
+    static const char *const texts[] = {
+        "",
+        "[]",
+        "{\"format_version\":1,\"kind\":\"k\",\"id\":\"i\",\"argv\":[1],"
+        "\"process\":{\"format_version\":1,\"pid\":4,\"boot_id\":\"x\"}}",
+    };
+    g_autofree char *path = g_build_filename(run_directory, "i-k.companion", NULL);
+
+    for (guint i = 0; i <= G_N_ELEMENTS(texts); i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (i < G_N_ELEMENTS(texts))
+            assert_true(g_file_set_contents(path, texts[i], -1, NULL));
+        else
+            assert_int_equal(mkfifo(path, 0600), 0);
+        assert_null(companion_records_read(run_directory, &error));
+        assert_non_null(strstr(error->message, "i-k.companion"));
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 static int
 set_up(void **state)
 {
@@ -265,6 +291,7 @@ main(void)
         cmocka_unit_test_setup(test_no_program, make_run_directory),
         cmocka_unit_test_setup(test_orphan, make_run_directory),
         cmocka_unit_test_setup(test_foreign, make_run_directory),
+        cmocka_unit_test_setup(test_no_records, make_run_directory),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -415,6 +415,42 @@ test_forged_records(void **state)
     launch_abort(launch);
 }
 
+/* What stands in a record's place is not waited for, and not read without end. */
+static void
+test_no_record(void **state)
+{
+    g_autofree char *run = scratch_mkdir(scratch, "run/no-record");
+    g_autofree char *path = g_build_filename(run, "process.json", NULL);
+
+    for (guint i = 0; i < 5; i++) {
+        g_autoptr(GError) error = NULL;
+        ProcessState found;
+
+        switch (i) {
+        case 0:
+            assert_int_equal(mkfifo(path, 0600), 0);
+            break;
+        case 1:
+            assert_int_equal(symlink("/dev/zero", path), 0);
+            break;
+        case 2:
+            assert_int_equal(mkdir(path, 0700), 0);
+            break;
+        case 3:
+            assert_true(g_file_set_contents(path, "", 0, NULL));
+            assert_int_equal(truncate(path, (off_t) 1 << 40), 0);
+            break;
+        case 4:
+            assert_true(g_file_set_contents(path, "", 0, NULL));
+            break;
+        }
+        assert_false(process_adopt(run, &found, NULL, NULL, &error));
+        assert_non_null(strstr(error->message, "process.json"));
+        assert_int_equal(remove(path), 0);
+    }
+    assert_int_equal(state_of(run), PROCESS_NONE);
+}
+
 static void
 test_clear_keeps_others_files(void **state)
 {
@@ -446,6 +482,7 @@ main(void)
         cmocka_unit_test(test_path_too_long),
         cmocka_unit_test(test_inheritance),
         cmocka_unit_test(test_forged_records),
+        cmocka_unit_test(test_no_record),
         cmocka_unit_test(test_clear_keeps_others_files),
     };
 
