@@ -182,7 +182,8 @@ read_memory_of_state(RecordedDomain *domain, const Json *json, GError **error)
 {
     const Json *shutdown = json_get(json, "shutdown");
 
-    domain->n_starts = json_get_uint(json, "n_starts", domain->applied ? 1 : 0);
+    /* Whether it ever ran is all that a plan asks. */
+    domain->n_starts = json_get_uint(json, "n_starts", domain->applied ? 1 : 0) != 0;
     domain->last_exit = g_strdup(json_get_string(json, "last_exit"));
     domain->suspended = g_strdup(json_get_string(json, "suspended"));
     if (domain->last_exit && !last_exit_parse(domain->last_exit))

@@ -432,8 +432,9 @@ plan_from_json(const Json *json, GError **error)
         g_autoptr(DomainPlan) domain =
             domain_from_json(json_at(domains, i), json_get(json, "basis"));
 
-        if (!domain->name || !domain->verdict || !domain->desired_digest ||
-            !domain->observed_digest) {
+        /* A name becomes part of paths. */
+        if (!domain->name || !domain_name_is_valid(domain->name) || !domain->verdict ||
+            !domain->desired_digest || !domain->observed_digest) {
             g_set_error(error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                         "domain %u of the plan is not complete", i);
             return NULL;

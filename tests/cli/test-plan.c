@@ -148,6 +148,30 @@ test_stale_plan(void **state)
     domain_file_write(scratch, &(DomainFile){ .name = "a" });
 }
 
+/* A plan is not trusted to name domains only: a name becomes part of paths. */
+static void
+test_forged_plan(void **state)
+{
+    static const char *const names[] = { "../a", "..", "", "a/b", "a\\nb", ".a" };
+    g_autofree char *file = scratch_path(scratch, "today.plan");
+    g_autofree char *good = NULL;
+
+    g_free(virtkeep_expect(scratch, 10, 0, "plan", "--out", file));
+    good = scratch_read(scratch, "today.plan");
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *forged = g_strdup_printf("\"name\": \"%s\"", names[i]);
+        g_auto(GStrv) parts = g_strsplit(good, "\"name\": \"a\"", -1);
+        g_autofree char *text = g_strjoinv(forged, parts);
+        g_autoptr(CommandResult) result = NULL;
+
+        assert_string_not_equal(text, good);
+        g_free(scratch_write(scratch, "today.plan", text));
+        result = virtkeep_run(scratch, 10, "apply", "--plan", file);
+        assert_int_equal(result->status, 1);
+        assert_non_null(strstr(result->err, "domain 0 of the plan is not complete"));
+    }
+}
+
 static void
 test_saved_plan_replaces_files_only(void **state)
 {
@@ -207,6 +231,16 @@ test_bad_recordings(void **state)
 }
 
 /* What the text form prints is, to a shell, what the JSON form says. */
+static void
+test_recording_of_many_starts(void **state)
+{
+    g_autofree char *file = scratch_write(scratch, "observed.json",
+                                          "{\"format_version\": 1, \"domains\": [{\"name\": \"a\","
+                                          " \"run_state\": \"off\", \"n_starts\": 4294967295}]}");
+
+    g_free(virtkeep_expect(scratch, 10, 0, "plan", "--observed", file));
+}
+
 static void
 test_argv_is_shell_quoted(void **state)
 {
@@ -297,8 +331,10 @@ main(void)
         TEST(test_causes),
         TEST(test_saved_plan),
         TEST(test_stale_plan),
+        TEST(test_forged_plan),
         TEST(test_saved_plan_replaces_files_only),
         TEST(test_bad_recordings),
+        TEST(test_recording_of_many_starts),
         TEST(test_argv_is_shell_quoted),
         TEST(test_argv_needs_nothing),
         TEST(test_argv_executes_no_foreign_emulator),
