@@ -167,7 +167,8 @@ commit_is_busy(const char *directory, gint64 now_us)
         return false;
     age =
         now_us - ((gint64) status.st_mtim.tv_sec * G_USEC_PER_SEC + status.st_mtim.tv_nsec / 1000);
-    return age < COMMIT_BUSY_MAX_US;
+    /* From the future: the clock was set back, and it tells nothing. */
+    return ABS(age) < COMMIT_BUSY_MAX_US;
 }
 
 bool

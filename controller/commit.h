@@ -12,7 +12,8 @@
 char *commit_of_directory(const char *directory);
 
 /* git is at work in @directory's work tree (its index.lock exists, and is no older than
- * COMMIT_BUSY_MAX_US: git that crashed leaves it behind). @now_us: wall clock. */
+ * COMMIT_BUSY_MAX_US, nor from later than that: git that crashed leaves it behind, and a clock can be
+ * set back). @now_us: wall clock. */
 #define COMMIT_BUSY_MAX_US (60 * G_USEC_PER_SEC)
 bool commit_is_busy(const char *directory, gint64 now_us);
 /* Waits until it is not, at most @timeout_us; false when it still is. */

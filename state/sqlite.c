@@ -58,7 +58,7 @@ static const struct {
     { SQLITE_CORRUPT, STATE_ERROR_DAMAGED, STATE_DAMAGED_ADVICE },
     { SQLITE_NOTADB, STATE_ERROR_DAMAGED, STATE_DAMAGED_ADVICE },
     { SQLITE_FULL, STATE_ERROR_FULL, FULL_ADVICE },
-    { SQLITE_BUSY, STATE_ERROR_BUSY, "another process kept it locked for 5 seconds" },
+    { SQLITE_BUSY, STATE_ERROR_BUSY, "another process kept it locked for 30 seconds" },
     { SQLITE_LOCKED, STATE_ERROR_BUSY, NULL },
     { SQLITE_IOERR, STATE_ERROR_IO, NULL },
     { SQLITE_CANTOPEN, STATE_ERROR_IO, NULL },
