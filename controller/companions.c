@@ -347,7 +347,7 @@ is_worth_restart(const CompanionRecord *record)
 {
     gint64 age = g_get_real_time() - record->started_at;
 
-    return record->can_restart && (!record->n_restarts || age > RESTART_GRACE_US);
+    return record->can_restart && (!record->n_restarts || ABS(age) > RESTART_GRACE_US);
 }
 
 static bool
