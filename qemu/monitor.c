@@ -20,6 +20,9 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#define MAX_MEMORY ((guint64) 1 << 52) /* bytes: what x86-64 can address */
+#define MAX_MEMORY_DEVICES 256         /* QEMU's limit of memory slots */
+
 /* A question on its way. */
 typedef struct Asked {
     char *command;
@@ -521,22 +524,40 @@ memory_device_read(const Json *data)
     return device;
 }
 
+/* Others calculate with these sizes, and a guest that has taken its QEMU over may say anything. */
+static bool
+is_possible(const MonitorMemoryDevice *device)
+{
+    guint64 block = device->block_size;
+
+    return block > 0 && (block & (block - 1)) == 0 && device->max_size <= MAX_MEMORY &&
+           device->max_size % block == 0 && device->requested_size <= device->max_size &&
+           device->size <= device->max_size;
+}
+
 GPtrArray *
 monitor_query_memory_devices(Monitor *monitor, GError **error)
 {
     g_autoptr(Json) reply = monitor_query(monitor, "query-memory-devices", NULL, error);
-    GPtrArray *devices;
+    g_autoptr(GPtrArray) devices =
+        g_ptr_array_new_with_free_func((GDestroyNotify) monitor_memory_device_free);
 
     if (!reply)
         return NULL;
-    devices = g_ptr_array_new_with_free_func((GDestroyNotify) monitor_memory_device_free);
     for (guint i = 0; i < json_length(reply); i++) {
         const Json *item = json_at(reply, i);
+        MonitorMemoryDevice *device;
 
-        if (g_strcmp0(json_get_string(item, "type"), "virtio-mem") == 0)
-            g_ptr_array_add(devices, memory_device_read(json_get(item, "data")));
+        if (g_strcmp0(json_get_string(item, "type"), "virtio-mem"))
+            continue;
+        device = memory_device_read(json_get(item, "data"));
+        g_ptr_array_add(devices, device);
+        if (is_possible(device) && devices->len <= MAX_MEMORY_DEVICES)
+            continue;
+        refuse_answer("query-memory-devices", error);
+        return NULL;
     }
-    return devices;
+    return g_steal_pointer(&devices);
 }
 
 static Json *

@@ -90,7 +90,9 @@ typedef struct {
 } MonitorMemoryDevice;
 
 void monitor_memory_device_free(MonitorMemoryDevice *device);
-/* Array of MonitorMemoryDevice*, the virtio-mem ones only, in QEMU's order. */
+/* Array of MonitorMemoryDevice*, the virtio-mem ones only, in QEMU's order. What every virtio-mem
+ * device is (block_size a power of two, max_size a multiple of it, the others at most max_size) holds
+ * for each, and their sizes together fit 64 bits: another answer is an error, PROTOCOL. */
 GPtrArray *monitor_query_memory_devices(Monitor *monitor, GError **error);
 
 /* Whether the guest has a driver on a virtio device. */

@@ -126,14 +126,59 @@ test_malformed(void **state)
     }
 }
 
+static GPtrArray *
+query_memory(const char *sizes, guint n, GError **error)
+{
+    g_autoptr(GString) text = g_string_new("[{\"execute\":\"query-memory-devices\",\"return\":[");
+    g_autoptr(Json) json = NULL;
+    g_autoptr(Monitor) monitor = NULL;
+
+    for (guint i = 0; i < n; i++)
+        g_string_append_printf(text, "%s{\"type\":\"virtio-mem\",\"data\":{%s}}", i ? "," : "",
+                               sizes);
+    g_string_append(text, "]}]");
+    json = json_parse(text->str, -1, NULL);
+    monitor = monitor_new_recorded(json, NULL);
+    return monitor_query_memory_devices(monitor, error);
+}
+
+/* What no virtio-mem device is, and others would divide by, or add up beyond 64 bits. */
+static void
+test_impossible_memory(void **state)
+{
+    static const char good[] =
+        "\"block-size\":4096,\"max-size\":8192,\"size\":0,\"requested-size\":8192";
+    static const char *const impossible[] = {
+        "",
+        "\"block-size\":0,\"max-size\":8192,\"size\":0,\"requested-size\":0",
+        "\"block-size\":-4096,\"max-size\":8192,\"size\":0,\"requested-size\":0",
+        "\"block-size\":12288,\"max-size\":24576,\"size\":0,\"requested-size\":0",
+        "\"block-size\":4096,\"max-size\":8193,\"size\":0,\"requested-size\":0",
+        "\"block-size\":4096,\"max-size\":8192,\"size\":12288,\"requested-size\":0",
+        "\"block-size\":4096,\"max-size\":8192,\"size\":-1,\"requested-size\":0",
+        "\"block-size\":4096,\"max-size\":8192,\"size\":0,\"requested-size\":12288",
+        "\"block-size\":4096,\"max-size\":9223372036854771712,\"size\":0,\"requested-size\":0",
+    };
+    g_autoptr(GPtrArray) devices = query_memory(good, 256, NULL);
+    g_autoptr(GError) many = NULL;
+
+    assert_int_equal(devices->len, 256);
+    assert_null(query_memory(good, 257, &many));
+    for (guint i = 0; i < G_N_ELEMENTS(impossible); i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_null(query_memory(impossible[i], 1, &error));
+        assert_true(g_error_matches(error, QMP_ERROR, QMP_ERROR_PROTOCOL));
+    }
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_recording),
-        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_answers),           cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_recording),         cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_impossible_memory),
     };
 
     return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);
