@@ -38,9 +38,19 @@ static void
 damage(GRand *random, GByteArray *input)
 {
     static const char *const awkward[] = {
-        "<",    ">",      "&",    "'",    "\"",     "/>",         "</",
-        "<!--", "xmlns=", "&lt;", "\xff", "-1",     "0",          "99999999999999999999",
-        "]]>",  "{",      "[",    ": ",   "\n  - ", " unit='EiB'"
+        "<",       ">",
+        "&",       "'",
+        "\"",      "/>",
+        "</",      "<!--",
+        "xmlns=",  "&lt;",
+        "\xff",    "-1",
+        "0",       "99999999999999999999",
+        "]]>",     "{",
+        "[",       ": ",
+        "\n  - ",  " unit='EiB'",
+        "null",    "{}",
+        "[]",      ",",
+        "\\u0000", "9223372036854775807",
     };
     guint at = input->len ? g_rand_int_range(random, 0, input->len) : 0;
     guint wanted = g_rand_int_range(random, 1, 40), length = MIN(input->len - at, wanted);
