@@ -75,7 +75,9 @@ names_with_process(const Site *site, GError **error)
     for (guint i = 0; i < site->scan->entries->len; i++) {
         const DirectoryEntry *file = site->scan->entries->pdata[i];
 
-        if (file->name && !g_hash_table_contains(known, file->name))
+        /* A file that is bad may name anything, a way out of the run directory too. */
+        if (file->name && domain_name_is_valid(file->name) &&
+            !g_hash_table_contains(known, file->name))
             add_name(names, file->name);
     }
     return names;
