@@ -394,11 +394,22 @@ note_stuck(const Mover *mover)
     }
 }
 
-/* Steps until nothing is to be done soon or the slice is over. */
+static bool
+has_written(const Mover *mover)
+{
+    for (guint i = 0; i < mover->devices->len; i++)
+        if (mover->decisions[i].verb != MEMORY_STEP_VERB_NONE)
+            return true;
+    return false;
+}
+
+/* Steps until nothing is to be done soon or the slice is over. What was written is looked at once
+ * even then: it may be all that there was to do, however long a busy machine took for it. */
 static bool
 step(Mover *mover, GError **error)
 {
     gint64 end = g_get_monotonic_time() + PASS_SLICE_US;
+    bool is_over = false;
 
     if (!ask_ledger(mover, error))
         return false;
@@ -412,7 +423,10 @@ step(Mover *mover, GError **error)
         if (!carry_out(mover, error))
             return false;
         poll = next_poll(mover);
-        if (poll == PASS_NEVER || g_get_monotonic_time() + poll >= end)
+        if (poll == PASS_NEVER || is_over)
+            return true;
+        is_over = g_get_monotonic_time() + poll >= end;
+        if (is_over && !has_written(mover))
             return true;
         if (poll > 0)
             g_usleep(poll);

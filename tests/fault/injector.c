@@ -2,10 +2,11 @@
 /*
  * The fault injector: a library put before libc (LD_PRELOAD) in a virtkeep under test. It counts
  * the calls by which a process leaves a trace in the world, and at the Nth one kills the process
- * with SIGKILL, before the call, or lets the call fail.
+ * with SIGKILL, before the call, or lets the call fail, or has it take longer than a pass may step
+ * memory for, as on a machine that is slow or busy.
  *
- *     VIRTKEEP_FAULT=kill:N | fail:N | blind:N      which one, from 1
- *     VIRTKEEP_FAULT_REPORT=FILE                    made when the point was reached: what it was
+ *     VIRTKEEP_FAULT=kill:N | fail:N | slow:N | blind:N    which one, from 1
+ *     VIRTKEEP_FAULT_REPORT=FILE          made when the point was reached: what it was
  *
  * In the product there is no hook: nothing that could be forgotten at a new effect, or be used by
  * somebody else. What happens between two counted calls is memory, which dies with the process; so
@@ -27,6 +28,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -43,9 +45,10 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 
 #define WAL_FRAME_HEADER 24
+#define SLOW_MS 300
 
 static long wanted;
-static bool is_kill, is_blind;
+static bool is_kill, is_slow, is_blind;
 static pid_t counted_process;
 static atomic_long n_reached;
 static _Thread_local enum { NOTHING, LOOK, EFFECT } has_sent; /* and waits for the answer */
@@ -61,6 +64,7 @@ begin(void)
     if (!fault || !strchr(fault, ':') || strcmp(program_invocation_short_name, "virtkeep"))
         return;
     is_kill = fault[0] == 'k';
+    is_slow = fault[0] == 's';
     is_blind = fault[0] == 'b';
     wanted = atol(strchr(fault, ':') + 1);
     counted_process = getpid();
@@ -93,7 +97,9 @@ is_point(bool is_look, const char *what, const char *detail, size_t length)
     report(what, detail, length);
     if (is_kill)
         kill(getpid(), SIGKILL);
-    return true;
+    if (is_slow)
+        poll(NULL, 0, SLOW_MS);
+    return !is_slow;
 }
 
 static bool

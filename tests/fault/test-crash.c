@@ -10,8 +10,9 @@
  *     in the run directory or beside the state; and a further `apply` does nothing.
  *
  * "companion" is "start" of a domain with a helper process (swtpm), of which the same must hold.
+ * With "slow" the Nth thing only takes long, and what `apply` says must be what it always says.
  *
- *     test-crash kill|fail|blind first|start|companion|change|restart|prune
+ *     test-crash kill|fail|slow|blind first|start|companion|change|restart|prune
  */
 #include "tests/fault/faulty.h"
 #include "tests/fault/plain.h"
@@ -255,6 +256,8 @@ apply_with_fault(unsigned n, const char *what, bool can_wait)
         assert_granted("boot%", PLAIN_BOOT_MIB * MIB, what, n);
     /* Not a crash of its own making. */
     assert_true(run.result->status < 128 || run.result->status == 128 + SIGKILL);
+    if (!strcmp(mode, "slow"))
+        assert_int_equal(run.result->status, strcmp(what, "grow") ? 0 : 3);
     return run.point != NULL;
 }
 
