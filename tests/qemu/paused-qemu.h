@@ -10,7 +10,7 @@
 
 #define PAUSED_QEMU_EMULATOR "/usr/bin/qemu-system-x86_64"
 #define PAUSED_QEMU_UUID "0f9a8b7c-1111-4222-8333-444455556666"
-#define PAUSED_QEMU_TIMEOUT_US (20 * G_USEC_PER_SEC)
+#define PAUSED_QEMU_TIMEOUT_US (60 * G_USEC_PER_SEC)
 
 /* Prepares one as DIR/run/NAME, logging to DIR/log/NAME.log; a small q35 machine (`-machine none`
  * when @is_bare), plus @more (NULL-terminated, or NULL). */

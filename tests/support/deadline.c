@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #define PAUSE_MAX_MS 50
+#define STRETCH 4
 
 static double
 slowdown(void)
@@ -24,7 +25,8 @@ Deadline
 deadline_in(double seconds)
 {
     return (Deadline){
-        .end_us = g_get_monotonic_time() + (gint64) (seconds * slowdown() * G_USEC_PER_SEC),
+        .end_us =
+            g_get_monotonic_time() + (gint64) (seconds * STRETCH * slowdown() * G_USEC_PER_SEC),
         .pause_ms = 1,
     };
 }

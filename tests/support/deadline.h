@@ -11,7 +11,9 @@
  *
  * fails the cmocka test, naming the condition, if it has not become true within 10 s. The
  * condition is evaluated again and again, so it must have no effect and must not leak.
- * Times are stretched by VIRTKEEP_TEST_SLOWDOWN (a factor, 1 by default), for sanitizers.
+ * The seconds are those of a machine that has nothing else to do. They are stretched, for one that
+ * is slower or busy: how long a test that fails waits is all that depends on it. And they are
+ * stretched by VIRTKEEP_TEST_SLOWDOWN (a factor, 1 by default), for sanitizers.
  */
 typedef struct Deadline {
     gint64 end_us; /* monotonic */

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
-#define BUSY_TIMEOUT_MS 2000
+#define BUSY_TIMEOUT_MS 30000
 
 static sqlite3 *
 open_state(Scratch *scratch)
