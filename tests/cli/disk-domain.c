@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <gio/gio.h>
+#include <gio/gunixsocketaddress.h>
 
 #define PORT(index) "<controller type='pci' index='" index "' model='pcie-root-port'/>"
 #define ALWAYS                                                                                     \
@@ -185,6 +187,18 @@ make_raw(const char *name, off_t size)
     } while (0)
 
 /* Has the image open, for writing. */
+/* Its name is there a moment before. */
+static bool
+is_listening(const char *path)
+{
+    g_autoptr(GSocketClient) client = g_socket_client_new();
+    g_autoptr(GSocketAddress) address = g_unix_socket_address_new(path);
+    g_autoptr(GSocketConnection) connection =
+        g_socket_client_connect(client, G_SOCKET_CONNECTABLE(address), NULL, NULL);
+
+    return connection != NULL;
+}
+
 Command *
 serve_nbd(const char *image_name, const char *socket_name)
 {
@@ -194,7 +208,7 @@ serve_nbd(const char *image_name, const char *socket_name)
         command_start(scratch, (const char *const[]){ "qemu-nbd", "-f", "raw", "-x", "export", "-e",
                                                       "8", "-t", "-k", socket, path, NULL });
 
-    assert_within(10, g_file_test(socket, G_FILE_TEST_EXISTS));
+    assert_within(10, is_listening(socket));
     return server;
 }
 

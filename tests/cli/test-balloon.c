@@ -78,7 +78,7 @@ test_progressing(void **state)
     edit(LONG, CURRENT(48));
     assert_plan_has(2, "currentMemory  64 MiB -> 48 MiB  (live)");
     assert_plan_has(2, "set-balloon balloon0  64 MiB -> 48 MiB");
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "2s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait"));
     assert_true(view_domain_is(scratch, NAME, "Progressing", "NoDriver"));
     assert_true(is_said("balloon at 64 MiB of 48 MiB: no balloon driver is bound in the guest"));
     assert_int_equal(view_n_open_actions(scratch), 1);
@@ -114,7 +114,7 @@ test_paused(void **state)
     assert_true(is_said("balloon held at 64 MiB of 48 MiB: the guest is paused"));
     json_free(qemu_ask(scratch, NAME, "cont", NULL));
     edit(LONG, CURRENT(48));
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait"));
     assert_true(view_domain_is(scratch, NAME, "Progressing", "NoDriver"));
     assert_int_equal(n_moves(), 1);
 }

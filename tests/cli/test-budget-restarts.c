@@ -233,7 +233,7 @@ test_reserved_while_nobody_is_there(void **state)
     qemu_signal(scratch, "db-1", SIGKILL);
     assert_within(10, qemus_count(scratch, NULL) == 0);
     write_domain("web-1", NULL, 1);
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "2s", "web-1"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait", "web-1"));
     assert_int_equal(qemus_count(scratch, NULL), 0);
     assert_int_equal(granted(), (guint64) (ONE_MIB + SECOND_MIB) << 20);
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "db-1"));
@@ -281,7 +281,7 @@ test_plan_says_what_apply_says(void **state)
         assert_non_null(strstr(explained, said + strlen("db-1 ")));
         g_clear_pointer(&plan, g_free);
         g_clear_pointer(&json, g_free);
-        g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "2s", "db-1"));
+        g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait", "db-1"));
         view_wait_domain(scratch, 1, "db-1", i ? "OutOfSync" : "Waiting",
                          i ? "OverBudget" : "HostBudget");
         wait = view_text(scratch, "SELECT message FROM domains WHERE name = 'db-1'");

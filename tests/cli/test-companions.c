@@ -6,6 +6,7 @@
  * which isn't there, or may not do here what it must, are skipped.
  */
 #include "tests/cli/domain-file.h"
+#include "tests/cli/unplug.h"
 #include "tests/support/deadline.h"
 #include "tests/support/programs.h"
 #include "tests/support/qemus.h"
@@ -182,7 +183,7 @@ test_companion_killed(void **state)
         skip();
     kill(pid, SIGKILL);
     assert_within(10, processes_logging(scratch, "log/beside-tpm0-") == 0);
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     assert_true(view_domain_is(scratch, "beside", "OutOfSync", "CompanionEnded"));
     assert_true(view_is(scratch, "ended", "SELECT state FROM companions WHERE program = 'swtpm'"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
@@ -191,7 +192,7 @@ test_companion_killed(void **state)
     text = virtkeep_expect(scratch, 10, 0, "explain", "beside");
     assert_text_has(text, "swtpm of tpm0 has ended");
     /* It is said once, and the guest is left alone. */
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM events WHERE kind = "
                                        "'companion-ended'"),
                      n_said + 1);
@@ -216,7 +217,7 @@ test_restarted(void **state)
     path = scratch_write(scratch, "run/beside/tpm0-swtpm.companion", record->str);
     kill(pid, SIGKILL);
     assert_within(10, processes_logging(scratch, "log/beside-tpm0-") == 0);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "20s"));
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_int_equal(processes_logging(scratch, "log/beside-tpm0-"), 1);
     assert_int_not_equal(companion_pid("swtpm"), pid);
     assert_true(view_is(scratch, "done",
@@ -225,7 +226,7 @@ test_restarted(void **state)
     /* The next end comes too soon: it is left, and said. */
     kill(companion_pid("swtpm"), SIGKILL);
     assert_within(10, processes_logging(scratch, "log/beside-tpm0-") == 0);
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "20s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     assert_true(view_domain_is(scratch, "beside", "OutOfSync", "CompanionEnded"));
     assert_int_equal(processes_logging(scratch, "log/beside-tpm0-"), 0);
     /* For the next test: a new start. */
@@ -243,7 +244,7 @@ test_restart_by_policy(void **state)
     if (companion_pid("swtpm") < 0)
         skip();
     write_domain("restart-required='restart'", devices);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_true(view_domain_is(scratch, "beside", "Synced", "Synced"));
     assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions WHERE state = 'running'"),
                      n);
@@ -263,7 +264,7 @@ test_not_stopped_for_what_is_missing(void **state)
     write_domain("restart-required='restart'",
                  "<interface type='user'><backend type='passt'/><mac address='" MAC "'/>"
                  "<model type='e1000e'/></interface>\n");
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "5s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     assert_true(view_domain_is(scratch, "beside", "RestartRequired", "Missing"));
     assert_true(qemu_is(scratch, "beside", identity));
     assert_int_equal(g_unlink(config), 0);
@@ -307,7 +308,7 @@ test_halted(void **state)
     if (!n)
         skip();
     write_domain("run-strategy='halted'", devices);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_nothing_left();
 }
 
@@ -371,33 +372,30 @@ assert_plugged(gsize part)
 
     g_string_replace(device, "%s", scratch_dir(scratch), 0);
     write_domain(NULL, port);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     identity = qemu_identity(scratch, "beside");
     assert_int_equal(n_companions(), 0);
     before = look(identity);
     with = g_strconcat(port, device->str, NULL);
     for (guint i = 0; i < 2; i++) {
-        g_autoptr(Json) reset = NULL;
-
         write_domain(NULL, with);
-        g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+        g_free(virtkeep_expect(scratch, 60, 0, "apply"));
         assert_int_equal(count("qom-list", "/machine/peripheral"), before.n_devices + 1);
         assert_true(companion_pid(parts[part].program) > 0);
         assert_int_not_equal(companion_pid(parts[part].program), former);
         former = companion_pid(parts[part].program);
         assert_none_waits();
         write_domain(NULL, port);
-        g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+        g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait"));
         assert_true(n_companions() > 0); /* the guest may still use it */
-        reset = qemu_ask(scratch, "beside", "system_reset", NULL);
-        g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+        unplug_by_resets(scratch, "beside");
         assert_within(10, n_companions() == 0);
         assert_int_equal(view_int(scratch, "SELECT count(*) FROM companions"), 0);
         assert_within(10, is_as(&before, identity)); /* monitors are closed a little later */
     }
     assert_true(qemu_is(scratch, "beside", identity));
     write_domain("run-strategy='halted'", NULL);
-    g_free(virtkeep_expect(scratch, 60, 0, "apply", "--timeout", "40s"));
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_nothing_left();
 }
 
@@ -465,7 +463,7 @@ test_missing(void **state)
     assert_text_has(plan, "devices/interface[0]: the program /nonexistent/passt is not there");
     assert_text_has(plan, "beside.xml:14:");
     assert_text_has(plan, "devices/tpm[0]: the program /nonexistent/swtpm is not there");
-    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    result = virtkeep_run(scratch, 30, "apply");
     assert_int_not_equal(result->status, 0);
     assert_text_has(result->err, "/nonexistent/swtpm is not there");
     assert_int_equal(qemus_count(scratch, NULL), 0);
@@ -482,7 +480,7 @@ test_ends_at_once(void **state)
     assert_int_equal(g_chmod(program, 0700), 0);
     config = g_strdup_printf("helpers: { passt: %s }\n", program);
     g_free(scratch_write(scratch, "virtkeep.yaml", config));
-    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    result = virtkeep_run(scratch, 30, "apply");
     assert_int_not_equal(result->status, 0);
     assert_text_has(result->err, "passt of net0: ");
     assert_text_has(result->err, "no network today");
@@ -501,7 +499,7 @@ test_ends_before_qemu(void **state)
     config = g_strdup_printf("helpers: { swtpm: %s }\n", program);
     g_free(scratch_write(scratch, "virtkeep.yaml", config));
     write_domain(NULL, "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n");
-    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    result = virtkeep_run(scratch, 30, "apply");
     assert_int_not_equal(result->status, 0);
     assert_text_has(result->err, "out of chips");
     assert_nothing_left();
@@ -521,7 +519,7 @@ test_stubborn(void **state)
     config = g_strdup_printf("helpers: { swtpm: %s }\nemulators: [ /bin/false ]\n", program);
     g_free(scratch_write(scratch, "virtkeep.yaml", config));
     write_domain(NULL, "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n");
-    result = virtkeep_run(scratch, 30, "apply", "--timeout", "1s");
+    result = virtkeep_run(scratch, 30, "apply");
     assert_int_not_equal(result->status, 0);
     assert_nothing_left();
 }

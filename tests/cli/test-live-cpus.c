@@ -238,7 +238,7 @@ test_vcpus_stay(void **state)
     edit("<vcpu current='3'>4</vcpu>", "<iothreads>1</iothreads>");
     plan = virtkeep_expect(scratch, 10, 2, "plan", "--exit-code");
     assert_non_null(strstr(plan, "(restart)"));
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     view_wait_domain(scratch, 10, name, "RestartRequired", "RestartRequired");
     assert_true(has_vcpus("0123") && qemu_is(scratch, name, identity));
     edit("<vcpu>4</vcpu>", "<iothreads>1</iothreads>");
@@ -428,7 +428,7 @@ test_memory_limits(void **state)
     edit("<vcpu>4</vcpu>", LIMITED("512", ""));
     plan = virtkeep_expect(scratch, 10, 2, "plan", "--exit-code");
     assert_non_null(strstr(plan, "(restart)"));
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply"));
     assert_true(qemu_is(scratch, name, identity));
     view_wait_domain(scratch, 10, name, "RestartRequired", "RestartRequired");
 

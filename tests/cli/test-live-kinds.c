@@ -8,6 +8,7 @@
  * that must leave nothing behind and keep nobody else waiting.
  */
 #include "tests/cli/domain-file.h"
+#include "tests/cli/unplug.h"
 #include "tests/support/deadline.h"
 #include "tests/support/qemus.h"
 #include "tests/support/views.h"
@@ -69,28 +70,14 @@ settle(const char *devices)
         assert_true(qemu_is(scratch, "a", identity));
 }
 
-static bool
-is_asked(void)
-{
-    return view_int(scratch, "SELECT count(*) FROM removals") > 0;
-}
-
-/* Until the file has only @devices. A guest that was asked for one is reset; on a busy machine the
- * short pass may end before it asks. */
+/* Until the file has only @devices. */
 static void
 let_go(const char *devices)
 {
     g_autofree char *all = g_strconcat(ALWAYS, devices, NULL);
-    int status = 1;
 
     domain_file_write(scratch, &(DomainFile){ .name = "a", .devices = all });
-    for (guint i = 0; i < 20 && status && !is_asked(); i++) {
-        g_autoptr(CommandResult) result = virtkeep_run(scratch, 60, "apply", "--timeout", "300ms");
-
-        status = result->status;
-    }
-    if (status)
-        json_free(qemu_ask(scratch, "a", "system_reset", NULL));
+    unplug_by_resets(scratch, "a");
     settle(devices);
 }
 
@@ -237,7 +224,7 @@ assert_refused(const char *device, const char *words)
     let_go("");
     assert_int_equal(count_all(), before);
     domain_file_write(scratch, &(DomainFile){ .name = "a", .devices = both });
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "1s");
+    result = virtkeep_run(scratch, 60, "apply");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
     message = view_text(scratch, "SELECT message FROM domains WHERE name = 'a'");

@@ -6,6 +6,7 @@
  */
 #include "qemu/monitor.h"
 #include "tests/cli/domain-file.h"
+#include "tests/cli/unplug.h"
 #include "tests/support/deadline.h"
 #include "tests/support/network.h"
 #include "tests/support/qemus.h"
@@ -68,12 +69,8 @@ assert_settled(void)
 static void
 leave(const char *rest)
 {
-    g_autoptr(CommandResult) result = NULL;
-
     edit(rest);
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "300ms");
-    assert_int_equal(result->status, 3);
-    json_free(qemu_ask(scratch, "a", "system_reset", NULL));
+    unplug_by_resets(scratch, "a");
     assert_settled();
 }
 
@@ -166,7 +163,7 @@ test_refused(void **state)
          "<model type='virtio'/></interface>"
          "<interface type='ethernet'><mac address='52:54:00:00:00:01'/><target dev='mine'/>"
          "<model type='virtio'/></interface>");
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
+    result = virtkeep_run(scratch, 60, "apply");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
     assert_int_equal(view_int(scratch,
@@ -264,7 +261,7 @@ test_network(void **state)
     assert_settled();
     assert_port_of("br8");
     edit(NETWORKED("slow"));
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
+    result = virtkeep_run(scratch, 60, "apply");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
     assert_port_of("br8");
@@ -282,7 +279,7 @@ test_move_refused(void **state)
     if (!has_bridges)
         skip();
     edit(BRIDGED("nobr0", ""));
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
+    result = virtkeep_run(scratch, 60, "apply");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
     assert_port_of("br7");

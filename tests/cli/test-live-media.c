@@ -129,7 +129,7 @@ assert_refused(Parts parts, const char *device, const char *words)
     g_autofree char *message = NULL;
 
     edit(parts);
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "1s");
+    result = virtkeep_run(scratch, 60, "apply");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
     message = view_text(scratch, "SELECT message FROM domains WHERE name = 'a'");
@@ -251,7 +251,7 @@ test_tray_locked(void **state)
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_within(60, is_locked());
     edit_locking(other);
-    result = virtkeep_run(scratch, 60, "apply", "--timeout", "2s");
+    result = virtkeep_run(scratch, 60, "apply");
     assert_int_not_equal(result->status, 0);
     view_wait_domain(scratch, 10, "b", "OutOfSync", "Refused");
     assert_int_equal(n_nodes("b", "hdc"), 1); /* nothing of the new one is left */
