@@ -41,7 +41,8 @@
 #define DISTANCE_MIB (768 + 3 * 256)
 #define PINNED 2 /* keeps what TAKER is to have */
 #define TAKER 3
-#define UNPINNED_MIB 32 /* the kernel itself keeps some 14 MiB of what `online` made its own */
+/* The kernel itself keeps some 14 MiB of what `online` made its own, up to 34 were seen. */
+#define UNPINNED_MIB 48
 
 static const char *const names[N_GUESTS] = { "g0", "g1", "g2", "g3" };
 
@@ -256,9 +257,7 @@ test_start(void **state)
         identities[i] = qemu_identity(scratch, names[i]);
         assert_non_null(identities[i]);
         view_wait_domain(scratch, 60, names[i], "Synced", "Synced");
-        /* The kernel keeps some 110 of the 512 MiB for itself. */
-        assert_within(20, guest_mem_total(scratch, names[i]) > (380 + shares_mib[i]) * MIB);
-        base_total[i] = guest_mem_total(scratch, names[i]) - shares_mib[i] * MIB;
+        base_total[i] = guest_base_total(scratch, names[i]);
     }
     wait_for_shares();
 }
@@ -408,13 +407,12 @@ is_at_rest(void)
            strstr(message, names[PINNED]) && strstr(message, figure);
 }
 
-static void
-assert_said(const char *command, const char *name, const char *part)
+static bool
+is_said(const char *command, const char *name, const char *part)
 {
     g_autofree char *text = virtkeep_expect(scratch, 20, 0, command, name);
 
-    if (!strstr(text, part))
-        fail_msg("%s %s: no '%s' in:\n%s", command, name, part, text);
+    return strstr(text, part) != NULL;
 }
 
 static bool
@@ -425,20 +423,19 @@ has_grant(guint guest, const char *state)
                    names[guest]);
 }
 
-static void
-assert_explained(void)
+/* By all at the same time: PINNED may still find a block to give, which changes the figures. */
+static bool
+is_explained(void)
 {
     g_autofree char *message =
         view_text(scratch, "SELECT message FROM domains WHERE name = '%s'", names[TAKER]);
 
-    print_message("%s: %s\n", names[TAKER], message);
-    assert_true(
-        view_is(scratch, "Waiting", "SELECT sync FROM domains WHERE name = '%s'", names[TAKER]));
-    assert_said("status", names[TAKER], message);
-    assert_said("explain", names[TAKER], message);
-    assert_said("explain", names[PINNED], "Unmovable");
-    assert_true(has_grant(TAKER, "waiting"));
-    assert_true(has_grant(PINNED, "stuck"));
+    return is_at_rest() && view_domain_is(scratch, names[PINNED], "Stalled", "Unmovable") &&
+           view_is(scratch, "Waiting", "SELECT sync FROM domains WHERE name = '%s'",
+                   names[TAKER]) &&
+           has_grant(TAKER, "waiting") && has_grant(PINNED, "stuck") &&
+           is_said("status", names[TAKER], message) && is_said("explain", names[TAKER], message) &&
+           is_said("explain", names[PINNED], "Unmovable");
 }
 
 /* Half of what TAKER is to have comes from a guest that gives it, half from PINNED. */
@@ -448,17 +445,15 @@ test_pinned(void **state)
     gint64 since = g_get_monotonic_time();
 
     set_budget();
-    guest_run(scratch, names[PINNED], 120, "pin 60000", NULL);
+    guest_run(scratch, names[PINNED], 120, "pin 80000", NULL);
     memory_monitor_begin(monitor, BUDGET_MIB * MIB);
     policies[PINNED] = "memory-stall-timeout='4s'";
     shares_mib[TAKER] = 256 + shares_mib[PINNED] - UNPINNED_MIB;
     shares_mib[PINNED] = UNPINNED_MIB;
     shares_mib[0] -= 256;
     write_domains();
-    if (!is_within(MOVE_SECONDS, is_at_rest()))
-        fail_with_state("not at rest");
-    view_wait_domain(scratch, 30, names[PINNED], "Stalled", "Unmovable");
-    assert_explained();
+    if (!is_within(MOVE_SECONDS, is_explained()))
+        fail_with_state("not at rest, or not explained");
     end_within_budget("pinned", since);
 }
 

@@ -82,7 +82,7 @@ wait_converged(const char *name, unsigned mib)
                                 name) == mib * MIB);
     view_wait_domain(scratch, 30, name, "Synced", "Synced");
     assert_alive(name);
-    assert_int_equal(view_n_open_actions(scratch), 0);
+    assert_within(10, view_n_open_actions(scratch) == 0);
 }
 
 static void
@@ -93,9 +93,14 @@ test_boot(void **state)
     wait_converged("plain", PLAIN_MIB);
 }
 
-/* What the domain's sentence says, in MiB; false where it says something else. */
+/* What the domain's sentence says, in MiB. */
+typedef struct Figures {
+    unsigned held, available, reserve;
+} Figures;
+
+/* False where it says something else. */
 static bool
-read_figures(unsigned *ret_held, unsigned *ret_available, unsigned *ret_reserve)
+read_figures(Figures *ret_figures)
 {
     g_autofree char *message =
         view_text(scratch, "SELECT message FROM domains WHERE name = 'user'");
@@ -103,46 +108,45 @@ read_figures(unsigned *ret_held, unsigned *ret_available, unsigned *ret_reserve)
     return message &&
            sscanf(message,
                   "held at %u MiB of 0 B: guest has %u MiB available, %u MiB are kept back",
-                  ret_held, ret_available, ret_reserve) == 3;
+                  &ret_figures->held, &ret_figures->available, &ret_figures->reserve) == 3;
 }
 
-/* Held back, and not only until the next statistics: there is no step's worth left to give. */
 static bool
-is_at_rest(void)
+is_said(const char *command, const char *part)
 {
-    unsigned held, available, reserve;
+    g_autofree char *text = virtkeep_expect(scratch, 20, 0, command, "user");
 
-    return view_domain_is(scratch, "user", "Guarded", "GuestReserve") &&
-           read_figures(&held, &available, &reserve) && available < reserve + NIBBLE_MIB;
+    return strstr(text, part) != NULL;
 }
 
-static void
-assert_figures(void)
+/* Held back, and not only until the next statistics: there is no step's worth left to give. All of
+ * it is so at the same time; a guest that frees a little is asked for that, and is at rest again.
+ */
+static bool
+is_at_rest(Figures *ret_figures)
 {
-    g_autofree char *status = virtkeep_expect(scratch, 20, 0, "status", "user");
-    g_autofree char *explained = virtkeep_expect(scratch, 20, 0, "explain", "user");
-    unsigned held, available, reserve;
-
-    assert_true(read_figures(&held, &available, &reserve));
-    print_message("held at %u MiB, %u available, %u kept back\n", held, available, reserve);
-    assert_int_equal(held * MIB, qemu_current(scratch, "user"));
-    assert_int_equal(held * MIB, qemu_requested(scratch, "user"));
-    assert_in_range(held, 256, USER_MIB - 64);
-    assert_int_equal(reserve, RESERVE_MIB);
-    assert_true(available >= RESERVE_MIB - NIBBLE_MIB);
-    assert_non_null(strstr(status, "Guarded"));
-    assert_non_null(strstr(explained, "MiB available"));
+    return view_domain_is(scratch, "user", "Guarded", "GuestReserve") &&
+           read_figures(ret_figures) &&
+           ret_figures->available < ret_figures->reserve + NIBBLE_MIB &&
+           ret_figures->held * MIB == qemu_current(scratch, "user") &&
+           ret_figures->held * MIB == qemu_requested(scratch, "user") &&
+           is_said("status", "Guarded") && is_said("explain", "MiB available");
 }
 
 static void
 test_memory_in_use_is_left(void **state)
 {
     g_autofree char *fill = g_strdup_printf("fill %u", USED_MIB);
+    Figures figures = { 0 };
 
     guest_run(scratch, "user", 60, fill, NULL);
     request_user(0);
-    assert_within(120, is_at_rest());
-    assert_figures();
+    assert_within(120, is_at_rest(&figures));
+    print_message("held at %u MiB, %u available, %u kept back\n", figures.held, figures.available,
+                  figures.reserve);
+    assert_in_range(figures.held, 256, USER_MIB - 64);
+    assert_int_equal(figures.reserve, RESERVE_MIB);
+    assert_true(figures.available >= RESERVE_MIB - NIBBLE_MIB);
     assert_alive("user");
     g_free(virtkeep_expect(scratch, 60, 3, "apply", "user"));
     assert_alive("user");

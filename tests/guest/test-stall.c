@@ -24,8 +24,8 @@
 #define POLICY "memory-stall-timeout='4s'"
 /* A guest without driver is first taken to be booting, for 20 s. */
 #define STALL_SECONDS 90
-/* The kernel itself keeps some 14 MiB of what `online` made its own. */
-#define UNPINNED_MIB 32
+/* The kernel itself keeps some 14 MiB of what `online` made its own, up to 34 were seen. */
+#define UNPINNED_MIB 48
 
 static Scratch *scratch;
 static Command *watch;
@@ -82,7 +82,11 @@ assert_said(const char *name, const char *reason)
     assert_non_null(strstr(explained, message));
     assert_string_equal(device, wanted);
     g_free(virtkeep_expect(scratch, 60, 3, "apply", name));
-    assert_int_equal(view_n_open_actions(scratch), 0);
+    assert_int_equal(view_int(scratch,
+                              "SELECT count(*) FROM actions WHERE domain = '%s'"
+                              " AND outcome IS NULL",
+                              name),
+                     0);
 }
 
 static void
@@ -102,8 +106,8 @@ test_unmovable(void **state)
     GuestInfo info = { 0 };
 
     assert_non_null(pinned);
-    guest_run(scratch, "pinned", 120, "pin 60000", &info);
-    assert_true(info.unmovable_slab > 40 * MIB);
+    guest_run(scratch, "pinned", 120, "pin 80000", &info);
+    assert_true(info.unmovable_slab > 56 * MIB);
     request_pinned(UNPINNED_MIB);
     view_wait_domain(scratch, STALL_SECONDS, "pinned", "Stalled", "Unmovable");
     assert_true(qemu_current(scratch, "pinned") > UNPINNED_MIB * MIB);
@@ -145,7 +149,7 @@ test_memory_is_freed(void **state)
     view_wait_domain(scratch, 90, "pinned", "Synced", "Synced");
     assert_int_equal(qemu_current(scratch, "pinned"), UNPINNED_MIB * MIB);
     assert_true(qemu_is(scratch, "pinned", pinned));
-    assert_int_equal(view_n_open_actions(scratch), 0);
+    assert_within(10, view_n_open_actions(scratch) == 0);
 }
 
 int

@@ -74,7 +74,7 @@ wait_for_memory(unsigned mib)
     assert_within(30, view_int(scratch, "SELECT current FROM memory_devices") == mib * MIB);
     view_wait_domain(scratch, 30, "g", "Synced", "Synced");
     assert_int_equal(qemu_requested(scratch, "g"), mib * MIB);
-    assert_int_equal(view_n_open_actions(scratch), 0);
+    assert_within(10, view_n_open_actions(scratch) == 0);
     assert_true(qemu_is(scratch, "g", identity));
 }
 
@@ -87,8 +87,7 @@ test_new_file_is_started(void **state)
     identity = qemu_identity(scratch, "g");
     assert_non_null(identity);
     view_wait_domain(scratch, 60, "g", "Synced", "Synced");
-    assert_within(20, guest_mem_total(scratch, "g") > (380 + 128) * MIB);
-    base_total = guest_mem_total(scratch, "g") - 128 * MIB;
+    base_total = guest_base_total(scratch, "g");
     wait_for_memory(128);
 }
 

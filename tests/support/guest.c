@@ -222,6 +222,20 @@ guest_mem_total(Scratch *scratch, const char *name)
     return guest_last_info(scratch, name, &info) ? info.mem_total : 0;
 }
 
+guint64
+guest_base_total(Scratch *scratch, const char *name)
+{
+    g_autofree char *console = guest_console(scratch, name);
+    const char *line = strstr(console, "BASE ");
+    guint64 total = 0;
+
+    /* Only a whole line: the last one may be half written. */
+    if (!line || !strchr(line, '\n') ||
+        sscanf(line, "BASE MemTotal: %" G_GUINT64_FORMAT " kB", &total) != 1)
+        return 0;
+    return total * 1024;
+}
+
 bool
 guest_has_total(Scratch *scratch, const char *name, guint64 total)
 {

@@ -59,6 +59,8 @@ bool guest_last_info(Scratch *scratch, const char *name, GuestInfo *ret_info);
 
 /* MemTotal of that, in bytes; 0 where there is none yet. */
 guint64 guest_mem_total(Scratch *scratch, const char *name);
+/* MemTotal before the guest had a virtio-mem driver or a balloon; 0 where it has not booted yet. */
+guint64 guest_base_total(Scratch *scratch, const char *name);
 /* MemTotal is @total, less than half a block more or less: Linux 6.1 was seen to count single pages
  * wrong (4 KiB) for good after shrinks that were changed on the way. */
 bool guest_has_total(Scratch *scratch, const char *name, guint64 total);

@@ -69,8 +69,9 @@ struct MemoryMonitor {
     GThread *thread;
 
     GMutex mutex; /* of what follows, and of `requested` and `current` */
-    GCond is_ending;
+    GCond is_ending, has_judged;
     bool is_over;
+    bool has_ended; /* before it was over: a QEMU is silent */
     guint64 budget; /* G_MAXUINT64: nothing is judged */
     MemoryReport report;
 };
@@ -272,6 +273,7 @@ judge(MemoryMonitor *monitor, const char *overdrawn, gint64 since_last_us)
         report->peak = MAX(report->peak, least_sum(monitor));
         if (!report->breach)
             report->breach = find_breach(monitor, overdrawn);
+        g_cond_signal(&monitor->has_judged);
     }
     g_mutex_unlock(&monitor->mutex);
 }
@@ -282,6 +284,8 @@ end_early(MemoryMonitor *monitor, const char *silent)
     g_mutex_lock(&monitor->mutex);
     if (!monitor->report.breach)
         monitor->report.breach = g_strdup_printf("%s no longer answers", silent);
+    monitor->has_ended = true;
+    g_cond_signal(&monitor->has_judged);
     g_mutex_unlock(&monitor->mutex);
 }
 
@@ -357,6 +361,7 @@ memory_monitor_new(Scratch *scratch, const char *const *names, guint n, guint64 
     monitor->budget = G_MAXUINT64;
     g_mutex_init(&monitor->mutex);
     g_cond_init(&monitor->is_ending);
+    g_cond_init(&monitor->has_judged);
     for (guint i = 0; i < n; i++) {
         g_autofree char *greeting = NULL;
         g_autoptr(Json) answer = NULL;
@@ -395,6 +400,7 @@ memory_monitor_free(MemoryMonitor *monitor)
     memory_report_clear(&monitor->report);
     g_mutex_clear(&monitor->mutex);
     g_cond_clear(&monitor->is_ending);
+    g_cond_clear(&monitor->has_judged);
     g_free(monitor->watched);
     g_free(monitor);
 }
@@ -413,8 +419,12 @@ MemoryReport
 memory_monitor_end(MemoryMonitor *monitor)
 {
     MemoryReport report;
+    guint n_wanted;
 
     g_mutex_lock(&monitor->mutex);
+    n_wanted = monitor->report.n_rounds + 2;
+    while (monitor->report.n_rounds < n_wanted && !monitor->has_ended)
+        g_cond_wait(&monitor->has_judged, &monitor->mutex);
     report = monitor->report;
     monitor->report = (MemoryReport){ 0 };
     monitor->budget = G_MAXUINT64;

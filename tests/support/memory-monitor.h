@@ -30,6 +30,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryMonitor, memory_monitor_free)
 
 /* From here on @budget must hold: for what all have together, boot memory and all. */
 void memory_monitor_begin(MemoryMonitor *monitor, guint64 budget);
+/* What is so when this is called is in the report: two more rounds are waited for. */
 MemoryReport memory_monitor_end(MemoryMonitor *monitor);
 
 /* The newest reading of the domain's device. */
