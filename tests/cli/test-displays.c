@@ -33,14 +33,13 @@ test_two(void **state)
 {
     g_autoptr(Scratch) scratch = scratch_new();
     static const char *const names[] = { "a", "b" };
+    g_autofree char *address = scratch_address();
+    g_autofree char *devices = g_strdup_printf(
+        "<graphics type='spice' port='-1' tlsPort='-1' autoport='yes' listen='%s'/>", address);
 
     g_free(scratch_write(scratch, "virtkeep.yaml", "tls: { spice: /nowhere }\n"));
     for (guint i = 0; i < G_N_ELEMENTS(names); i++)
-        domain_file_write(scratch, &(DomainFile){
-                                       .name = names[i],
-                                       .devices = "<graphics type='spice' port='-1' tlsPort='-1' "
-                                                  "autoport='yes'/>",
-                                   });
+        domain_file_write(scratch, &(DomainFile){ .name = names[i], .devices = devices });
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));
     assert_true(spice_port(scratch, "a") > 0);
     assert_int_not_equal(spice_port(scratch, "a"), spice_port(scratch, "b"));
@@ -152,8 +151,9 @@ static guint32
 enter(Scratch *scratch, const char *password)
 {
     g_autoptr(GSocketClient) client = g_socket_client_new();
+    g_autofree char *address = scratch_address();
     g_autoptr(GSocketConnection) connection = g_socket_client_connect_to_host(
-        client, "127.0.0.1", (guint16) spice_port(scratch, "a"), NULL, NULL);
+        client, address, (guint16) spice_port(scratch, "a"), NULL, NULL);
     struct {
         guint32 magic, major, minor, size, error;
         guint8 key[KEY_SIZE];
@@ -183,8 +183,9 @@ enter(Scratch *scratch, const char *password)
 static void
 settle_password(Scratch *scratch, const char *attributes)
 {
+    g_autofree char *address = scratch_address();
     g_autofree char *devices = g_strdup_printf(
-        "<graphics type='spice' port='-1' autoport='yes' listen='127.0.0.1' %s/>", attributes);
+        "<graphics type='spice' port='-1' autoport='yes' listen='%s' %s/>", address, attributes);
 
     domain_file_write(scratch, &(DomainFile){ .name = "a", .devices = devices });
     g_free(virtkeep_expect(scratch, 60, 0, "apply"));

@@ -17,7 +17,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <gio/gio.h>
@@ -241,8 +240,7 @@ view(const char *place)
 static void
 test_vnc_address(void **state)
 {
-    /* An address of this process's own: nobody else listens there, nor will. */
-    g_autofree char *address = g_strdup_printf("127.1.%d.%d", getpid() >> 8 & 255, getpid() & 255);
+    g_autofree char *address = scratch_address();
     g_autofree char *wanted = g_strconcat(address, ":5999", NULL);
     g_autofree char *display =
         g_strdup_printf("<graphics type='vnc' port='5999' listen='%s' passwd='one'/>", address);

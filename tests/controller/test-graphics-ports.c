@@ -19,10 +19,11 @@
 static Domain *
 domain_with(const char *graphics)
 {
+    g_autofree char *address = scratch_address();
     g_autofree char *xml = g_strdup_printf(
         "<domain type='qemu'><name>a</name><memory>65536</memory><os><type>hvm</type></os>"
-        "<devices><graphics type='spice' %s</devices></domain>",
-        graphics);
+        "<devices><graphics type='spice' listen='%s' %s</devices></domain>",
+        address, graphics);
     g_autoptr(Spec) spec = spec_parse("a.xml", xml, strlen(xml));
 
     assert_true(spec_is_valid(spec));
@@ -38,7 +39,8 @@ display(const Domain *domain)
 static bool
 can_listen(gint64 port)
 {
-    g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string("127.0.0.1", port);
+    g_autofree char *host = scratch_address();
+    g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string(host, port);
     g_autoptr(GSocket) socket =
         g_socket_new(G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
 

@@ -110,7 +110,7 @@ test_name_of_another(void **state)
 static gpointer
 wait_for_lock(gpointer data)
 {
-    return lock_acquire(data, "a", 10 * G_USEC_PER_SEC, NULL, NULL);
+    return lock_acquire(data, "a", 60 * G_USEC_PER_SEC, NULL, NULL);
 }
 
 /* How many descriptors of this process are open on @file. */
@@ -218,7 +218,7 @@ test_a_dead_holder_frees_it(void **state)
     assert_null(lock);
     assert_true(g_error_matches(error, G_IO_ERROR, G_IO_ERROR_TIMED_OUT));
     assert_int_equal(kill(pid, SIGKILL), 0);
-    lock = lock_acquire(scratch_dir(scratch), "x", 10 * G_USEC_PER_SEC, NULL, NULL);
+    lock = lock_acquire(scratch_dir(scratch), "x", 60 * G_USEC_PER_SEC, NULL, NULL);
     assert_non_null(lock);
     assert_int_equal(waitpid(pid, NULL, 0), pid);
     close(ready[0]);

@@ -144,6 +144,12 @@ scratch_read(const Scratch *scratch, const char *name)
     return g_file_get_contents(path, &text, NULL, NULL) ? text : NULL;
 }
 
+char *
+scratch_address(void)
+{
+    return g_strdup_printf("127.1.%d.%d", getpid() >> 8 & 255, getpid() & 255);
+}
+
 void
 scratch_watch_pid(Scratch *scratch, pid_t pid)
 {

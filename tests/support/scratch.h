@@ -44,6 +44,9 @@ char *scratch_write(Scratch *scratch, const char *name, const char *text);
 /* The content of DIR/NAME, or NULL where there is no such file. */
 char *scratch_read(const Scratch *scratch, const char *name);
 
+/* An address of this machine (127.0.0.0/8) that no other process's servers are at. Caller frees. */
+char *scratch_address(void);
+
 /* Has the guard kill this process at the end, if it is still the same one then (a pidfd is
  * opened now). Only needed for processes that the rules above do not find. */
 void scratch_watch_pid(Scratch *scratch, pid_t pid);
