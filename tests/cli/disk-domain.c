@@ -186,7 +186,6 @@ make_raw(const char *name, off_t size)
             fail_msg("%s", result->err);                                                           \
     } while (0)
 
-/* Has the image open, for writing. */
 /* Its name is there a moment before. */
 static bool
 is_listening(const char *path)
@@ -199,6 +198,7 @@ is_listening(const char *path)
     return connection != NULL;
 }
 
+/* Has the image open, for writing. */
 Command *
 serve_nbd(const char *image_name, const char *socket_name)
 {
