@@ -118,7 +118,8 @@ static const Field controller_fields[] = {
                .doc = "Expander buses: bus number."),
     FIELD_UINT(Controller, mem_reserve, .path = "target/@memReserve", .min = 1, .max = G_MAXUINT32,
                OF(PCI), .doc = "Root ports: memory kept for what is plugged later, in KiB."),
-    FIELD_REFUSED("is for pseries machines", .path = "target/@index", .doc = "A host bridge's number."),
+    FIELD_REFUSED("is for pseries machines", .path = "target/@index",
+                  .doc = "A host bridge's number."),
     FIELD_ON_OFF(Controller, hotplug, .path = "target/@hotplug", OF(PCI),
                  .doc = "Root and downstream ports: whether devices can be plugged while running."),
     FIELD_UINT(Controller, node, .path = "target/node", .max = 127, OF(PCI),
@@ -243,34 +244,24 @@ validate_pci(const Validation *v, const Controller *controller)
     validate_pci_device(v, controller);
 }
 
-static bool
-is_companion(const Controller *controller)
+OptUint
+controller_companion_port(const Controller *controller)
 {
-    return controller->model == CONTROLLER_MODEL_ICH9_UHCI1 ||
-           controller->model == CONTROLLER_MODEL_ICH9_UHCI2 ||
-           controller->model == CONTROLLER_MODEL_ICH9_UHCI3;
+    guint64 n = (guint64) controller->model - CONTROLLER_MODEL_ICH9_UHCI1;
+
+    return (OptUint){ .value = 2 * n, .is_set = n <= 2 };
 }
 
 static void
 validate_usb(const Validation *v, const Controller *controller)
 {
-    bool has_master = false;
-
     if (controller->ports.is_set && controller->model != CONTROLLER_MODEL_NEC_XHCI &&
         controller->model != CONTROLLER_MODEL_QEMU_XHCI)
         validation_error(v, "@ports", "controller-option",
                          "only xHCI controllers have a number of ports");
-    if (!is_companion(controller) || !controller->master_startport.is_set)
-        return;
-    for (guint i = 0; i < list_length(v->domain->controllers); i++) {
-        const Controller *other = list_at(v->domain->controllers, i, Controller);
-
-        has_master |= other->type == CONTROLLER_USB && !is_companion(other) &&
-                      other->index.value == controller->index.value;
-    }
-    if (!has_master)
-        validation_error(v, "master", "controller-master", "there is no USB controller %u to serve",
-                         (guint) controller->index.value);
+    if (controller->master_startport.is_set && !controller_companion_port(controller).is_set)
+        validation_error(v, "master", "controller-option",
+                         "only ich9-uhci1, 2 and 3 have a master");
 }
 
 /* What only virtio controllers have. */
@@ -298,10 +289,21 @@ validate_virtio(const Validation *v, const Controller *controller)
         if (rows[i].is_used)
             validation_error(v, rows[i].path, "controller-virtio", "is for model 'virtio-scsi'");
     if (is_virtio_scsi)
-        iothread_use_validate(v, &controller->iothread, controller->iothreads,
-                              &controller->queues);
+        iothread_use_validate(v, &controller->iothread, controller->iothreads, &controller->queues);
     else if (controller->type != CONTROLLER_VIRTIO_SERIAL)
         validate_no_virtio_options(v, &controller->virtio);
+}
+
+/* Whether they would be one bus. USB companions share their master's. */
+static bool
+is_same(const Controller *controller, const Controller *other)
+{
+    bool is_companion =
+        controller_companion_port(controller).is_set || controller_companion_port(other).is_set;
+
+    return controller->type == other->type && controller->index.is_set && other->index.is_set &&
+           controller->index.value == other->index.value &&
+           (!is_companion || controller->model == other->model);
 }
 
 static void
@@ -322,15 +324,15 @@ controller_validate(const Validation *v, gconstpointer item)
     if (controller->type == CONTROLLER_USB)
         validate_usb(v, controller);
     if (controller->type == CONTROLLER_FDC && controller->index.value)
-        validation_error(v, "@index", "controller-index", "there is one floppy controller, number 0");
+        validation_error(v, "@index", "controller-index",
+                         "there is one floppy controller, number 0");
     validate_virtio(v, controller);
-    for (guint i = 0; controller->index.is_set && i < list_length(v->domain->controllers); i++) {
+    for (guint i = 0; i < list_length(v->domain->controllers); i++) {
         const Controller *other = list_at(v->domain->controllers, i, Controller);
-        g_autofree char *key = controller_key(controller), *other_key = controller_key(other);
 
         if (other == controller)
             break;
-        if (!g_strcmp0(key, other_key))
+        if (is_same(controller, other))
             validation_error(v, "@index", "controller-duplicate",
                              "there is already a controller of type '%s' with index %u",
                              controller_type_names[controller->type],
@@ -421,8 +423,13 @@ controller_fill_defaults(const Domain *domain, gpointer device)
 {
     Controller *controller = device;
 
-    if (controller->type == CONTROLLER_USB)
+    if (controller->type == CONTROLLER_USB) {
+        OptUint port = controller_companion_port(controller);
+
         default_enum(&controller->model, CONTROLLER_MODEL_PIIX3_UHCI);
+        if (port.is_set)
+            default_uint(&controller->master_startport, port.value);
+    }
     if (controller->type != CONTROLLER_SCSI)
         return;
     if (controller->model == CONTROLLER_MODEL_AUTO)

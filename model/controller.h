@@ -75,6 +75,10 @@ typedef struct Controller {
     OptUint master_startport;                  /* usb companions */
 } Controller;
 
+/* The first port of its master that a USB companion (ich9-uhci1, 2, 3) serves by default; unset for
+ * what is no companion. */
+OptUint controller_companion_port(const Controller *controller);
+
 extern const DeviceKind controller_kind;
 extern const char *const controller_type_names[];
 extern const char *const controller_model_names[];

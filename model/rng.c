@@ -25,7 +25,7 @@ static const Field rng_fields[] = {
                .doc = "`random`, `builtin` or `egd`."),
     CHARDEV_BACKEND_FIELDS(Rng, chardev., "backend/", ),
     DEVICE_VIRTIO_FIELDS(Rng),
-    FIELD_STRING(Rng, path, .path = "backend", .doc = "random: device to read; /dev/urandom."),
+    FIELD_STRING(Rng, path, .path = "backend", .doc = "random: device to read; /dev/random."),
     DEVICE_INFO_FIELDS(Rng),
     FIELD_END,
 };

@@ -242,6 +242,10 @@ controller_options(const DeviceContext *context, gconstpointer device, CommandLi
         command_line_addf(line, "-global", "%s.pci-hole64-size=%" G_GUINT64_FORMAT "K",
                           is_q35 ? "q35-pcihost" : "i440FX-pcihost",
                           controller->pcihole64.value / 1024);
+    /* The root's hot-plugging is the power management chip's. */
+    if (controller->model == CONTROLLER_MODEL_PCI_ROOT && controller->hotplug)
+        command_line_addf(line, "-global", "PIIX4_PM.acpi-root-pci-hotplug=%s",
+                          controller->hotplug == TRISTATE_ON ? "on" : "off");
     if (controller->type != CONTROLLER_FDC || is_q35)
         return;
     for (guint unit = 0; unit < G_N_ELEMENTS(floppy_boot_properties); unit++)

@@ -206,6 +206,23 @@ assign(UsbMap *map, const DeviceRef *ref)
                      "no USB controller has a free port for this device");
 }
 
+static void
+check_master(const Resolution *resolution, const Controller *companion)
+{
+    const GPtrArray *controllers = resolution->domain->controllers;
+
+    for (guint i = 0; i < list_length(controllers); i++) {
+        const Controller *other = list_at(controllers, i, Controller);
+
+        if (other->type == CONTROLLER_USB && other->index.value == companion->index.value &&
+            !controller_companion_port(other).is_set)
+            return;
+    }
+    resolution_error(resolution, companion, NULL, "controller-master",
+                     "there is no USB controller %u to be a companion of",
+                     (guint) companion->index.value);
+}
+
 /* What makes no sense of USB controllers, whatever sits on them. */
 static void
 check_controllers(const Resolution *resolution)
@@ -226,6 +243,8 @@ check_controllers(const Resolution *resolution)
         if (controller->ports.value > MAX_PORTS)
             resolution_error(resolution, controller, "@ports", "out-of-range",
                              "a USB controller has at most %d ports", MAX_PORTS);
+        if (controller_companion_port(controller).is_set)
+            check_master(resolution, controller);
     }
 }
 

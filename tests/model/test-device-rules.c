@@ -44,9 +44,12 @@ static const Rule rules[] = {
       "er>" },
     { "controller-option", "",
       "<controller type='usb' index='0' model='ehci' ports='8'></controller>" },
-    { "controller-master", "",
-      "<controller type='usb' index='0' model='ich9-uhci1'><master startport='0"
+    { "controller-option", "",
+      "<controller type='usb' index='0' model='piix3-uhci'><master startport='0"
       "'/></controller>" },
+    { "controller-duplicate", "",
+      "<controller type='usb' index='1' model='piix3-uhci'/>"
+      "<controller type='usb' index='1' model='qemu-xhci'/>" },
     { "controller-model", "", "<controller type='scsi' index='0' model='buslogic'></controller>" },
     { "interface-model", "", "<interface type='user' ><model type='foo;bar'/></interface>" },
     { "interface-model", "<memoryBacking><access mode='shared'/></memoryBacking>",

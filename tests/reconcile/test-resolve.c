@@ -451,6 +451,10 @@ mistakes_are_told_with_their_line(void **unused)
         "web.xml:8:1: error: devices/disk[1]/address: disk 'sda' and disk 'sdb' are both "
         "controller 0, bus 0, target 0, unit 0 [address-conflict]");
     assert_refused("q35", DISK_AT("vda", "virtio", "unit='0'"), "web.xml:7:10: error: ");
+    assert_refused("pc",
+                   "<controller type='usb' index='0' model='ich9-ehci1'/>\n"
+                   "<controller type='usb' index='1' model='ich9-uhci1'/>\n",
+                   "web.xml:7:1: error: devices/controller[1]: there is no USB controller 1");
     assert_refused("q35", DISK_AT("vda", "virtio", "unit='0'"), "[address-type]");
     assert_refused("pc", "<controller type='ide' index='0'>\n" PCI("0", "9") "</controller>\n",
                    "ide controller 0 is part of the chipset: its PCI address is 0000:00:01.1");
