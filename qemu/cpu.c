@@ -56,6 +56,39 @@ add_default_model(const DeviceContext *context, GString *text)
     option_text_add(text, NULL, model);
 }
 
+/* What QEMU gave these models first and took from them later, in newer machine types or altogether.
+ * libvirt's models are without, with any machine and any QEMU. */
+static const struct {
+    const char *feature;
+    const char *models[12];
+} withdrawn[] = {
+    { "intel-pt",
+      { "Icelake-Server", "Icelake-Server-noTSX", "Icelake-Client", "Icelake-Client-noTSX" } },
+    { "monitor", { "EPYC", "EPYC-IBPB", "Dhyana", "Opteron_G3" } },
+    { "mpx",
+      { "Skylake-Client", "Skylake-Client-IBRS", "Skylake-Client-noTSX-IBRS", "Skylake-Server",
+        "Skylake-Server-IBRS", "Skylake-Server-noTSX-IBRS", "Cascadelake-Server",
+        "Cascadelake-Server-noTSX", "Icelake-Server", "Icelake-Server-noTSX", "Icelake-Client" } },
+};
+
+static bool
+has_feature(const Domain *domain, const char *name)
+{
+    for (guint i = 0; i < list_length(domain->cpu_features); i++)
+        if (!g_strcmp0(list_at(domain->cpu_features, i, CpuFeature)->name, name))
+            return true;
+    return false;
+}
+
+static void
+add_withdrawn(const Domain *domain, GString *text)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(withdrawn); i++)
+        if (g_strv_contains(withdrawn[i].models, domain->cpu_model) &&
+            !has_feature(domain, withdrawn[i].feature))
+            option_text_add_switch(text, withdrawn[i].feature, false);
+}
+
 static void
 add_custom_model(const DeviceContext *context, GString *text)
 {
@@ -67,6 +100,7 @@ add_custom_model(const DeviceContext *context, GString *text)
         validation_error(&context->at, "cpu/model", "not-in-qemu",
                          "this QEMU has no CPU model '%s'", domain->cpu_model);
     option_text_add(text, NULL, domain->cpu_model);
+    add_withdrawn(domain, text);
 }
 
 static void

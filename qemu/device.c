@@ -511,12 +511,17 @@ is_first_of_class(const Domain *domain, const DeviceInfo *info, BootDevice class
     return false;
 }
 
+/* Whether any device has a place of its own, a host's USB stick as well as a disk. */
 static bool
-has_device_order(const GPtrArray *list)
+has_device_order(const Domain *domain)
 {
-    for (guint i = 0; i < list_length(list); i++)
-        if (list_at(list, i, DeviceInfo)->boot_order.is_set)
-            return true;
+    for (guint k = 0; device_kinds[k]; k++) {
+        const GPtrArray *devices = domain_devices(domain, device_kinds[k]);
+
+        for (guint i = 0; i < list_length(devices); i++)
+            if (list_at(devices, i, DeviceInfo)->boot_order.is_set)
+                return true;
+    }
     return false;
 }
 
@@ -527,7 +532,7 @@ device_boot_index(const Domain *domain, const DeviceInfo *info, guint64 *ret_ind
         *ret_index = info->boot_order.value;
         return true;
     }
-    if (has_device_order(domain->disks) || has_device_order(domain->interfaces))
+    if (has_device_order(domain))
         return false;
     if (!list_length(domain->boots)) { /* libvirt's default: the first hard disk */
         *ret_index = 1;

@@ -72,16 +72,16 @@ effective_access(const Domain *domain, const MemoryBackend *backend)
     return domain->memory_access;
 }
 
-static bool
+static Tristate
 effective_discard(const Domain *domain, const MemoryBackend *backend)
 {
     const NumaCell *cell = find_cell(domain, &backend->node);
 
     if (backend->discard)
-        return backend->discard == TRISTATE_ON;
+        return backend->discard;
     if (cell && cell->discard)
-        return cell->discard == TRISTATE_ON;
-    return domain->is_discard;
+        return cell->discard;
+    return domain->is_discard ? TRISTATE_ON : TRISTATE_ABSENT;
 }
 
 static const char *
@@ -163,6 +163,7 @@ memory_backend_tree(const DeviceContext *context, const MemoryBackend *backend)
     guint64 huge_page = memory_backend_huge_page(context, backend);
     int access = effective_access(domain, backend);
     const char *type = backend_type(domain, backend, huge_page, access);
+    Tristate discard = effective_discard(domain, backend);
     bool is_file = g_str_equal(type, "memory-backend-file");
     bool is_memfd = g_str_equal(type, "memory-backend-memfd");
     Json *tree = json_new_object();
@@ -177,8 +178,8 @@ memory_backend_tree(const DeviceContext *context, const MemoryBackend *backend)
         json_set_bool(tree, "hugetlb", true);
         json_set_uint(tree, "hugetlbsize", huge_page);
     }
-    if (is_file && effective_discard(domain, backend))
-        json_set_bool(tree, "discard-data", true);
+    if (is_file && discard)
+        json_set_bool(tree, "discard-data", discard == TRISTATE_ON);
     if (access)
         json_set_bool(tree, "share", access == MEMORY_ACCESS_SHARED);
     /* The block of boot memory keeps its plain name ("pc.ram") whatever it is backed by. */

@@ -35,7 +35,7 @@ rng_backends(const DeviceContext *context, gconstpointer device, GPtrArray *back
         json_set_string(tree, "chardev", chardev);
     }
     if (rng->backend == RNG_BACKEND_RANDOM)
-        json_set_string(tree, "filename", rng->path ? rng->path : "/dev/urandom");
+        json_set_string(tree, "filename", rng->path ? rng->path : "/dev/random");
     backend_add(backends, BACKEND_OBJECT, tree);
 }
 
