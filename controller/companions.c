@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "controller/effect.h"
+#include "controller/tuning.h"
 #include "qemu/companion-process.h"
 #include "qemu/launch-files.h"
 #include "qemu/qmp.h"
@@ -223,7 +224,7 @@ companions_end(Subject *subject, const Site *site, GError **error)
 }
 
 static bool
-start_one(Subject *subject, const Site *site, const Companion *companion, GError **error)
+start_one(Subject *subject, const Site *site, Companion *companion, GError **error)
 {
     g_autofree char *log = g_strdup_printf("%s/%s-%s-%s.log", site->config->log, subject->name,
                                            companion->id, companion->kind);
@@ -233,6 +234,7 @@ start_one(Subject *subject, const Site *site, const Companion *companion, GError
 
     if (!begin(subject, site, "start-companion", companion->kind, companion->id, &id, error))
         return false;
+    companion->cgroup = tuning_cgroup(subject->name, site->config);
     record = companion_start(companion, subject->run_directory, log, &failure);
     if (record) {
         g_ptr_array_add(subject->companions, record);
@@ -289,7 +291,7 @@ companions_plug(Subject *subject, const Site *site, const DeviceKind *kind, gcon
         return false;
     }
     for (guint i = 0; subject->companions && i < companions->len; i++) {
-        const Companion *companion = companions->pdata[i];
+        Companion *companion = companions->pdata[i];
 
         if (is_listed(subject->companions, companion->kind, companion->id))
             continue;
@@ -321,6 +323,19 @@ companions_unplug(Subject *subject, const Site *site, const char *alias, GError 
         g_ptr_array_remove(subject->companions, own->pdata[i]);
     note_rows(subject, site);
     effect_end(site, id, ACTION_DONE, NULL);
+    return true;
+}
+
+bool
+companions_confine(const Subject *subject, const Site *site, GError **error)
+{
+    for (guint i = 0; subject->companions && i < subject->companions->len; i++) {
+        const CompanionRecord *record = subject->companions->pdata[i];
+
+        if (record->is_alive &&
+            !tuning_confine(subject->name, site->config, record->process->pid, error))
+            return false;
+    }
     return true;
 }
 
@@ -359,6 +374,8 @@ restart_one(Subject *subject, const Site *site, CompanionRecord *record, GError 
 
     if (!begin(subject, site, "restart-companion", record->kind, record->id, &id, error))
         return false;
+    g_free(record->cgroup);
+    record->cgroup = tuning_cgroup(subject->name, site->config);
     is_up = companion_restart(record, subject->run_directory, &failure);
     effect_end(site, id, is_up ? ACTION_DONE : ACTION_FAILED, is_up ? NULL : failure->message);
     if (!is_up)

@@ -35,5 +35,7 @@ bool companions_unplug(Subject *subject, const Site *site, const char *alias, GE
 /* The domain's QEMU runs: notices those that ended, and starts again those that can be. Nothing is
  * done for a suspended domain. */
 bool companions_keep(Subject *subject, const Site *site, GError **error);
+/* The domain may have been given a cgroup: they are put into it. Harmless to do twice. */
+bool companions_confine(const Subject *subject, const Site *site, GError **error);
 /* The domain's QEMU has ended: ends them. */
 bool companions_end(Subject *subject, const Site *site, GError **error);

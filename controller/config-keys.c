@@ -99,7 +99,8 @@ const ConfigKey config_keys[] = {
       .fallback = "/sys/fs/cgroup/system.slice/virtkeep.service",
       .doc = "The directory of cgroup v2 in which each domain that declares limits (`memtune`, "
              "`blkiotune`, shares and quotas of `cputune`) gets its own. It must have been "
-             "delegated to virtkeep: the default is what its service has." },
+             "delegated to virtkeep: the default is what its service has. QEMU and its companions "
+             "are in it, and stay in it until they end where another one is named." },
     { .path = "guards/max-prune",
       .type = KEY_PERCENT,
       KEY(max_prune),

@@ -304,7 +304,8 @@ place_threads(const Subject *subject, const Site *site, GError **error)
     g_autoptr(Domain) next = domain_take_live_fields(subject->applied, subject->desired);
 
     return tuning_update(subject->applied, next, site->config, subject->monitor,
-                         process_record(subject->process)->pid, error);
+                         process_record(subject->process)->pid, error) &&
+           companions_confine(subject, site, error);
 }
 
 static EffectOutcome

@@ -32,6 +32,7 @@
 #include "model/launch-security.h"
 #include "qemu/command-line.h"
 #include "qemu/device.h"
+#include "qemu/launch-files.h"
 #include "qemu/launch.h"
 #include "qemu/observe.h"
 #include "qemu/stray.h"
@@ -209,7 +210,7 @@ bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
     Qmp *qmp;
 
     if (!effect_note_applied(subject, site, subject->desired, error) ||
-        !tuning_confine(subject->desired, site->config, launch_record(launch)->pid, error) ||
+        !tuning_confine(subject->name, site->config, launch_record(launch)->pid, error) ||
         !launch_go(launch, error))
         return false;
     qmp = launch_connect(launch, CONNECT_TIMEOUT_US, error);
@@ -276,6 +277,15 @@ grant_memory(Subject *subject, GError **error)
     return false;
 }
 
+/* After an attempt: what can't be removed now is removed by the next one. */
+static void
+clean_up(Subject *subject, const Site *site)
+{
+    (void) companions_end(subject, site, NULL);
+    tuning_release(subject->name, site->config);
+    (void) run_directory_clear(subject->run_directory, NULL);
+}
+
 static bool
 launch_domain(Subject *subject, const Site *site, GError **error)
 {
@@ -309,12 +319,16 @@ launch_domain(Subject *subject, const Site *site, GError **error)
     spec.n_fds = links->fds->len;
     spec.argv = (const char *const *) argv;
     spec.environment = (const char *const *) environment;
-    if (!companions_start(subject, site, placed, error))
+    if (!launch_make_directory(subject->run_directory, error) ||
+        !tuning_enclose(subject->desired, site->config, error) ||
+        !companions_start(subject, site, placed, error)) {
+        clean_up(subject, site);
         return false;
+    }
     launch = tuning_prepare(subject->desired, &spec, error);
     g_clear_pointer(&links, links_free); /* the taps are the child's from here on */
     if (!launch) {
-        (void) companions_end(subject, site, NULL);
+        clean_up(subject, site);
         return false;
     }
     if (!commit_process(subject, site, launch_record(launch), FALSE, error) ||
@@ -322,9 +336,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
         g_clear_pointer(&subject->monitor, monitor_free);
         companions_blame(subject, error);
         launch_abort(launch);
-        tuning_release(subject->name, site->config);
-        (void) companions_end(subject, site, NULL);
-        (void) run_directory_clear(subject->run_directory, NULL);
+        clean_up(subject, site);
         (void) store_domain_put_exit(site->store, subject->name, NULL, g_get_real_time(), NULL);
         return false;
     }
@@ -397,6 +409,16 @@ run_shutdown(Subject *subject, const Site *site, const PlanAction *action, GErro
     return EFFECT_PENDING;
 }
 
+/* Its QEMU has ended: nothing of the host's is to be left. */
+static bool
+leave(Subject *subject, const Site *site, GError **error)
+{
+    if (!companions_end(subject, site, error) || !links_sweep(subject, error))
+        return false;
+    tuning_release(subject->name, site->config);
+    return run_directory_clear(subject->run_directory, error);
+}
+
 /* Ends QEMU: by its monitor, and by the kernel when that does not help. */
 static EffectOutcome
 run_end(Subject *subject, const Site *site, const PlanAction *action, GError **error)
@@ -419,11 +441,9 @@ run_end(Subject *subject, const Site *site, const PlanAction *action, GError **e
     }
     g_clear_pointer(&subject->process, process_free);
     subject->process_state = PROCESS_GONE;
-    tuning_release(subject->name, site->config);
     if (!store_domain_put_exit(site->store, subject->name, last_exit_name(last_exit),
                                g_get_real_time(), error) ||
-        !companions_end(subject, site, error) || !links_sweep(subject, error) ||
-        !run_directory_clear(subject->run_directory, error))
+        !leave(subject, site, error))
         return EFFECT_FAILED;
     g_clear_pointer(&subject->applied, domain_free);
     subject->input.applied = subject->input.told = NULL;
@@ -527,9 +547,7 @@ effect_note_exit(Subject *subject, const Site *site, GError **error)
     }
     subject->input.shutdown_purpose = NULL;
     subject->input.last_exit = last_exit;
-    tuning_release(subject->name, site->config);
-    return companions_end(subject, site, error) && links_sweep(subject, error) &&
-           run_directory_clear(subject->run_directory, error);
+    return leave(subject, site, error);
 }
 
 bool

@@ -3,8 +3,9 @@
  * What a domain is given of the host, and what it is not to take.
  *
  *     plan, apply   tuning_check     the host has it, or the file's line says what is missing
+ *     start         tuning_enclose   a cgroup with the limits in it
  *     held child    tuning_prepare   memory from the nodes that the file names
- *                   tuning_confine   a cgroup with the limits in it; then exec
+ *                   tuning_confine   into the cgroup, like each companion; then exec
  *     paused        tuning_settle    CPUs plugged; threads into their groups, pinned, scheduled
  *     edited        tuning_update    what differs of limits; threads placed anew
  *     looked at     tuning_drift     what somebody else has placed otherwise since
@@ -19,6 +20,7 @@
 #include "controller/tuning.h"
 
 #include <gio/gio.h>
+#include <glib/gstdio.h>
 #include <sched.h>
 
 #include "model/quantity.h"
@@ -242,13 +244,73 @@ tuning_prepare(const Domain *domain, const LaunchSpec *spec, GError **error)
     return launch;
 }
 
+/* Where the parent of a domain's cgroup is noted: the configuration can name another one since. */
+static char *
+note_path(const char *name, const Config *config)
+{
+    return g_build_filename(config->run, name, "cgroup", NULL);
+}
+
+/* NULL: it has none. */
+static char *
+noted_parent(const char *name, const Config *config)
+{
+    g_autofree char *path = note_path(name, config);
+    char *parent = NULL;
+
+    return g_file_get_contents(path, &parent, NULL, NULL) ? g_strchomp(parent) : NULL;
+}
+
+/* The same of one whose run directory was made by a virtkeep that noted nothing. */
+static char *
+present_parent(const char *name, const Config *config)
+{
+    char *parent = noted_parent(name, config);
+    g_autofree char *directory = parent ? NULL : cgroup_directory(config->cgroup, name);
+
+    return directory && g_file_test(directory, G_FILE_TEST_IS_DIR) ? g_strdup(config->cgroup)
+                                                                   : parent;
+}
+
+/* The one that it has, else the configuration's, noted from now on. NULL with @error. */
+static char *
+take_parent(const char *name, const Config *config, GError **error)
+{
+    g_autofree char *path = note_path(name, config);
+    char *parent = noted_parent(name, config);
+
+    if (parent)
+        return parent;
+    return g_file_set_contents(path, config->cgroup, -1, error) ? g_strdup(config->cgroup) : NULL;
+}
+
+char *
+tuning_cgroup(const char *name, const Config *config)
+{
+    g_autofree char *parent = noted_parent(name, config);
+
+    return parent ? cgroup_directory(parent, name) : NULL;
+}
+
 bool
-tuning_confine(const Domain *domain, const Config *config, pid_t pid, GError **error)
+tuning_enclose(const Domain *domain, const Config *config, GError **error)
 {
     g_autoptr(GPtrArray) writes = cgroup_limits(domain);
+    g_autofree char *parent = NULL;
 
-    return !writes->len || (cgroup_create(config->cgroup, domain->name, writes, error) &&
-                            cgroup_attach(config->cgroup, domain->name, pid, error));
+    tuning_release(domain->name, config); /* what a former QEMU left */
+    if (!writes->len)
+        return true;
+    parent = take_parent(domain->name, config, error);
+    return parent && cgroup_create(parent, domain->name, writes, error);
+}
+
+bool
+tuning_confine(const char *name, const Config *config, pid_t pid, GError **error)
+{
+    g_autofree char *directory = tuning_cgroup(name, config);
+
+    return !directory || cgroup_enter(directory, pid, error);
 }
 
 static bool
@@ -268,13 +330,13 @@ place_threads(const Domain *before, const Domain *domain, const Config *config, 
 {
     g_autoptr(GPtrArray) writes = cgroup_limits(domain);
     g_autoptr(GArray) threads = NULL;
+    g_autofree char *parent = present_parent(domain->name, config);
 
     if (!writes->len && !placement_is_declared(domain) &&
         !(before && placement_is_declared(before)))
         return true;
     threads = threads_query(monitor, pid, error);
-    return threads &&
-           (!writes->len || cgroup_attach_threads(config->cgroup, domain->name, threads, error)) &&
+    return threads && (!parent || cgroup_attach_threads(parent, domain->name, threads, error)) &&
            placement_apply(before, domain, threads, error) &&
            check_placement(domain, threads, error);
 }
@@ -292,8 +354,9 @@ tuning_update(const Domain *before, const Domain *after, const Config *config, M
               pid_t pid, GError **error)
 {
     g_autoptr(GPtrArray) writes = cgroup_limits_changed(before, after);
+    g_autofree char *parent = writes->len ? take_parent(after->name, config, error) : NULL;
 
-    return (!writes->len || cgroup_change(config->cgroup, after->name, pid, writes, error)) &&
+    return (!writes->len || (parent && cgroup_change(parent, after->name, pid, writes, error))) &&
            place_threads(before, after, config, monitor, pid, error);
 }
 
@@ -309,5 +372,8 @@ tuning_drift(const Domain *domain, Monitor *monitor, pid_t pid)
 void
 tuning_release(const char *name, const Config *config)
 {
-    (void) cgroup_remove(config->cgroup, name, NULL);
+    g_autofree char *parent = noted_parent(name, config), *path = note_path(name, config);
+
+    if (cgroup_remove(parent ? parent : config->cgroup, name, NULL) && parent)
+        (void) g_unlink(path);
 }

@@ -21,8 +21,13 @@ void tuning_check_vcpus(const Domain *domain, const PositionMap *positions,
 
 /* launch_prepare() of a child whose memory comes from the NUMA nodes that the domain names. */
 Launch *tuning_prepare(const Domain *domain, const LaunchSpec *spec, GError **error);
-/* Before QEMU executes: puts the held child @pid into the domain's cgroup, with its limits. */
-bool tuning_confine(const Domain *domain, const Config *config, pid_t pid, GError **error);
+/* Before anything of the domain executes: makes its cgroup, with its limits, where it declares any,
+ * and notes where in its run directory, which must be there. */
+bool tuning_enclose(const Domain *domain, const Config *config, GError **error);
+/* The directory of the cgroup that it was given; NULL: none. Caller frees. */
+char *tuning_cgroup(const char *name, const Config *config);
+/* Puts one of its processes there, if there is such: QEMU's held child. */
+bool tuning_confine(const char *name, const Config *config, pid_t pid, GError **error);
 /* QEMU answers, its guest has not run: plugs virtual CPUs, places threads. Harmless to do twice. */
 bool tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
                    GError **error);
@@ -33,5 +38,6 @@ bool tuning_update(const Domain *before, const Domain *after, const Config *conf
 /* The first of QEMU's threads that is placed otherwise than @domain says, as words; NULL: none is.
  * Looks only. Caller frees. */
 char *tuning_drift(const Domain *domain, Monitor *monitor, pid_t pid);
-/* After QEMU has ended: its cgroup goes. One that can't be removed is removed by the next start. */
+/* After QEMU and its companions have ended, before the run directory is cleared: its cgroup goes,
+ * wherever it was made. One that can't be removed is removed by the next start. */
 void tuning_release(const char *name, const Config *config);

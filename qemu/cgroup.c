@@ -12,9 +12,9 @@
  * limit has one directory and no more. Controllers are given to PARENT's children as a domain needs
  * them and never taken away, since another may use them.
  *
- * The cgroup is the domain's before QEMU is a program: the held child (held-child.c) is put into it
- * and then executes, so no QEMU runs outside its limits even for an instant. Its threads are sorted
- * into their groups once QEMU tells which is which, before the guest runs.
+ * The cgroup is the domain's before QEMU or a companion is a program: the held child (held-child.c)
+ * is put into it and then executes, so none runs outside its limits even for an instant. QEMU's
+ * threads are sorted into their groups once QEMU tells which is which, before the guest runs.
  *
  * Nothing is remembered. After a crash the directory is found by its name; the kernel refuses to
  * remove one in which something lives, which is the guard against taking it from a running QEMU.
@@ -43,8 +43,8 @@ refuse(const char *what, GError **error)
     return false;
 }
 
-static char *
-domain_path(const char *parent, const char *name)
+char *
+cgroup_directory(const char *parent, const char *name)
 {
     g_autofree char *last = g_strconcat("guest-", name, NULL);
 
@@ -206,7 +206,7 @@ write_limits(const char *parent, const char *domain, const GPtrArray *writes, GE
 bool
 cgroup_create(const char *parent, const char *name, const GPtrArray *writes, GError **error)
 {
-    g_autofree char *path = domain_path(parent, name);
+    g_autofree char *path = cgroup_directory(parent, name);
 
     if (!cgroup_remove(parent, name, error))
         return false;
@@ -214,15 +214,6 @@ cgroup_create(const char *parent, const char *name, const GPtrArray *writes, GEr
         if (!give_controller(parent, ((const CgroupWrite *) writes->pdata[i])->controller, error))
             return false;
     return make_directory(path, error) && write_limits(parent, path, writes, error);
-}
-
-bool
-cgroup_attach(const char *parent, const char *name, pid_t pid, GError **error)
-{
-    g_autofree char *path = domain_path(parent, name);
-    g_autofree char *text = g_strdup_printf("%d", (int) pid);
-
-    return write_file(path, "cgroup.procs", text, error);
 }
 
 /* All threads of a process that is put in leave the groups they are in: once is enough. */
@@ -237,24 +228,39 @@ has_process(const char *directory, pid_t pid)
 }
 
 bool
+cgroup_enter(const char *directory, pid_t pid, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("%d", (int) pid);
+
+    return has_process(directory, pid) || write_file(directory, "cgroup.procs", text, error);
+}
+
+bool
+cgroup_attach(const char *parent, const char *name, pid_t pid, GError **error)
+{
+    g_autofree char *path = cgroup_directory(parent, name);
+
+    return cgroup_enter(path, pid, error);
+}
+
+bool
 cgroup_change(const char *parent, const char *name, pid_t pid, const GPtrArray *writes,
               GError **error)
 {
-    g_autofree char *path = domain_path(parent, name);
+    g_autofree char *path = cgroup_directory(parent, name);
 
     for (guint i = 0; i < writes->len; i++)
         if (!give_controller(parent, ((const CgroupWrite *) writes->pdata[i])->controller, error))
             return false;
     if (!g_file_test(path, G_FILE_TEST_IS_DIR) && !make_directory(path, error))
         return false;
-    return write_limits(parent, path, writes, error) &&
-           (has_process(path, pid) || cgroup_attach(parent, name, pid, error));
+    return write_limits(parent, path, writes, error) && cgroup_enter(path, pid, error);
 }
 
 bool
 cgroup_attach_threads(const char *parent, const char *name, const GArray *threads, GError **error)
 {
-    g_autofree char *domain = domain_path(parent, name);
+    g_autofree char *domain = cgroup_directory(parent, name);
 
     for (guint i = 0; i < threads->len; i++) {
         const QemuThread *thread = &g_array_index(threads, QemuThread, i);
@@ -315,7 +321,7 @@ remove_directory(const char *path, GError **error)
 bool
 cgroup_remove(const char *parent, const char *name, GError **error)
 {
-    g_autofree char *path = domain_path(parent, name);
+    g_autofree char *path = cgroup_directory(parent, name);
     g_autoptr(GDir) groups = g_dir_open(path, 0, NULL);
     const char *entry;
 

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "qemu/cgroup.h"
 #include "qemu/held-child.h"
 #include "qemu/launch-files.h"
 
@@ -53,6 +54,7 @@ companion_record_free(CompanionRecord *record)
     g_free(record->socket);
     g_clear_pointer(&record->process, process_record_free);
     g_free(record->last_words);
+    g_free(record->cgroup);
     g_free(record);
 }
 
@@ -290,7 +292,8 @@ fork_recorded(CompanionRecord *record, const char *run_directory, int log_fd, in
     if (!is_forked)
         return NULL;
     process = process_hold(record->process, error);
-    if (process && companion_record_write(record, run_directory, error))
+    if (process && companion_record_write(record, run_directory, error) &&
+        (!record->cgroup || cgroup_enter(record->cgroup, record->process->pid, error)))
         return process;
     process_free(process);
     close(*ret_channel); /* it ends */
@@ -384,6 +387,7 @@ companion_start(const Companion *companion, const char *run_directory, const cha
     record->kind = g_strdup(companion->kind);
     record->id = g_strdup(companion->id);
     record->where = g_strdup(companion->where);
+    record->cgroup = g_strdup(companion->cgroup);
     record->socket = g_strdup(companion->socket);
     record->is_handed = companion->is_handed;
     record->can_restart = companion->can_restart;

@@ -22,6 +22,7 @@ typedef struct CompanionRecord {
     guint n_restarts;
     bool is_noted;    /* its end has been noticed and said */
     bool is_alive;    /* as last looked; not in the file */
+    char *cgroup;     /* to be entered at the next start of it; not in the file. NULL: none */
     char *last_words; /* what it wrote last, once it has ended; not in the file. NULL */
 } CompanionRecord;
 

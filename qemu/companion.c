@@ -49,6 +49,7 @@ companion_free(Companion *companion)
     g_free(companion->directory);
     g_free(companion->file);
     g_free(companion->content);
+    g_free(companion->cgroup);
     g_free(companion);
 }
 

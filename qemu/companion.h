@@ -43,6 +43,7 @@ struct Companion {
     GPtrArray *needs;     /* CompanionNeed */
     char *directory;      /* made (0700) before the start where it is missing; NULL */
     char *file, *content; /* a file that is written (0600) before the start; NULL */
+    char *cgroup;         /* its directory, entered before the program runs; NULL: none. The starter's */
 };
 
 /* A companion of the device whose alias is @id, to be filled further and put into @companions,

@@ -31,9 +31,9 @@
 #define RECORD "process.json"
 #define RECORD_MAX 65536
 
-static const char *const our_files[] = { RECORD, "applied.xml", "dbus.conf", NULL };
+static const char *const our_files[] = { RECORD, "applied.xml", "dbus.conf", "cgroup", NULL };
 /* What a writer that was killed leaves of a file it was about to put in place. */
-static const char *const unfinished_files[] = { "applied.xml.", "dbus.conf." };
+static const char *const unfinished_files[] = { "applied.xml.", "dbus.conf.", "cgroup." };
 #define TEMPORARY ".tmp"
 
 /* Reading. */

@@ -7,6 +7,7 @@
  */
 #include "tests/cli/domain-file.h"
 #include "tests/support/qemus.h"
+#include "tests/support/views.h"
 #include "tests/support/virtkeep.h"
 
 #include <sched.h>
@@ -175,6 +176,104 @@ test_confined(void **state)
     g_free(virtkeep_expect(scratch, 20, 0, "plan", "--exit-code"));
 }
 
+/* Removes what the kernel has in a cgroup, which does not keep it from being removed there. */
+static void
+empty_stand_in(const char *directory)
+{
+    g_autofree char *path = scratch_path(scratch, directory);
+    g_autoptr(GDir) files = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (files && (name = g_dir_read_name(files))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        assert_int_equal(g_unlink(file), 0);
+    }
+}
+
+static bool
+is_directory(const char *name)
+{
+    g_autofree char *path = scratch_path(scratch, name);
+
+    return g_file_test(path, G_FILE_TEST_IS_DIR);
+}
+
+/* A domain stays in the cgroup that it was started in when the configuration names another one, and
+ * nothing of it is left behind. */
+static void
+test_cgroup_elsewhere(void **state)
+{
+    g_autofree char *other = NULL, *limit = NULL;
+
+    make_cgroup();
+    write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    g_free(scratch_write(scratch, "other/cgroup.controllers", "cpu io memory\n"));
+    g_free(scratch_write(scratch, "other/cgroup.subtree_control", "memory\n"));
+    g_free(scratch_write(scratch, "other/cgroup.procs", ""));
+    other = scratch_path(scratch, "other");
+    set_cgroup(other);
+    write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>640</hard_limit></memtune>");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    limit = scratch_read(scratch, "cgroup/guest-tuned/memory.max");
+    assert_string_equal(limit, "536870912\n671088640\n");
+    assert_false(is_directory("other/guest-tuned"));
+    empty_stand_in("cgroup/guest-tuned");
+    domain_file_write(scratch, &(DomainFile){ .name = "tuned", .policy = "run-strategy='halted'" });
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_false(is_directory("cgroup/guest-tuned"));
+    assert_false(is_directory("run/tuned"));
+    write_domain("<vcpu>3</vcpu>", "<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_true(is_directory("other/guest-tuned"));
+}
+
+#define TPM "<tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>"
+
+static void
+write_companion_domain(const char *limits)
+{
+    domain_file_write(scratch, &(DomainFile){ .name = "tuned", .devices = TPM, .head = limits });
+}
+
+static bool
+has_line(const char *file, gint64 number)
+{
+    g_autofree char *text = scratch_read(scratch, file);
+    g_autofree char *line = g_strdup_printf("%" G_GINT64_FORMAT, number);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    return g_strv_contains((const char *const *) lines, line);
+}
+
+/* What runs beside QEMU is held to the domain's limits too: from its first instruction, and when
+ * the domain gets limits while it runs. */
+static void
+test_companions_confined(void **state)
+{
+    g_autofree char *swtpm = g_find_program_in_path("swtpm");
+
+    if (!swtpm)
+        skip();
+    make_cgroup();
+    write_companion_domain("<memtune><hard_limit unit='MiB'>512</hard_limit></memtune>");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_true(has_line("cgroup/guest-tuned/cgroup.procs",
+                         view_int(scratch, "SELECT pid FROM companions")));
+    empty_stand_in("cgroup/guest-tuned");
+    domain_file_write(scratch, &(DomainFile){ .name = "tuned", .policy = "run-strategy='halted'" });
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    write_companion_domain("");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_false(is_directory("cgroup/guest-tuned"));
+    g_free(scratch_write(scratch, "cgroup/cgroup.procs", ""));
+    write_companion_domain("<cputune><shares>2048</shares></cputune>");
+    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    assert_true(has_line("cgroup/guest-tuned/cgroup.procs",
+                         view_int(scratch, "SELECT pid FROM companions")));
+}
+
 /* A limit that can't be set is a domain that doesn't run: not even for a moment, and with nothing
  * left of the attempt. */
 static void
@@ -216,11 +315,12 @@ main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(test_missing_cpu),        TEST(test_missing_among_others),
-        TEST(test_missing_node),       TEST(test_priority),
-        TEST(test_no_cgroup),          TEST(test_vcpus_with_gap),
-        TEST(test_pinned_and_plugged), TEST(test_confined),
-        TEST(test_never_unconfined),
+        TEST(test_missing_cpu),         TEST(test_missing_among_others),
+        TEST(test_missing_node),        TEST(test_priority),
+        TEST(test_no_cgroup),           TEST(test_vcpus_with_gap),
+        TEST(test_pinned_and_plugged),  TEST(test_confined),
+        TEST(test_never_unconfined),    TEST(test_cgroup_elsewhere),
+        TEST(test_companions_confined),
     };
 
     return cmocka_run_group_tests_name("tuning", tests, NULL, NULL);
