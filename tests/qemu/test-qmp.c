@@ -344,6 +344,13 @@ serve(gpointer data)
     return NULL;
 }
 
+static GThread *
+start_server(Server *server)
+{
+    send_text(server->fd, server->fault->greeting);
+    return g_thread_new("server", serve, server);
+}
+
 /* Opens against a server with that fault; when it opens, executes one command. What is to be over
  * in vain is waited for shortly, and nothing else is: the server may be slow. */
 static GError *
@@ -361,8 +368,7 @@ meet(const Fault *fault, QmpError expected)
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     server.fd = pair[1];
-    send_text(server.fd, fault->greeting);
-    thread = g_thread_new("server", serve, &server);
+    thread = start_server(&server);
     qmp = qmp_open_fd(pair[0], is_mute ? in_vain : PAUSED_QEMU_TIMEOUT_US, &error);
     if (qmp)
         json_free(qmp_execute(qmp, "query-status", NULL, in_vain, &error));
@@ -440,8 +446,7 @@ test_event_flood(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     setsockopt(pair[1], SOL_SOCKET, SO_SNDBUFFORCE, &buffer, sizeof buffer); /* root may */
     server.fd = pair[1];
-    send_text(server.fd, fault.greeting);
-    thread = g_thread_new("server", serve, &server);
+    thread = start_server(&server);
     qmp = qmp_open_fd(pair[0], PAUSED_QEMU_TIMEOUT_US, &error);
     assert_non_null(qmp);
     for (guint i = 0; qmp_n_lost_events(qmp) == 0; i++) { /* the server may be slow */
@@ -473,7 +478,7 @@ test_large_events(void **state)
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     server.fd = pair[1];
-    thread = g_thread_new("server", serve, &server);
+    thread = start_server(&server);
     qmp = qmp_open_fd(pair[0], PAUSED_QEMU_TIMEOUT_US, &error);
     assert_non_null(qmp);
     assert_null(qmp_execute(qmp, "query-status", NULL, PAUSED_QEMU_TIMEOUT_US, &error));
