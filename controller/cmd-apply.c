@@ -211,7 +211,7 @@ check_plan(const char *file, const Site *site, GPtrArray **ret_names, GError **e
         g_ptr_array_add(*ret_names, g_strdup(domain->name));
     }
     g_ptr_array_add(names, NULL);
-    now = site_plan(site, (const char *const *) names->pdata, NULL, error);
+    now = site_plan(site, (const char *const *) names->pdata, PLAN_KEEP_BASES, NULL, error);
     if (!now)
         return false;
     staleness = plan_staleness(saved, now);

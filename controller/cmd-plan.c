@@ -53,6 +53,16 @@ plan_json(const Plan *plan, const MemoryForecast *forecast, const Site *site)
     return json;
 }
 
+static PlanKeep
+what_to_keep(const Invocation *invocation)
+{
+    const PlanOptions *options = invocation->options;
+
+    if (options->out)
+        return PLAN_KEEP_BASES;
+    return invocation->global.output == OUTPUT_JSON ? PLAN_KEEP_DIGESTS : PLAN_KEEP_NOTHING;
+}
+
 /* Replacing a device or a FIFO by a file is never what is meant. */
 static bool
 check_target(const char *file, GError **error)
@@ -66,12 +76,15 @@ check_target(const char *file, GError **error)
 }
 
 static bool
-save(const Json *json, const char *file)
+save(const Plan *plan, const MemoryForecast *forecast, const Site *site, const char *file)
 {
-    g_autofree char *text = json_format(json, true);
-    g_autofree char *line = g_strconcat(text, g_str_has_suffix(text, "\n") ? "" : "\n", NULL);
+    g_autoptr(Json) json = plan_json(plan, forecast, site);
+    g_autofree char *text = NULL, *line = NULL;
     g_autoptr(GError) error = NULL;
 
+    json_set(json, "basis", plan_bases(plan));
+    text = json_format(json, true);
+    line = g_strconcat(text, g_str_has_suffix(text, "\n") ? "" : "\n", NULL);
     if (check_target(file, &error) &&
         g_file_set_contents_full(file, line, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error))
         return true;
@@ -80,8 +93,8 @@ save(const Json *json, const char *file)
 }
 
 static bool
-print(const Plan *plan, const MemoryForecast *forecast, const Json *json,
-      const Invocation *invocation, const Site *site)
+print(const Plan *plan, const MemoryForecast *forecast, const Invocation *invocation,
+      const Site *site)
 {
     PlanStyle style = {
         .root = site->scan->root,
@@ -90,8 +103,11 @@ print(const Plan *plan, const MemoryForecast *forecast, const Json *json,
     };
     g_autofree char *text = NULL, *memory = NULL, *both = NULL;
 
-    if (invocation->global.output == OUTPUT_JSON)
+    if (invocation->global.output == OUTPUT_JSON) {
+        g_autoptr(Json) json = plan_json(plan, forecast, site);
+
         return message_print_json(json);
+    }
     text = plan_text(plan, &style);
     memory = forecast_text(forecast, &style);
     both = g_strconcat(text, *memory ? "\n" : "", memory, NULL);
@@ -123,9 +139,11 @@ print_remarks(const Invocation *invocation, const DirectoryScan *scan)
 }
 
 static bool
-is_anything_to_do(const Plan *plan, const Json *json)
+is_anything_to_do(const Plan *plan, const Site *site)
 {
-    return plan_has_changes(plan) || json_length(json_get(json, "complaints")) > 0;
+    g_autoptr(Json) complaints = site_complaints_json(site);
+
+    return plan_has_changes(plan) || json_length(complaints) > 0;
 }
 
 static int
@@ -136,7 +154,6 @@ run_plan(const Invocation *invocation)
     g_autoptr(MemoryOutlook) outlook = NULL;
     g_autoptr(MemoryForecast) forecast = NULL;
     g_autoptr(Plan) plan = NULL;
-    g_autoptr(Json) json = NULL;
     g_autoptr(GError) error = NULL;
 
     setup = options->observed ? site_open_recorded(invocation, options->observed)
@@ -144,7 +161,9 @@ run_plan(const Invocation *invocation)
     if (!setup || !site_check_names(&setup->site, invocation->args))
         return EXIT_FAILED;
     outlook = memory_outlook_new(&setup->site, &error);
-    plan = outlook ? site_plan(&setup->site, invocation->args, outlook, &error) : NULL;
+    plan = outlook ? site_plan(&setup->site, invocation->args, what_to_keep(invocation), outlook,
+                               &error)
+                   : NULL;
     if (!plan) {
         message_error("%s", error->message);
         return EXIT_FAILED;
@@ -152,14 +171,10 @@ run_plan(const Invocation *invocation)
     site_print_complaints(&setup->site);
     print_remarks(invocation, setup->scan);
     forecast = memory_outlook_forecast(outlook);
-    json = plan_json(plan, forecast, &setup->site);
-    if (!print(plan, forecast, json, invocation, &setup->site))
+    if (!print(plan, forecast, invocation, &setup->site) ||
+        (options->out && !save(plan, forecast, &setup->site, options->out)))
         return EXIT_FAILED;
-    if (options->out)
-        json_set(json, "basis", plan_bases(plan));
-    if (options->out && !save(json, options->out))
-        return EXIT_FAILED;
-    return options->has_exit_code && is_anything_to_do(plan, json) ? EXIT_CHANGES : 0;
+    return options->has_exit_code && is_anything_to_do(plan, &setup->site) ? EXIT_CHANGES : 0;
 }
 
 const Command plan_command = {

@@ -338,7 +338,7 @@ static Json *
 plan_of_one_json(const Explanation *explanation)
 {
     g_autoptr(Json) whole = NULL;
-    g_autoptr(Plan) plan = plan_new(explanation->subject->input.now);
+    g_autoptr(Plan) plan = plan_new(explanation->subject->input.now, PLAN_KEEP_NOTHING);
     const Json *domain;
 
     /* plan_to_json() is the one place that spells a plan; the domain is lent to it. */

@@ -370,9 +370,10 @@ plan_one(const Site *site, Plan *plan, const char *name, MemoryOutlook *outlook,
 }
 
 Plan *
-site_plan(const Site *site, const char *const *names, MemoryOutlook *outlook, GError **error)
+site_plan(const Site *site, const char *const *names, PlanKeep keep, MemoryOutlook *outlook,
+          GError **error)
 {
-    g_autoptr(Plan) plan = plan_new(site_now(site));
+    g_autoptr(Plan) plan = plan_new(site_now(site), keep);
     g_autoptr(GPtrArray) all = NULL;
 
     if (!names || !*names) {

@@ -48,9 +48,10 @@ bool site_record_directory(Store *store, const DirectoryScan *scan, const PruneD
 Json *site_directory_notes(Store *store, GError **error);
 
 /* Looks at the domains @names (NULL-terminated; NULL or empty: all there are) and plans them.
- * @outlook, may be NULL, is told of each. What this host makes of their files beside errors goes
- * to stderr. */
-Plan *site_plan(const Site *site, const char *const *names, MemoryOutlook *outlook, GError **error);
+ * @keep: what the plan shall keep of what it was made from. @outlook, may be NULL, is told of each.
+ * What this host makes of their files beside errors goes to stderr. */
+Plan *site_plan(const Site *site, const char *const *names, PlanKeep keep, MemoryOutlook *outlook,
+                GError **error);
 
 /* Whether there is anything to say about each of @names; if not, prints so for each, with names
  * that are near. */

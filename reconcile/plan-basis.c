@@ -76,9 +76,8 @@ add_node(Json *basis, const XmlNode *node, const char *path)
 }
 
 static void
-add_document(Json *basis, const Domain *desired)
+add_document(Json *basis, const char *text)
 {
-    g_autofree char *text = domain_format(desired);
     g_autoptr(Diagnostics) diagnostics = diagnostics_new("");
     g_autoptr(XmlNode) root = xml_parse(text, strlen(text), diagnostics);
 
@@ -131,7 +130,7 @@ add_observed(Json *basis, const Observed *observed)
 }
 
 Json *
-plan_basis(const PlanInput *input, const DomainPlan *plan)
+plan_basis(const PlanInput *input, const DomainPlan *plan, const char *document)
 {
     Json *basis = json_new_object();
 
@@ -140,8 +139,8 @@ plan_basis(const PlanInput *input, const DomainPlan *plan)
     add_observed(basis, input->observed);
     add_policy(basis, &input->policy);
     json_set_string(basis, "suspended", input->is_suspended ? "yes" : "no");
-    if (input->desired)
-        add_document(basis, input->desired);
+    if (document)
+        add_document(basis, document);
     return basis;
 }
 

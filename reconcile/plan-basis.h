@@ -4,8 +4,9 @@
 #include "reconcile/plan.h"
 
 /* Internal to plan: what a domain's plan was made from, field by field, as an object of texts:
- * "qemu/run-state": "running", "policy/prune": "1", "devices/disk[0]/target/@dev": a digest. */
-Json *plan_basis(const PlanInput *input, const DomainPlan *plan);
+ * "qemu/run-state": "running", "policy/prune": "1", "devices/disk[0]/target/@dev": a digest.
+ * @document: desired as text, or NULL. */
+Json *plan_basis(const PlanInput *input, const DomainPlan *plan, const char *document);
 
 /* Appends "; FIELD …" for what differs between two of these, what @skip has a change for
  * excepted. False: nothing does. */

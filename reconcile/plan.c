@@ -140,11 +140,12 @@ free_domain(gpointer data)
 }
 
 Plan *
-plan_new(gint64 created)
+plan_new(gint64 created, PlanKeep keep)
 {
     Plan *plan = g_new0(Plan, 1);
 
     plan->created = created;
+    plan->keep = keep;
     plan->domains = g_ptr_array_new_with_free_func(free_domain);
     return plan;
 }
@@ -163,11 +164,10 @@ plan_free(Plan *plan)
 /* Everything a plan was made from on the desired side. The resolved document covers what was
  * inherited from state (addresses); the spec digest alone would miss that. */
 static char *
-desired_digest(const PlanInput *input, const char *spec_digest)
+desired_digest(const PlanInput *input, const char *document, const char *spec_digest)
 {
     const Policy *policy = &input->policy;
     g_autoptr(GString) text = g_string_new(input->name);
-    g_autofree char *document = input->desired ? domain_format(input->desired) : NULL;
 
     g_string_append_printf(text,
                            "\n%s\n%s\n%s\n%d %d %d %" G_GINT64_FORMAT " %" G_GINT64_FORMAT
@@ -209,10 +209,16 @@ observed_digest(const PlanInput *input)
 void
 plan_add(Plan *plan, DomainPlan *domain, const PlanInput *input, const char *spec_digest)
 {
-    domain->desired_digest = desired_digest(input, spec_digest);
-    domain->observed_digest = observed_digest(input);
-    domain->basis = plan_basis(input, domain);
+    g_autofree char *document = NULL;
+
     g_ptr_array_add(plan->domains, domain);
+    if (plan->keep == PLAN_KEEP_NOTHING)
+        return;
+    document = input->desired ? domain_format(input->desired) : NULL;
+    domain->desired_digest = desired_digest(input, document, spec_digest);
+    domain->observed_digest = observed_digest(input);
+    if (plan->keep == PLAN_KEEP_BASES)
+        domain->basis = plan_basis(input, domain, document);
 }
 
 static gint
@@ -221,13 +227,12 @@ compare_names(gconstpointer a, gconstpointer b)
     return g_strcmp0((*(DomainPlan *const *) a)->name, (*(DomainPlan *const *) b)->name);
 }
 
-void
-plan_finish(Plan *plan)
+static void
+sum_digests(Plan *plan)
 {
     g_autoptr(GChecksum) desired = g_checksum_new(G_CHECKSUM_SHA256);
     g_autoptr(GChecksum) observed = g_checksum_new(G_CHECKSUM_SHA256);
 
-    g_ptr_array_sort(plan->domains, compare_names);
     for (guint i = 0; i < plan->domains->len; i++) {
         const DomainPlan *domain = plan->domains->pdata[i];
 
@@ -238,6 +243,14 @@ plan_finish(Plan *plan)
     g_free(plan->observed_digest);
     plan->desired_digest = g_strdup(g_checksum_get_string(desired));
     plan->observed_digest = g_strdup(g_checksum_get_string(observed));
+}
+
+void
+plan_finish(Plan *plan)
+{
+    g_ptr_array_sort(plan->domains, compare_names);
+    if (plan->keep != PLAN_KEEP_NOTHING)
+        sum_digests(plan);
 }
 
 bool
@@ -416,7 +429,7 @@ domain_from_json(const Json *json, const Json *bases)
 Plan *
 plan_from_json(const Json *json, GError **error)
 {
-    g_autoptr(Plan) plan = plan_new(0);
+    g_autoptr(Plan) plan = plan_new(0, PLAN_KEEP_BASES);
     const Json *domains = json && json_type(json) == JSON_OBJECT ? json_get(json, "domains") : NULL;
 
     if (!domains || json_type(domains) != JSON_ARRAY ||

@@ -87,7 +87,7 @@ typedef struct DomainPlan {
         next_unplug; /* wall clock us: when a removal under way is asked for again; or G_MAXINT64 */
     GPtrArray *contests; /* PlanContest*: what is fought over, and left alone for now */
     gint64 retry_at;     /* wall clock us: when the first of it is put back again; 0: nothing is */
-    char *desired_digest, *observed_digest; /* set by plan_add() */
+    char *desired_digest, *observed_digest; /* set by plan_add(), as its plan keeps them */
     Json *basis;                            /* what it was made from, field by field; the same */
 } DomainPlan;
 
@@ -165,24 +165,34 @@ DomainPlan *plan_domain(const PlanInput *input);
  * @observed has a block size. */
 guint64 plan_memory_target(const MemoryDevice *desired, const ObservedMemory *observed);
 
+/* What a plan keeps of what it was made from. Whole documents go into it, so only on demand: to
+ * compute it takes longer than the plan. */
+typedef enum {
+    PLAN_KEEP_NOTHING,
+    PLAN_KEEP_DIGESTS, /* to see that something moved */
+    PLAN_KEEP_BASES,   /* and to say what */
+} PlanKeep;
+
 typedef struct Plan {
     gint64 created; /* wall clock us */
+    PlanKeep keep;
     char *desired_digest, *observed_digest;
     GPtrArray *domains; /* DomainPlan*, by name */
 } Plan;
 
-Plan *plan_new(gint64 created);
+Plan *plan_new(gint64 created, PlanKeep keep);
 void plan_free(Plan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Plan, plan_free)
-/* Takes @domain. What it was made from goes into the digests. @spec_digest: the file's, or NULL. */
+/* Takes @domain. What it was made from goes into what @plan keeps. @spec_digest: the file's, or
+ * NULL. */
 void plan_add(Plan *plan, DomainPlan *domain, const PlanInput *input, const char *spec_digest);
-/* After the last plan_add(): sorts and computes the digests. */
+/* After the last plan_add(): sorts and computes the digests, if they are kept. */
 void plan_finish(Plan *plan);
 bool plan_has_changes(const Plan *plan); /* anything but none; blocked counts as a change */
 /* Counts by verdict, index PlanVerdict. */
 void plan_summary(const Plan *plan, guint ret_counts[PLAN_BLOCKED + 1]);
 
-/* The contract's JSON (design.md 6). Caller frees. */
+/* The contract's JSON (design.md 6), with the digests if they were kept. Caller frees. */
 Json *plan_to_json(const Plan *plan);
 /* What a saved plan has besides, as its member "basis": what each domain's was made from, field by
  * field. Caller frees. */

@@ -87,7 +87,7 @@ make_plan(const Walk *walk, guint step)
 {
     static const char *const names[] = { "walk", NULL };
     g_autoptr(GError) error = NULL;
-    Plan *plan = site_plan(&walk->setup->site, names, NULL, &error);
+    Plan *plan = site_plan(&walk->setup->site, names, PLAN_KEEP_NOTHING, NULL, &error);
 
     if (!plan)
         lose(walk, step, "plan", error->message);
