@@ -23,8 +23,6 @@
 
 #include <string.h>
 
-#include "reconcile/memory-queue.h"
-
 static guint64
 sum_of(guint64 a, guint64 b)
 {
@@ -74,6 +72,14 @@ is_withdrawn(const MemoryQueue *queue, const MemoryClaim *claim)
     return false;
 }
 
+guint64
+memory_budget_limit(const MemoryQueue *queue, guint i)
+{
+    const MemoryClaim *claim = queue->claims->pdata[i];
+
+    return is_withdrawn(queue, claim) ? claim->current : queue->charged[i];
+}
+
 void
 memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
                        gint64 now, guint64 *ret_limits)
@@ -84,9 +90,7 @@ memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const ch
     for (guint i = 0; i < claims->len; i++) {
         const MemoryClaim *claim = claims->pdata[i];
 
-        if (!g_str_equal(claim->domain, domain))
-            ret_limits[i] = claim->granted;
-        else
-            ret_limits[i] = is_withdrawn(queue, claim) ? claim->current : queue->charged[i];
+        ret_limits[i] =
+            g_str_equal(claim->domain, domain) ? memory_budget_limit(queue, i) : claim->granted;
     }
 }

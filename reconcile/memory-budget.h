@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-#include "model/memory-claim.h"
+#include "reconcile/memory-queue.h"
 
 /*
  * The host's memory budget: how much each claim may hold. Values in, values out. Sizes are bytes,
@@ -32,3 +32,6 @@ MemoryPoolFigures memory_pool_figures(const MemoryPool *pool, const GPtrArray *c
  * Needs a time of about n log n for n claims. */
 void memory_budget_allocate(const GPtrArray *pools, const GPtrArray *claims, const char *domain,
                             gint64 now, guint64 *ret_limits);
+
+/* The same of the claim number @i of a queue that was served for its domain. */
+guint64 memory_budget_limit(const MemoryQueue *queue, guint i);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A forecast is the real thing played through: the same allocator is asked, by every domain in
- * turn, and guests that follow at once take and give a section at a time. So what it prints is not
- * a second opinion about the order, and its peak is what passes could reach at most, not a sum of
- * the beginning and the end.
+ * A forecast is the real thing played through: the same allocator answers (memory-answers.c) every
+ * domain in turn, and guests that follow at once take and give a section at a time. So what it
+ * prints is not a second opinion about the order, and its peak is what passes could reach at most,
+ * not a sum of the beginning and the end.
  *
  * A section is Linux's 128 MiB or a block. Moves that are long, or many, are played in larger ones:
  * some thousands of steps at most, whatever the host's size.
@@ -13,21 +13,29 @@
  */
 #include "reconcile/memory-forecast.h"
 
+#include "reconcile/memory-answers.h"
 #include "reconcile/memory-budget.h"
-#include "reconcile/memory-queue.h"
 #include "reconcile/memory-wait.h"
 
-/* Guests follow at once: nobody has waited long. */
-#define NO_TIME 0
 #define SECTION ((guint64) 128 << 20)
 #define STEPS_MOST 64
 #define STEPS_LEAST 2
 #define STEPS_OF_ALL 4096
 
+/* Sums saturate, and are to come down again from there. */
+typedef unsigned __int128 Wide;
+
+typedef struct {
+    const char *name;
+    GArray *own; /* guint: numbers of its claims */
+} PlayDomain;
+
 typedef struct {
     const GPtrArray *pools;
-    GPtrArray *claims; /* copies */
-    GPtrArray *domains;
+    GPtrArray *claims;  /* copies */
+    GPtrArray *domains; /* PlayDomain */
+    MemoryAnswers *answers;
+    Wide *granted; /* of each pool */
     guint64 *limits;
     guint64 *sections;          /* of each claim: moved at a time */
     MemoryForecastMove **moves; /* of each claim, borrowed, or NULL */
@@ -66,15 +74,29 @@ memory_forecast_free(MemoryForecast *forecast)
 
 /* --- what is noted ---------------------------------------------------------------------------- */
 
+static guint64
+level(const MemoryClaim *claim)
+{
+    return MAX(claim->granted, memory_claim_held(claim));
+}
+
 static void
 note_peaks(Play *play)
 {
     for (guint i = 0; i < play->pools->len; i++) {
         MemoryPoolPeak *peak = play->forecast->peaks->pdata[i];
 
-        peak->end = memory_pool_figures(play->pools->pdata[i], play->claims).granted;
+        peak->end = MIN(play->granted[i], G_MAXUINT64);
         peak->peak = MAX(peak->peak, peak->end);
     }
+}
+
+static void
+add_granted(Play *play, const MemoryClaim *claim, guint64 before)
+{
+    for (guint i = 0; i < play->pools->len; i++)
+        if (memory_pool_holds(play->pools->pdata[i], claim))
+            play->granted[i] += (Wide) level(claim) - before;
 }
 
 /* Who gave last in a pool of @claim. */
@@ -95,6 +117,7 @@ note_move(Play *play, guint i, guint64 from)
     MemoryForecastMove *move = play->moves[i];
 
     play->has_changed = true;
+    add_granted(play, claim, from);
     if (!move) {
         move = play->moves[i] = g_new0(MemoryForecastMove, 1);
         move->domain = g_strdup(claim->domain);
@@ -111,6 +134,12 @@ note_move(Play *play, guint i, guint64 from)
 
 /* --- a pass ----------------------------------------------------------------------------------- */
 
+static MemoryClaim *
+claim_at(const Play *play, const GArray *own, guint i)
+{
+    return play->claims->pdata[g_array_index(own, guint, i)];
+}
+
 static void
 set_held(MemoryClaim *claim, guint64 size)
 {
@@ -124,7 +153,7 @@ static void
 step_claim(Play *play, guint i)
 {
     MemoryClaim *claim = play->claims->pdata[i];
-    guint64 from = MAX(claim->granted, memory_claim_held(claim)), to = from;
+    guint64 from = level(claim), to = from;
     guint64 section = play->sections[i];
 
     if (memory_claim_is_stuck(claim)) {
@@ -146,67 +175,88 @@ step_claim(Play *play, guint i)
 }
 
 static bool
-has_whole(const Play *play, const char *domain)
+has_whole(const Play *play, const GArray *own)
 {
-    for (guint i = 0; i < play->claims->len; i++) {
-        const MemoryClaim *claim = play->claims->pdata[i];
+    for (guint i = 0; i < own->len; i++) {
+        const MemoryClaim *claim = claim_at(play, own, i);
 
-        if (g_str_equal(claim->domain, domain) && !claim->block && memory_claim_missing(claim))
+        if (!claim->block && memory_claim_missing(claim))
             return false;
     }
     return true;
 }
 
 static bool
-is_at_rest(const Play *play, const char *domain)
+is_at_rest(const Play *play, const GArray *own)
 {
-    for (guint i = 0; i < play->claims->len; i++) {
-        const MemoryClaim *claim = play->claims->pdata[i];
+    for (guint i = 0; i < own->len; i++) {
+        const MemoryClaim *claim = claim_at(play, own, i);
 
-        if (g_str_equal(claim->domain, domain) && memory_claim_held(claim) != claim->wanted)
+        if (memory_claim_held(claim) != claim->wanted)
             return false;
     }
     return true;
 }
 
-static void
-pass(Play *play, const char *domain)
+/* What only gives needs no answer. */
+static bool
+needs_answer(const Play *play, const GArray *own)
 {
-    bool starts;
+    for (guint i = 0; i < own->len; i++) {
+        const MemoryClaim *claim = claim_at(play, own, i);
 
-    if (is_at_rest(play, domain))
-        return;
-    memory_budget_allocate(play->pools, play->claims, domain, NO_TIME, play->limits);
-    for (guint i = 0; i < play->claims->len; i++)
-        if (g_str_equal(((const MemoryClaim *) play->claims->pdata[i])->domain, domain))
-            step_claim(play, i);
-    starts = has_whole(play, domain);
-    for (guint i = 0; i < play->claims->len; i++) {
-        MemoryClaim *claim = play->claims->pdata[i];
-
-        claim->is_running |= starts && g_str_equal(claim->domain, domain);
+        if (memory_claim_is_stuck(claim) || claim->wanted > level(claim))
+            return true;
     }
+    return false;
+}
+
+/* Whether anything changed of it that others may be served by. */
+static bool
+is_other(const MemoryClaim *claim, const MemoryClaim *before)
+{
+    return claim->requested != before->requested || claim->current != before->current ||
+           claim->granted != before->granted || claim->waiting_since != before->waiting_since;
+}
+
+static void
+pass(Play *play, const GArray *own)
+{
+    bool starts, outlasts, has_changed = false;
+
+    if (is_at_rest(play, own))
+        return;
+    if (needs_answer(play, own))
+        memory_answers_ask(play->answers, own, play->limits);
+    outlasts = memory_answers_outlast(play->answers, own);
+    for (guint i = 0; i < own->len; i++) {
+        const MemoryClaim before = *claim_at(play, own, i);
+
+        step_claim(play, g_array_index(own, guint, i));
+        has_changed |= is_other(claim_at(play, own, i), &before);
+    }
+    starts = has_whole(play, own);
+    for (guint i = 0; i < own->len; i++)
+        claim_at(play, own, i)->is_running |= starts;
+    if (has_changed && !outlasts)
+        memory_answers_expire(play->answers);
     note_peaks(play);
 }
 
 /* Who would get nothing as things are waits for those who give, also if they come first in a round.
  */
 static void
-find_refused(Play *play)
+find_refused(Play *play, const GArray *own)
 {
-    for (guint d = 0; d < play->domains->len; d++) {
-        const char *domain = play->domains->pdata[d];
+    if (is_at_rest(play, own) || !needs_answer(play, own))
+        return;
+    memory_answers_ask(play->answers, own, play->limits);
+    for (guint i = 0; i < own->len; i++) {
+        const MemoryClaim *claim = claim_at(play, own, i);
+        guint number = g_array_index(own, guint, i);
 
-        if (is_at_rest(play, domain))
-            continue;
-        memory_budget_allocate(play->pools, play->claims, domain, NO_TIME, play->limits);
-        for (guint i = 0; i < play->claims->len; i++) {
-            const MemoryClaim *claim = play->claims->pdata[i];
-            guint64 from = MAX(claim->granted, memory_claim_held(claim));
-
-            play->is_refused[i] |= g_str_equal(claim->domain, domain) && claim->wanted > from &&
-                                   play->limits[i] <= from;
-        }
+        play->is_refused[number] =
+            claim->wanted > level(claim) && play->limits[number] <= level(claim);
     }
 }
 
@@ -254,18 +304,40 @@ copy_claims(const GPtrArray *claims)
     return copies;
 }
 
+static void
+domain_free(gpointer data)
+{
+    PlayDomain *domain = data;
+
+    g_array_unref(domain->own);
+    g_free(domain);
+}
+
 /* Those that somebody leads: others neither take nor give. */
 static GPtrArray *
 domains_of(const GPtrArray *claims)
 {
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
-    GPtrArray *domains = g_ptr_array_new();
+    g_autoptr(GHashTable) known = g_hash_table_new(g_str_hash, g_str_equal);
+    GPtrArray *domains = g_ptr_array_new_with_free_func(domain_free);
 
     for (guint i = 0; i < claims->len; i++) {
         const MemoryClaim *claim = claims->pdata[i];
+        PlayDomain *domain;
 
-        if (claim->is_driven && g_hash_table_add(seen, claim->domain))
-            g_ptr_array_add(domains, claim->domain);
+        if (!claim->is_driven || g_hash_table_contains(known, claim->domain))
+            continue;
+        domain = g_new0(PlayDomain, 1);
+        domain->name = claim->domain;
+        domain->own = g_array_new(FALSE, FALSE, sizeof(guint));
+        g_hash_table_insert(known, claim->domain, domain);
+        g_ptr_array_add(domains, domain);
+    }
+    for (guint i = 0; i < claims->len; i++) {
+        PlayDomain *domain =
+            g_hash_table_lookup(known, ((const MemoryClaim *) claims->pdata[i])->domain);
+
+        if (domain)
+            g_array_append_val(domain->own, i);
     }
     return domains;
 }
@@ -273,10 +345,23 @@ domains_of(const GPtrArray *claims)
 static void
 add_waits(Play *play)
 {
-    for (guint i = 0; i < play->domains->len; i++) {
-        g_auto(MemoryWait) wait = { 0 };
+    g_autoptr(MemoryWaits) waits = NULL;
 
-        if (memory_wait_find(play->pools, play->claims, play->domains->pdata[i], NO_TIME, &wait))
+    memory_answers_expire(play->answers); /* who is ahead of whom may be another story by now */
+    for (guint i = 0; i < play->domains->len; i++) {
+        const PlayDomain *domain = play->domains->pdata[i];
+        g_auto(MemoryWait) wait = { 0 };
+        bool is_waiting;
+
+        if (!needs_answer(play, domain->own))
+            continue;
+        if (!waits)
+            waits = memory_waits_new(play->pools, memory_answers_queue(play->answers));
+        is_waiting =
+            memory_answers_are_common(play->answers, domain->own)
+                ? memory_waits_find(waits, domain->name, &wait)
+                : memory_wait_find(play->pools, play->claims, domain->name, MEMORY_NO_TIME, &wait);
+        if (is_waiting)
             g_ptr_array_add(play->forecast->waits, memory_wait_text(&wait));
     }
 }
@@ -300,11 +385,35 @@ forecast_empty(const GPtrArray *pools)
     return forecast;
 }
 
+static void
+play_through(Play *play)
+{
+    set_sections(play);
+    for (guint i = 0; i < play->claims->len; i++)
+        add_granted(play, play->claims->pdata[i], 0);
+    note_peaks(play);
+    for (guint i = 0; i < play->pools->len; i++) {
+        MemoryPoolPeak *peak = play->forecast->peaks->pdata[i];
+
+        peak->now = peak->end;
+    }
+    for (guint i = 0; i < play->domains->len; i++)
+        find_refused(play, ((const PlayDomain *) play->domains->pdata[i])->own);
+    do {
+        play->has_changed = false;
+        for (guint i = 0; i < play->domains->len; i++)
+            pass(play, ((const PlayDomain *) play->domains->pdata[i])->own);
+    } while (play->has_changed);
+    add_waits(play);
+}
+
 MemoryForecast *
 memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims)
 {
     g_autoptr(GPtrArray) copies = copy_claims(claims);
     g_autoptr(GPtrArray) domains = domains_of(copies);
+    g_autoptr(MemoryAnswers) answers = memory_answers_new(pools, copies);
+    g_autofree Wide *granted = g_new0(Wide, pools->len);
     g_autofree guint64 *limits = g_new0(guint64, claims->len);
     g_autofree guint64 *sections = g_new0(guint64, claims->len);
     g_autofree MemoryForecastMove **moves = g_new0(MemoryForecastMove *, claims->len);
@@ -313,6 +422,8 @@ memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims)
     Play play = { .pools = pools,
                   .claims = copies,
                   .domains = domains,
+                  .answers = answers,
+                  .granted = granted,
                   .limits = limits,
                   .sections = sections,
                   .moves = moves,
@@ -320,19 +431,6 @@ memory_forecast_new(const GPtrArray *pools, const GPtrArray *claims)
                   .last_givers = last_givers,
                   .forecast = forecast_empty(pools) };
 
-    set_sections(&play);
-    note_peaks(&play);
-    for (guint i = 0; i < pools->len; i++) {
-        MemoryPoolPeak *peak = play.forecast->peaks->pdata[i];
-
-        peak->now = peak->end;
-    }
-    find_refused(&play);
-    do {
-        play.has_changed = false;
-        for (guint i = 0; i < domains->len; i++)
-            pass(&play, domains->pdata[i]);
-    } while (play.has_changed);
-    add_waits(&play);
+    play_through(&play);
     return play.forecast;
 }

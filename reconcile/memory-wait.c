@@ -45,40 +45,50 @@ compare_parties(gconstpointer a, gconstpointer b)
     return strcmp(x->domain, y->domain);
 }
 
+/* What is said of a pool to all that wait for it. */
+typedef struct {
+    MemoryPoolFigures figures;
+    GArray *givers, *keepers, *holders; /* as MemoryWait's; NULL: not found yet */
+} PoolUse;
+
 static void
-add_giver(MemoryWait *wait, const MemoryClaim *claim, guint64 granted)
+add_giver(PoolUse *use, const MemoryClaim *claim, guint64 granted)
 {
     guint64 coming = granted - memory_claim_settles(claim, granted);
     guint64 excess = memory_claim_excess(claim);
     bool is_stuck = memory_claim_is_stuck(claim);
 
     if (coming && is_stuck)
-        add_party(wait->givers, claim->domain, coming, 0, "its guest does not take it");
+        add_party(use->givers, claim->domain, coming, 0, "its guest does not take it");
     else if (coming)
-        add_party(wait->givers, claim->domain, MAX(claim->giving_from, granted) - claim->wanted,
+        add_party(use->givers, claim->domain, MAX(claim->giving_from, granted) - claim->wanted,
                   claim->giving_from > granted ? claim->giving_from - granted : 0, NULL);
     if (excess > coming && is_stuck)
-        add_party(wait->keepers, claim->domain, excess - coming, 0,
+        add_party(use->keepers, claim->domain, excess - coming, 0,
                   claim->reason ? claim->reason : "it does not follow");
     else if (excess && !claim->is_driven)
-        add_party(wait->keepers, claim->domain, excess, 0, NULL);
+        add_party(use->keepers, claim->domain, excess, 0, NULL);
 }
 
 static void
-add_parties(MemoryWait *wait, const GPtrArray *claims)
+find_use(PoolUse *use, const MemoryPool *pool, const GPtrArray *claims)
 {
+    use->figures = memory_pool_figures(pool, claims);
+    use->givers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
+    use->keepers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
+    use->holders = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
     for (guint i = 0; i < claims->len; i++) {
         const MemoryClaim *claim = claims->pdata[i];
         guint64 granted = MAX(claim->granted, memory_claim_held(claim));
 
-        if (!granted || !memory_pool_holds(wait->pool, claim))
+        if (!granted || !memory_pool_holds(pool, claim))
             continue;
-        add_party(wait->holders, claim->domain, granted, 0, NULL);
-        add_giver(wait, claim, granted);
+        add_party(use->holders, claim->domain, granted, 0, NULL);
+        add_giver(use, claim, granted);
     }
-    g_array_sort(wait->givers, compare_parties);
-    g_array_sort(wait->keepers, compare_parties);
-    g_array_sort(wait->holders, compare_parties);
+    g_array_sort(use->givers, compare_parties);
+    g_array_sort(use->keepers, compare_parties);
+    g_array_sort(use->holders, compare_parties);
 }
 
 static char *
@@ -103,7 +113,7 @@ add_those_ahead(MemoryWait *wait, const MemoryQueue *queue, const MemoryTurn *tu
     for (guint i = 0; i < queue->n_turns && queue->order[i] != turn; i++) {
         const MemoryTurn *ahead = queue->order[i];
 
-        if (g_str_equal(ahead->domain, turn->domain) || !(ahead->n_later || ahead->gathers) ||
+        if (!(ahead->n_later || ahead->gathers) || g_str_equal(ahead->domain, turn->domain) ||
             !memory_turn_needs(queue, ahead, wait->pool) || g_strcmp0(last, ahead->domain) == 0)
             continue;
         last = ahead->domain;
@@ -114,30 +124,102 @@ add_those_ahead(MemoryWait *wait, const MemoryQueue *queue, const MemoryTurn *tu
     }
 }
 
-/* What of its turns is not served, and the first of these. */
-static const MemoryTurn *
-add_missing(MemoryWait *wait, const MemoryQueue *queue)
+static void
+add_turn(MemoryWait *wait, const MemoryQueue *queue, const MemoryTurn *turn)
 {
-    const MemoryTurn *first = NULL;
+    for (guint i = turn->first; i < turn->first + turn->n_claims; i++) {
+        const MemoryClaim *claim = queue->claims->pdata[queue->members[i]];
 
-    for (guint i = 0; i < queue->n_turns; i++) {
-        const MemoryTurn *turn = queue->order[i];
-
-        if (!g_str_equal(turn->domain, wait->domain) || turn->n_served == turn->n_units)
-            continue;
-        first = first ? first : turn;
-        for (guint j = turn->first; j < turn->first + turn->n_claims; j++) {
-            const MemoryClaim *claim = queue->claims->pdata[queue->members[j]];
-
-            wait->missing += turn->unit ? (turn->n_units - turn->n_served) * turn->unit
-                                        : claim->wanted - queue->charged[queue->members[j]];
-            wait->is_start |= !turn->unit && !claim->is_running;
-            wait->is_restart |= claim->is_extra;
-            if (!g_ptr_array_find(wait->claims, claim, NULL))
-                g_ptr_array_add(wait->claims, (gpointer) claim);
-        }
+        wait->missing += turn->unit ? (turn->n_units - turn->n_served) * turn->unit
+                                    : claim->wanted - queue->charged[queue->members[i]];
+        wait->is_start |= !turn->unit && !claim->is_running;
+        wait->is_restart |= claim->is_extra;
+        if (!g_ptr_array_find(wait->claims, claim, NULL))
+            g_ptr_array_add(wait->claims, (gpointer) claim);
     }
-    return first;
+}
+
+/* ---- all that wait ---- */
+
+struct MemoryWaits {
+    const GPtrArray *pools;
+    const MemoryQueue *queue;
+    GHashTable *turns; /* domain, borrowed -> GPtrArray of MemoryTurn: not served, in order */
+    PoolUse *uses;     /* of each pool */
+};
+
+MemoryWaits *
+memory_waits_new(const GPtrArray *pools, const MemoryQueue *queue)
+{
+    MemoryWaits *waits = g_new0(MemoryWaits, 1);
+
+    waits->pools = pools;
+    waits->queue = queue;
+    waits->uses = g_new0(PoolUse, pools->len);
+    waits->turns =
+        g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify) g_ptr_array_unref);
+    for (guint i = 0; i < queue->n_turns; i++) {
+        MemoryTurn *turn = queue->order[i];
+        GPtrArray *turns = g_hash_table_lookup(waits->turns, turn->domain);
+
+        if (turn->n_served == turn->n_units)
+            continue;
+        if (!turns) {
+            turns = g_ptr_array_new();
+            g_hash_table_insert(waits->turns, (gpointer) turn->domain, turns);
+        }
+        g_ptr_array_add(turns, turn);
+    }
+    return waits;
+}
+
+void
+memory_waits_free(MemoryWaits *waits)
+{
+    if (!waits)
+        return;
+    for (guint i = 0; i < waits->pools->len; i++) {
+        g_clear_pointer(&waits->uses[i].givers, g_array_unref);
+        g_clear_pointer(&waits->uses[i].keepers, g_array_unref);
+        g_clear_pointer(&waits->uses[i].holders, g_array_unref);
+    }
+    g_free(waits->uses);
+    g_hash_table_unref(waits->turns);
+    g_free(waits);
+}
+
+static void
+add_use_of_pool(const MemoryWaits *waits, MemoryWait *wait)
+{
+    guint i = 0;
+
+    while (waits->pools->pdata[i] != wait->pool)
+        i++;
+    if (!waits->uses[i].givers)
+        find_use(&waits->uses[i], wait->pool, waits->queue->claims);
+    wait->figures = waits->uses[i].figures;
+    wait->givers = g_array_ref(waits->uses[i].givers);
+    wait->keepers = g_array_ref(waits->uses[i].keepers);
+    wait->holders = g_array_ref(waits->uses[i].holders);
+}
+
+bool
+memory_waits_find(const MemoryWaits *waits, const char *domain, MemoryWait *ret_wait)
+{
+    const GPtrArray *turns = g_hash_table_lookup(waits->turns, domain);
+    const MemoryTurn *first = turns ? turns->pdata[0] : NULL;
+    const GPtrArray *claims = waits->queue->claims;
+
+    if (!first || !first->pool)
+        return false;
+    *ret_wait = (MemoryWait){ .domain = domain, .pool = first->pool, .claims = g_ptr_array_new() };
+    for (guint i = 0; i < turns->len; i++)
+        add_turn(ret_wait, waits->queue, turns->pdata[i]);
+    ret_wait->is_never = (ret_wait->is_start || ret_wait->is_restart) &&
+                         memory_shortage_find(waits->pools, claims, domain, &ret_wait->shortage);
+    add_use_of_pool(waits, ret_wait);
+    add_those_ahead(ret_wait, waits->queue, first);
+    return true;
 }
 
 bool
@@ -145,25 +227,11 @@ memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *do
                  MemoryWait *ret_wait)
 {
     g_autoptr(MemoryQueue) queue = memory_queue_new(pools, claims, domain, now);
-    g_auto(MemoryWait) wait = { .domain = domain, .claims = g_ptr_array_new() };
-    const MemoryTurn *turn;
+    g_autoptr(MemoryWaits) waits = NULL;
 
     memory_queue_serve(queue);
-    turn = add_missing(&wait, queue);
-    if (!turn || !turn->pool)
-        return false;
-    wait.pool = turn->pool;
-    wait.figures = memory_pool_figures(wait.pool, claims);
-    wait.is_never = (wait.is_start || wait.is_restart) &&
-                    memory_shortage_find(pools, claims, domain, &wait.shortage);
-    wait.givers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
-    wait.keepers = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
-    wait.holders = g_array_new(FALSE, FALSE, sizeof(MemoryParty));
-    add_parties(&wait, claims);
-    add_those_ahead(&wait, queue, turn);
-    *ret_wait = wait;
-    wait = (MemoryWait){ 0 };
-    return true;
+    waits = memory_waits_new(pools, queue);
+    return memory_waits_find(waits, domain, ret_wait);
 }
 
 void

@@ -33,6 +33,16 @@ typedef struct MemoryWait {
     guint n_ahead;
 } MemoryWait;
 
+/* MemoryWaits: of many domains that wait at the same time, what is the same for all found once. It
+ * borrows its arguments; @queue: as it is if no domain asks, served. */
+typedef struct MemoryWaits MemoryWaits;
+MemoryWaits *memory_waits_new(const GPtrArray *pools, const MemoryQueue *queue);
+void memory_waits_free(MemoryWaits *waits);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryWaits, memory_waits_free)
+/* memory_wait_find() for a domain for which that queue is the same as if it asked
+ * (memory_answers_are_common()). */
+bool memory_waits_find(const MemoryWaits *waits, const char *domain, MemoryWait *ret_wait);
+
 /* Fills in @ret_wait if @domain waits @now (us) for anything that is not free for it; else false.
  * Clear it by memory_wait_clear(). */
 bool memory_wait_find(const GPtrArray *pools, const GPtrArray *claims, const char *domain,

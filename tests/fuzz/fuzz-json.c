@@ -99,7 +99,7 @@ check_plan(const Observed *observed)
 {
     g_autoptr(GPtrArray) gone = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(Domain) actual = domain_actual(applied_domain(), observed, gone);
-    g_autoptr(Plan) plan = plan_new(NOW);
+    g_autoptr(Plan) plan = plan_new(NOW, PLAN_KEEP_BASES);
     PlanInput input = {
         .name = "web-1",
         .file = "web-1.xml",
@@ -144,7 +144,7 @@ check_answers(const Json *replies)
 static void
 check_saved_plan(const Json *json)
 {
-    g_autoptr(Plan) plan = plan_from_json(json, NULL), other = plan_new(0);
+    g_autoptr(Plan) plan = plan_from_json(json, NULL), other = plan_new(0, PLAN_KEEP_BASES);
     g_autoptr(Json) written = NULL;
     g_autofree char *staleness = NULL, *none = NULL;
 
