@@ -137,15 +137,17 @@ follow(const Subject *subject, const Site *site, const PlanAction *action, Move 
 {
     bool is_nearer = distance(action->from, move->to) < distance(move->at, move->to);
     bool is_heard = subject->observed->run_state == RUN_STATE_RUNNING;
+    gint64 now = g_get_real_time();
+    bool is_clock_back = move->moved > now;
     g_autofree char *text = NULL;
 
     if (!is_nearer && !verb_set_balloon(subject->monitor, move->to, error))
         return false;
-    if (!is_nearer && is_heard && move->at == action->from)
+    if (!is_nearer && is_heard && move->at == action->from && !is_clock_back)
         return true;
     move->at = action->from;
-    if (is_nearer || !is_heard)
-        move->moved = g_get_real_time();
+    if (is_nearer || !is_heard || is_clock_back)
+        move->moved = now;
     text = format_detail(action->device, move);
     return journal_put_detail(site->store, move->row, text, error);
 }

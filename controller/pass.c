@@ -2,8 +2,8 @@
 /*
  * The pass. It always begins by looking, so it does not matter who died where before it:
  *
- *     lock | close what dead controllers left open | gather, QEMU asked |
- *     note exits and adoptions | record what the file says now | look | plan |
+ *     lock | follow a clock that was set | close what dead controllers left open |
+ *     gather, QEMU asked | note exits and adoptions | record what the file says now | look | plan |
  *     effects, looking again after each | step memory for a slice |
  *     plan once more: what is left | record | unlock
  *
@@ -27,6 +27,7 @@
 #include "reconcile/backoff.h"
 #include "reconcile/diff.h"
 #include "reconcile/plan-balloon.h"
+#include "state/clock.h"
 
 /* Longer than a start may take: whoever holds it is at work. */
 #define LOCK_TIMEOUT_US (60 * G_USEC_PER_SEC)
@@ -633,6 +634,9 @@ run_locked(const Site *site, const char *name, PassResult *result)
     ActionOwner heir = host_owner(site->host);
     guint n_interrupted = 0;
 
+    if (!store_clock_follow(site->store, site->host->boot_id, g_get_real_time(),
+                            g_get_monotonic_time(), &error))
+        return say_failure(result, error);
     /* Before the domain's monitor is held: it may ask all QEMUs. */
     if (!memory_ledger_prepare(site, &error))
         return say_failure(result, error);

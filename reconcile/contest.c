@@ -49,7 +49,9 @@ contest_find(const GPtrArray *undoings, const char *what, bool is_undone_now, gi
     for (guint i = 0; undoings && i < undoings->len; i++) {
         const PlanUndoing *undoing = undoings->pdata[i];
 
-        if (g_str_equal(undoing->what, what) && undoing->at > now - CONTEST_WINDOW_US)
+        /* None from the future, after the clock was set back. */
+        if (g_str_equal(undoing->what, what) && undoing->at > now - CONTEST_WINDOW_US &&
+            undoing->at <= now)
             g_array_append_val(times, undoing->at);
     }
     if (is_undone_now)

@@ -168,6 +168,50 @@ test_removed(void **state)
     assert_true(qemu_is(scratch, "p", identity));
 }
 
+/* As though all that is in the state had been written before the clock was set by @seconds. */
+static void
+set_clock(gint64 seconds)
+{
+    g_autofree char *path = scratch_path(scratch, "state.db");
+    g_autofree char *sql = g_strdup_printf(
+        "UPDATE t_domain SET shutdown_requested_at = shutdown_requested_at - %" G_GINT64_FORMAT
+        " * 1000000, shutdown_deadline = shutdown_deadline - %" G_GINT64_FORMAT " * 1000000;"
+        "UPDATE t_fact SET value = substr(value, 1, 37) || (substr(value, 38) - %" G_GINT64_FORMAT
+        " * 1000000) WHERE key = 'clock'",
+        seconds, seconds, seconds);
+    char *problem = NULL;
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    if (sqlite3_exec(db, sql, NULL, NULL, &problem) != SQLITE_OK)
+        fail_msg("%s", problem);
+    sqlite3_close(db);
+}
+
+/* A guest that was asked to power off has its hour, whatever becomes of the host's. */
+static void
+test_clock(void **state)
+{
+    static const gint64 steps[] = { 365 * 86400, -3600, 7200 };
+    const gint64 hour = (gint64) 3600 * G_USEC_PER_SEC;
+    gint64 asked_at = g_get_monotonic_time();
+
+    plain_write(scratch, &(Plain){ .name = "p",
+                                   .policy = "run-strategy='halted'"
+                                             " shutdown-timeout='1h'" });
+    g_free(virtkeep_expect(scratch, 30, 3, "apply", "--no-wait"));
+    for (guint i = 0; i < G_N_ELEMENTS(steps); i++) {
+        gint64 left;
+
+        set_clock(steps[i]);
+        g_free(virtkeep_expect(scratch, 30, 3, "apply", "--no-wait"));
+        assert_true(qemu_is(scratch, "p", identity));
+        left = view_int(scratch, "SELECT shutdown_deadline FROM t_domain") - g_get_real_time();
+        assert_true(left <= hour);
+        assert_true(left >= hour - G_USEC_PER_SEC - (g_get_monotonic_time() - asked_at));
+    }
+}
+
 /* In a mount namespace of its own: a file system of 512 KiB, made full after a first `apply`.
  * The lines that it prints are "STEP STATUS", and what virtkeep said. */
 static const char full_disk[] =
@@ -218,6 +262,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_damaged, begin, end),
         cmocka_unit_test_setup_teardown(test_cut_short, begin, end),
         cmocka_unit_test_setup_teardown(test_removed, begin, end),
+        cmocka_unit_test_setup_teardown(test_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_full_disk, begin, end),
     };
 

@@ -54,6 +54,8 @@ many_are_not(void **state)
     assert_true(contest_find(many, "rng0", false, contest.until - 1, &contest));
     assert_int_equal(contest.n, 6);
     assert_false(contest_find(many, "rng0", false, contest.until, &contest));
+    /* The clock was set back to before them. */
+    assert_false(contest_find(many, "rng0", false, first - 1, &contest));
 }
 
 /* What is noted when it was put back has been undone once more than that. */
