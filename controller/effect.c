@@ -248,16 +248,14 @@ static bool
 check_no_stray(const Subject *subject, GError **error)
 {
     g_autoptr(ProcessRecord) stray = NULL;
+    g_autofree char *owner = NULL;
 
     if (subject->has_no_stray) /* in this pass, so under its lock */
         return true;
-    stray = stray_find(subject->desired->uuid, subject->run_directory, NULL);
+    stray = stray_find(subject->desired->uuid, subject->run_directory, NULL, &owner);
     if (!stray)
         return true;
-    g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_RUNNING,
-                "a QEMU of it runs already as process %d, and neither the state nor its run "
-                "directory leads there: put that back, or end the process",
-                (int) stray->pid);
+    stray_refuse(stray, owner, error);
     return false;
 }
 

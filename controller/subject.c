@@ -408,11 +408,18 @@ static void
 adopt_stray(Subject *subject, const Site *site, gint64 timeout)
 {
     g_autofree char *log = g_strdup_printf("%s/%s.log", site->config->log, subject->name);
-    g_autoptr(ProcessRecord) record =
-        strays_find(site->host->strays, subject->desired->uuid, subject->run_directory, log);
+    g_autofree char *owner = NULL;
+    g_autoptr(ProcessRecord) record = strays_find(site->host->strays, subject->desired->uuid,
+                                                  subject->run_directory, log, &owner);
     ProcessState state;
 
     subject->has_no_stray = record == NULL;
+    if (owner) {
+        subject->process_state = PROCESS_FOREIGN;
+        g_clear_error(&subject->monitor_error);
+        stray_refuse(record, owner, &subject->monitor_error);
+        return;
+    }
     if (!record || !process_adopt_record(record, &state, &subject->process, NULL) ||
         state != PROCESS_ALIVE)
         return;

@@ -153,16 +153,23 @@ is_same_place(const char *a, const char *b)
 }
 
 /* Whether RUN is the one above @run_directory, RUN/NAME, which may be gone. A process that does not
- * say where its monitor is may be anyone's, so also ours. */
+ * say where its monitor is may be anyone's, so also ours. *@ret_owner: another NAME than ours, or
+ * NULL. */
 static bool
-is_of_this_run(const ProcessRecord *record, guint control_fd, const char *run_directory)
+is_of_this_run(const ProcessRecord *record, guint control_fd, const char *run_directory,
+               char **ret_owner)
 {
     g_autofree char *path = bound_path(record->pid, control_fd);
     g_autofree char *directory = path ? g_path_get_dirname(path) : NULL;
     g_autofree char *run = path ? g_path_get_dirname(directory) : NULL;
     g_autofree char *our_run = g_path_get_dirname(run_directory);
+    g_autofree char *owner = path ? g_path_get_basename(directory) : NULL;
+    g_autofree char *ours = g_path_get_basename(run_directory);
 
-    return !path || is_same_place(run, our_run);
+    if (path && !is_same_place(run, our_run))
+        return false;
+    *ret_owner = g_strcmp0(owner, ours) && owner ? g_steal_pointer(&owner) : NULL;
+    return true;
 }
 
 static bool
@@ -212,14 +219,16 @@ look_through(void)
 
 /* The first of @pids that is what is looked for, still. */
 static ProcessRecord *
-find_among(const GArray *pids, const char *uuid, const char *run_directory, const char *log_path)
+find_among(const GArray *pids, const char *uuid, const char *run_directory, const char *log_path,
+           char **ret_owner)
 {
+    *ret_owner = NULL;
     for (guint i = 0; pids && i < pids->len; i++) {
         guint control_fd = 0;
         g_autoptr(ProcessRecord) record =
             record_of(g_array_index(pids, pid_t, i), uuid, &control_fd);
 
-        if (!record || !is_of_this_run(record, control_fd, run_directory))
+        if (!record || !is_of_this_run(record, control_fd, run_directory, ret_owner))
             continue;
         record->log_path = g_strdup(log_path);
         return g_steal_pointer(&record);
@@ -228,12 +237,27 @@ find_among(const GArray *pids, const char *uuid, const char *run_directory, cons
 }
 
 ProcessRecord *
-stray_find(const char *uuid, const char *run_directory, const char *log_path)
+stray_find(const char *uuid, const char *run_directory, const char *log_path, char **ret_owner)
 {
     g_autoptr(GHashTable) found = look_through();
     g_autofree char *key = g_ascii_strdown(uuid, -1);
 
-    return find_among(g_hash_table_lookup(found, key), uuid, run_directory, log_path);
+    return find_among(g_hash_table_lookup(found, key), uuid, run_directory, log_path, ret_owner);
+}
+
+void
+stray_refuse(const ProcessRecord *stray, const char *owner, GError **error)
+{
+    if (owner)
+        g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_RUNNING,
+                    "the QEMU of %s (pid %d) has its uuid: give it another one, or, if %s was "
+                    "renamed, end that QEMU first",
+                    owner, (int) stray->pid, owner);
+    else
+        g_set_error(error, LAUNCH_ERROR, LAUNCH_ERROR_RUNNING,
+                    "a QEMU of it runs already as process %d, and neither the state nor its run "
+                    "directory leads there: put that back, or end the process",
+                    (int) stray->pid);
 }
 
 Strays *
@@ -256,7 +280,8 @@ strays_free(Strays *strays)
 }
 
 ProcessRecord *
-strays_find(Strays *strays, const char *uuid, const char *run_directory, const char *log_path)
+strays_find(Strays *strays, const char *uuid, const char *run_directory, const char *log_path,
+            char **ret_owner)
 {
     g_autoptr(GHashTable) found = NULL;
     g_autofree char *key = g_ascii_strdown(uuid, -1);
@@ -269,5 +294,5 @@ strays_find(Strays *strays, const char *uuid, const char *run_directory, const c
     }
     found = g_hash_table_ref(strays->pids);
     g_mutex_unlock(&strays->mutex);
-    return find_among(g_hash_table_lookup(found, key), uuid, run_directory, log_path);
+    return find_among(g_hash_table_lookup(found, key), uuid, run_directory, log_path, ret_owner);
 }

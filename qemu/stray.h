@@ -7,8 +7,14 @@
  * Finds a QEMU of the domain @uuid that a virtkeep of this user started and launched in the
  * parent of @run_directory (RUN/NAME), whether anything there leads to it still or not, by looking
  * at every process. NULL: there is none that we could see. Costs some 10 us a process of this user.
+ * *@ret_owner (NULL with NULL): the domain it was launched as, where that is known to be another
+ * one than RUN/NAME's: another file says the same uuid, or the domain was renamed. Caller frees.
  */
-ProcessRecord *stray_find(const char *uuid, const char *run_directory, const char *log_path);
+ProcessRecord *stray_find(const char *uuid, const char *run_directory, const char *log_path,
+                          char **ret_owner);
+
+/* Why nothing may be started beside @stray, as LAUNCH_ERROR_RUNNING. */
+void stray_refuse(const ProcessRecord *stray, const char *owner, GError **error);
 
 /*
  * The same for many domains: the processes are looked through once and known by uuid from then on,
@@ -20,4 +26,4 @@ typedef struct Strays Strays;
 Strays *strays_new(void);
 void strays_free(Strays *strays); /* NULL is allowed */
 ProcessRecord *strays_find(Strays *strays, const char *uuid, const char *run_directory,
-                           const char *log_path);
+                           const char *log_path, char **ret_owner);

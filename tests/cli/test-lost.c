@@ -6,6 +6,7 @@
  */
 #include "tests/cli/domain-file.h"
 #include "tests/support/qemus.h"
+#include "tests/support/views.h"
 #include "tests/support/virtkeep.h"
 
 #include <setjmp.h>
@@ -159,6 +160,26 @@ test_neighbour(void **state)
     assert_true(qemu_is(scratch, "lost", identity));
 }
 
+/* Another file that says its uuid, be it that the domain was renamed, is no way to it, and starts
+ * nothing on what may be its disks. */
+static void
+test_same_uuid(void **state)
+{
+    g_autofree char *uuid = view_text(scratch, "SELECT uuid FROM domains WHERE name = 'lost'");
+    g_autofree char *head = g_strdup_printf("<uuid>%s</uuid>", uuid);
+    g_autofree char *pid = g_strndup(identity, strcspn(identity, " "));
+    g_autofree char *words = g_strdup_printf("the QEMU of lost (pid %s) has its uuid", pid);
+    g_autofree char *file = scratch_path(scratch, "domains/twin.xml");
+
+    domain_file_write(scratch, &(DomainFile){ .name = "twin", .head = head });
+    for (guint twice = 0; twice < 2; twice++)
+        expect_blocked(words);
+    assert_int_equal(qemus_count(scratch, "twin"), 0);
+    assert_int_equal(view_int(scratch, "SELECT pid FROM domains WHERE name = 'twin'"), -1);
+    assert_true(qemu_is(scratch, "lost", identity));
+    assert_int_equal(g_unlink(file), 0);
+}
+
 /* Only now that it has really ended is it started again. */
 static void
 test_ended(void **state)
@@ -179,7 +200,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_run_directory), cmocka_unit_test(test_record),
         cmocka_unit_test(test_state),         cmocka_unit_test(test_both),
-        cmocka_unit_test(test_neighbour),     cmocka_unit_test(test_ended),
+        cmocka_unit_test(test_neighbour),     cmocka_unit_test(test_same_uuid),
+        cmocka_unit_test(test_ended),
     };
 
     return cmocka_run_group_tests(tests, begin, end);
