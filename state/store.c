@@ -51,16 +51,22 @@ create_file(const char *path, GError **error)
     return !number || number == EEXIST || fail_system(path, "create it", number, error);
 }
 
-/* Damage that SQLite takes for a new file: a single byte (it allows for a quirk of a file system),
- * and no or an empty database beside a log that has something in it, which it would delete. A
- * database never is empty while it has a log: it gets its first page before the first log. */
+/* What SQLite would wait for (a FIFO) or make a riddle of, and damage that it takes for a new file:
+ * a single byte (it allows for a quirk of a file system), and no or an empty database beside a log
+ * that has something in it, which it would delete. A database never is empty while it has a log: it
+ * gets its first page before the first log. */
 static gboolean
-check_cut_off(const char *path, GError **error)
+check_file(const char *path, GError **error)
 {
     g_autofree char *log_path = g_strconcat(path, "-wal", NULL);
     struct stat database, log;
-    off_t size = stat(path, &database) < 0 ? 0 : database.st_size;
+    gboolean is_there = stat(path, &database) == 0;
+    off_t size = is_there ? database.st_size : 0;
     gboolean is_log_filled = stat(log_path, &log) == 0 && log.st_size > 0;
+    if (is_there && !S_ISREG(database.st_mode)) {
+        g_set_error(error, STATE_ERROR, STATE_ERROR_IO, "state file %s: not a regular file", path);
+        return FALSE;
+    }
     if (size > 1 || (size == 0 && !is_log_filled))
         return TRUE;
     g_set_error(error, STATE_ERROR, STATE_ERROR_DAMAGED,
@@ -71,7 +77,7 @@ check_cut_off(const char *path, GError **error)
 static Sqlite *
 open_read_write(const char *path, GError **error)
 {
-    if (!check_cut_off(path, error))
+    if (!check_file(path, error))
         return NULL;
     if (!g_file_test(path, G_FILE_TEST_EXISTS) && !create_file(path, error))
         return NULL;
@@ -104,7 +110,7 @@ open_read_only(const char *path, GError **error)
 {
     if (access(path, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR))
         return open_in_memory(NULL, error);
-    if (!check_cut_off(path, error))
+    if (!check_file(path, error))
         return NULL;
     g_autoptr(Sqlite) db = sqlite_open(path, TRUE, error);
     if (!db)

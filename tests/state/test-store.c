@@ -13,6 +13,7 @@
 #include "tests/state/state-file.h"
 
 #include <glib/gstdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static DomainRecord *
@@ -77,6 +78,25 @@ notices_that_it_moved(void **state)
     assert_true(store_has_moved(store));
     assert_true(g_file_set_contents(file->path, "", 0, NULL));
     assert_true(store_has_moved(store));
+}
+
+static void
+opens_only_a_file(void **state)
+{
+    StateFile *file = *state;
+    g_autofree char *parent = g_path_get_dirname(file->path);
+    const StoreMode modes[] = { STORE_READ_ONLY, STORE_READ_WRITE };
+
+    assert_int_equal(g_mkdir_with_parents(parent, 0700), 0);
+    for (guint i = 0; i < 4; i++) {
+        g_autoptr(GError) error = NULL;
+
+        assert_int_equal(i / 2 ? mkfifo(file->path, 0600) : g_mkdir(file->path, 0700), 0);
+        assert_null(store_open(file->path, modes[i % 2], &error));
+        assert_non_null(strstr(error->message, "not a regular file"));
+        assert_state_error(error, STATE_ERROR_IO);
+        assert_int_equal(g_remove(file->path), 0);
+    }
 }
 
 static void
@@ -742,6 +762,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         state_test(creates_private_file),
         state_test(notices_that_it_moved),
+        state_test(opens_only_a_file),
         state_test(reads_missing_file_as_empty),
         state_test(read_only_sees_and_refuses),
         state_test(keeps_a_domain),
