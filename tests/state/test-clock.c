@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What waits for a time of day moves with a clock that is set, and with nothing else.
+ * What waits for a time of day moves with a clock that is set: once, in the boot that it was set in,
+ * and not with one that is merely steered.
  */
 #include "state/clock.h"
 #include "state/domains.h"
