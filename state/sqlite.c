@@ -101,23 +101,23 @@ fail(Sqlite *db, int code, GError **error)
     return FALSE;
 }
 
-Sqlite *
-sqlite_open(const char *path, gboolean is_read_only, GError **error)
+/* @name: the file as SQLite is told; @path: as messages name it. */
+static Sqlite *
+open_database(const char *name, const char *path, int flags, GError **error)
 {
     g_autoptr(Sqlite) db = g_new0(Sqlite, 1);
-    db->path = g_strdup(path ? path : "(in memory)");
+    db->path = g_strdup(path);
     db->statements = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
                                            (GDestroyNotify) (void (*)(void)) sqlite3_finalize);
-    int flags = is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
     errno = 0;
-    int code = sqlite3_open_v2(path ? path : ":memory:", &db->handle,
+    int code = sqlite3_open_v2(name, &db->handle,
                                flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     if (code != SQLITE_OK) {
         set_error(db, code, error);
         return NULL;
     }
     /* SQLite opens a write-protected file for reading without a word. */
-    if (!is_read_only && sqlite3_db_readonly(db->handle, "main") == 1) {
+    if ((flags & SQLITE_OPEN_READWRITE) && sqlite3_db_readonly(db->handle, "main") == 1) {
         g_set_error(error, STATE_ERROR, STATE_ERROR_READONLY, "state file %s: is not writable",
                     db->path);
         return NULL;
@@ -130,6 +130,21 @@ sqlite_open(const char *path, gboolean is_read_only, GError **error)
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_wal_autocheckpoint(db->handle, WAL_CHECKPOINT_PAGES);
     return g_steal_pointer(&db);
+}
+
+Sqlite *
+sqlite_open(const char *path, gboolean is_read_only, GError **error)
+{
+    return open_database(path ? path : ":memory:", path ? path : "(in memory)",
+                         is_read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE, error);
+}
+
+Sqlite *
+sqlite_open_unchanging(const char *path, GError **error)
+{
+    g_autofree char *uri = g_filename_to_uri(path, NULL, error);
+    g_autofree char *name = uri ? g_strconcat(uri, "?immutable=1", NULL) : NULL;
+    return name ? open_database(name, path, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error) : NULL;
 }
 
 void

@@ -36,6 +36,9 @@ typedef struct {
 /* Open an existing file, which is not created. `path` NULL: a fresh database in memory.
  * Nothing is read yet: a damaged file shows in the first statement. */
 Sqlite *sqlite_open(const char *path, gboolean is_read_only, GError **error);
+/* The same for reading, of a file that nobody can write to (a read-only mount) and that has no log
+ * beside it: nothing is locked, and nothing made beside it. */
+Sqlite *sqlite_open_unchanging(const char *path, GError **error);
 
 /* NULL is allowed; an open transaction is rolled back. */
 void sqlite_close(Sqlite *db);

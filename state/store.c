@@ -12,6 +12,7 @@
  *     READ_ONLY   missing: memory -> migrate ...................... query-only
  *                 older:   open -> identify -> copy to memory -> migrate .. query-only
  *                 current: open -> identify ....................... query-only
+ *                 on a read-only mount likewise, by the file alone
  *
  * The file is created by mknod, which opens nothing. With open it would have to be closed, and
  * closing any descriptor of a file drops all POSIX locks which this process holds on it: SQLite's,
@@ -105,6 +106,17 @@ open_in_memory(Sqlite *older, GError **error)
     return g_steal_pointer(&db);
 }
 
+/* On a read-only mount SQLite can't make the index that it reads a log by. Without a log there is
+ * nothing to read by it. */
+static gboolean
+is_unchanging(const char *path)
+{
+    g_autofree char *log_path = g_strconcat(path, "-wal", NULL);
+    struct stat log;
+    return access(path, W_OK) < 0 && errno == EROFS &&
+           (stat(log_path, &log) < 0 || log.st_size == 0);
+}
+
 static Sqlite *
 open_read_only(const char *path, GError **error)
 {
@@ -112,7 +124,8 @@ open_read_only(const char *path, GError **error)
         return open_in_memory(NULL, error);
     if (!check_file(path, error))
         return NULL;
-    g_autoptr(Sqlite) db = sqlite_open(path, TRUE, error);
+    g_autoptr(Sqlite) db =
+        is_unchanging(path) ? sqlite_open_unchanging(path, error) : sqlite_open(path, TRUE, error);
     if (!db)
         return NULL;
     guint version;

@@ -254,6 +254,44 @@ test_full_disk(void **state)
     assert_int_equal(qemu_requested(scratch, "p"), 64 * MIB);
 }
 
+/* In a mount namespace of its own: the directory of the state, its log emptied, is made
+ * read-only. */
+static const char read_only[] = "disk=$1; shift\n"
+                                "mount --bind \"$disk\" \"$disk\" && mount -o remount,bind,ro "
+                                "\"$disk\" || { echo skip; exit; }\n"
+                                "for command in status plan explain\\ p history apply; do\n"
+                                "    \"$@\" $command 2>&1; echo $command $?\n"
+                                "done\n";
+
+/* Whoever only looks needs to write nothing, and who would write says that it can't. */
+static void
+test_read_only(void **state)
+{
+    g_autofree char *disk = scratch_mkdir(scratch, "disk #1?");
+    g_autofree char *file = g_build_filename(disk, "state.db", NULL);
+    const char *const arguments[] = { "--state", file, NULL };
+    const char *const first[] = { "--state", file, "apply", NULL };
+    g_auto(GStrv) program = virtkeep_argv(scratch, arguments), argv = NULL;
+    g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
+    g_autoptr(CommandResult) result = NULL;
+
+    g_free(virtkeep_expect_argv(scratch, 60, 0, first));
+    g_strv_builder_add_many(builder, "unshare", "--mount", "sh", "-c", read_only, "sh", disk, NULL);
+    g_strv_builder_addv(builder, (const char **) program);
+    argv = g_strv_builder_end(builder);
+    result = command_run(scratch, 120, (const char *const *) argv);
+    if (strstr(result->out, "skip") || strstr(result->err, "unshare"))
+        skip();
+    print_message("%s", result->out);
+    assert_non_null(strstr(result->out, "p     running"));
+    assert_non_null(strstr(result->out, "status 0\n"));
+    assert_non_null(strstr(result->out, "plan 0\n"));
+    assert_non_null(strstr(result->out, "explain p 0\n"));
+    assert_non_null(strstr(result->out, "history 0\n"));
+    assert_non_null(strstr(result->out, "state.db: is not writable\napply 1\n"));
+    assert_true(qemu_is(scratch, "p", identity));
+}
+
 int
 main(void)
 {
@@ -264,6 +302,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_removed, begin, end),
         cmocka_unit_test_setup_teardown(test_clock, begin, end),
         cmocka_unit_test_setup_teardown(test_full_disk, begin, end),
+        cmocka_unit_test_setup_teardown(test_read_only, begin, end),
     };
 
     return cmocka_run_group_tests_name("fault-state", tests, NULL, NULL);
