@@ -9,6 +9,8 @@
  */
 #include "model/audio.h"
 
+#include "model/graphics.h"
+
 static const char *const type_names[] = {
     [AUDIO_NONE] = "none",
     [AUDIO_ALSA] = "alsa",
@@ -182,6 +184,8 @@ audio_validate(const Validation *v, gconstpointer item)
         validation_error(v, "@id", "duplicate-element", "another <audio> has this id");
     if (audio->dsp_policy.is_set && (audio->dsp_policy.value < -1 || audio->dsp_policy.value > 10))
         validation_error(v, "@dspPolicy", "out-of-range", "a policy is -1 to 10");
+    if (audio->type == AUDIO_SPICE && !domain_has_spice(v->domain))
+        validation_error(v, "@type", "no-spice", "type 'spice' needs <graphics type='spice'>");
     if (audio->input)
         validate_stream(v, audio->type, audio->input, "input");
     if (audio->output)

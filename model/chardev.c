@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "model/default.h"
+#include "model/graphics.h"
 #include "model/security-label.h"
 
 const char *const chardev_type_names[] = {
@@ -89,9 +90,9 @@ static const Field source_fields[] = {
       .path = "@tlsFromConfig",
       .is_output = true,
       .doc = "libvirt's note that `tls` is its own default." },
-    FIELD_YES_NO(ChardevSource, clipboard_copypaste, .path = "clipboard/@copypaste",
+    FIELD_YES_NO(ChardevSource, clipboard_copypaste, .path = "clipboard/@copypaste", .is_needed = true,
                  .doc = "qemu-vdagent: share the clipboard."),
-    FIELD_ENUM(ChardevSource, mouse_mode, mouse_names, .path = "mouse/@mode",
+    FIELD_ENUM(ChardevSource, mouse_mode, mouse_names, .path = "mouse/@mode", .is_needed = true,
                .doc = "qemu-vdagent: who draws the pointer."),
     FIELD_REFUSED("it is bhyve's", .path = "@master", .doc = "nmdm: one side."),
     FIELD_REFUSED("it is bhyve's", .path = "@slave", .doc = "nmdm: the other side."),
@@ -108,7 +109,7 @@ const Schema chardev_source_schema = {
 };
 
 #define CHARDEV_FIELDS                                                                             \
-    CHARDEV_BACKEND_FIELDS(Chardev, , "", .is_required = true, ), DEVICE_INFO_FIELDS(Chardev)
+    CHARDEV_BACKEND_FIELDS(Chardev, , "", .absent = CHARDEV_PTY, ), DEVICE_INFO_FIELDS(Chardev)
 
 #define TTY_REPORT                                                                                 \
     {                                                                                              \
@@ -117,7 +118,7 @@ const Schema chardev_source_schema = {
     }
 
 static const Field serial_fields[] = {
-    CHARDEV_BACKEND_ROWS(Chardev, , "", CHANGE_LIVE, .is_required = true, ),
+    CHARDEV_BACKEND_ROWS(Chardev, , "", CHANGE_LIVE, .absent = CHARDEV_PTY, ),
     DEVICE_INFO_FIELDS(Chardev),
     TTY_REPORT,
     FIELD_ENUM(Chardev, target_type, target_names, .path = "target/@type",
@@ -162,7 +163,8 @@ static const Field channel_fields[] = {
 
 static const char *const redirdev_buses[] = { NULL, "usb", NULL };
 static const Field redirdev_fields[] = {
-    CHARDEV_FIELDS,
+    CHARDEV_BACKEND_FIELDS(Chardev, , "", .is_required = true, ),
+    DEVICE_INFO_FIELDS(Chardev),
     FIELD_ENUM(Chardev, target_type, redirdev_buses, .path = "@bus", .doc = "`usb`."),
     DEVICE_BOOT_FIELDS(Chardev),
     FIELD_END,
@@ -202,14 +204,8 @@ chardev_source(const Chardev *chardev)
     return list_length(chardev->sources) ? list_at(chardev->sources, 0, ChardevSource) : NULL;
 }
 
-/* What a type's source must say. */
-static const struct {
-    bool needs_path, needs_service;
-} needs[] = {
-    [CHARDEV_DEV] = { true, false },        [CHARDEV_FILE] = { true, false },
-    [CHARDEV_PIPE] = { true, false },       [CHARDEV_UNIX] = { true, false },
-    [CHARDEV_TCP] = { false, true },        [CHARDEV_UDP] = { false, true },
-    [CHARDEV_SPICEPORT] = { false, false },
+static const bool needs_path[] = {
+    [CHARDEV_DEV] = true, [CHARDEV_FILE] = true, [CHARDEV_PIPE] = true, [CHARDEV_UNIX] = true,
 };
 
 /* "/var/lib/libvirt/qemu/channel/target/domain-3-web/NAME", in some versions "…/channel/3-web/NAME"
@@ -235,6 +231,39 @@ has_generated_path(const Chardev *chardev)
            rest[strlen(rest) - strlen(chardev->target_name) - 1] == '.';
 }
 
+/* UDP has an end to listen at and one to send to; the others have one. */
+static void
+validate_sources(const Validation *v, const Chardev *chardev, const char *at)
+{
+    guint most = chardev->type == CHARDEV_UDP ? 2 : 1;
+    bool is_inet = chardev->type == CHARDEV_TCP || chardev->type == CHARDEV_UDP;
+    bool has_end = !is_inet;
+
+    for (guint i = 0; i < list_length(chardev->sources); i++) {
+        const ChardevSource *source = list_at(chardev->sources, i, ChardevSource);
+        g_autofree char *self = g_strdup_printf("%ssource[%u]", at, i);
+
+        if (i >= most)
+            validation_error(v, self, "chardev-source", "backend '%s' has at most %u <source>",
+                             chardev_type_names[chardev->type], most);
+        has_end |= source->service && (chardev->type == CHARDEV_UDP ? source->mode != CHARDEV_BIND
+                                                                   : source->host != NULL);
+    }
+    if (!has_end)
+        validation_error(v, NULL, "chardev-source", "<source host='…' service='…'/> is missing");
+}
+
+/* Some backends are SPICE's own. */
+static void
+validate_spice(const Validation *v, const Chardev *chardev, const char *field)
+{
+    bool is_spice = chardev->type == CHARDEV_SPICEVMC || chardev->type == CHARDEV_SPICEPORT;
+
+    if (is_spice && !domain_has_spice(v->domain))
+        validation_error(v, field, "no-spice", "backend '%s' needs <graphics type='spice'>",
+                         chardev_type_names[chardev->type]);
+}
+
 static void
 validate_source(const Validation *v, const Chardev *chardev, const ChardevSource *source,
                 const char *at)
@@ -252,7 +281,8 @@ validate_source(const Validation *v, const Chardev *chardev, const ChardevSource
                          "without a path QEMU listens");
     else if (chardev->type != CHARDEV_TCP && chardev->type != CHARDEV_UNIX)
         validation_error(v, reconnect, "chardev-reconnect", "only sockets can reconnect");
-    else if (source->mode != CHARDEV_CONNECT && (source->mode || !source->path))
+    else if (source->mode == CHARDEV_BIND ||
+             (chardev->type == CHARDEV_UNIX && !source->mode && !source->path))
         validation_error(v, reconnect, "chardev-reconnect", "only mode 'connect' can reconnect");
     if (source->reconnect == TRISTATE_ON && !source->reconnect_timeout.value)
         validation_error(v, timeout, "chardev-reconnect", "seconds before reconnecting, not 0");
@@ -270,6 +300,7 @@ validate_chardev_backend(const Validation *v, const Chardev *chardev, const char
         return;
     if (source)
         validate_source(v, chardev, source, at);
+    validate_spice(v, chardev, type);
     if (chardev->log_append && !chardev->log_file)
         validation_error(v, log, "missing-attribute", "<log> needs the attribute 'file'");
     if (chardev->type == CHARDEV_NMDM)
@@ -277,12 +308,10 @@ validate_chardev_backend(const Validation *v, const Chardev *chardev, const char
     if (chardev->type == CHARDEV_UNIX && (!source || !source->path) &&
         chardev->target_type == CHARDEV_TARGET_VIRTIO)
         return; /* libvirt makes a path up: so does the launch, in the run directory */
-    if (chardev->type < (int) G_N_ELEMENTS(needs) && needs[chardev->type].needs_path &&
+    if (chardev->type < (int) G_N_ELEMENTS(needs_path) && needs_path[chardev->type] &&
         (!source || !source->path))
         validation_error(v, NULL, "chardev-source", "<source path='…'/> is missing");
-    if (chardev->type < (int) G_N_ELEMENTS(needs) && needs[chardev->type].needs_service &&
-        (!source || !source->service))
-        validation_error(v, NULL, "chardev-source", "<source host='…' service='…'/> is missing");
+    validate_sources(v, chardev, at);
     if ((chardev->type == CHARDEV_SPICEPORT || chardev->type == CHARDEV_DBUS) &&
         (!source || !source->channel))
         validation_error(v, NULL, "chardev-source", "<source channel='…'/> is missing");
@@ -367,6 +396,20 @@ console_validate(const Validation *v, gconstpointer item)
         validation_error(v, "target/@type", "bad-value",
                          "a console's target can't be '%s': serial or virtio",
                          target_names[console->target_type]);
+    if (console->type == CHARDEV_UNIX &&
+        (!chardev_source(console) || !chardev_source(console)->path))
+        validation_error(v, NULL, "chardev-source", "<source path='…'/> is missing");
+}
+
+/* The first console is serial port 0 by another name, and that is the only such name there is. */
+static void
+console_or_port_validate(const Validation *v, gconstpointer item)
+{
+    const Chardev *console = item;
+
+    console_validate(v, item);
+    if (console->target_type != CHARDEV_TARGET_VIRTIO && v->domain->consoles->pdata[0] != item)
+        validation_error(v, NULL, "console-serial", "only the first console can be a serial port");
 }
 
 static void
@@ -556,7 +599,7 @@ const DeviceKind console_kind = {
     .name = "console",
     .list_offset = offsetof(Domain, consoles),
     .schema = &console_schema,
-    .validate = console_validate,
+    .validate = console_or_port_validate,
     .fill_defaults = console_fill_defaults,
     .bus = virtio_serial_bus,
     .alias_prefix = "console",

@@ -35,7 +35,7 @@ typedef struct DeviceInfo {
         FIELD_UINT(S, info.acpi_index, .path = "acpi/@index", .min = 1, .max = 16383,              \
                    .doc = "PCI: ACPI index, the name the guest gives the device (`eno1`).")
 #define DEVICE_BOOT_FIELDS(S)                                                                      \
-    FIELD_UINT(S, info.boot_order, .path = "boot/@order", .min = 1, .max = 65535,                  \
+    FIELD_UINT(S, info.boot_order, .path = "boot/@order", .is_needed = true, .min = 1, .max = 65535,                  \
                .change = CHANGE_LIVE, .doc = "Place in the boot order; excludes `os/boot`."),      \
         FIELD_REFUSED("is for s390x", .path = "boot/@loadparm", .doc = "Boot loader's parameter.")
 #define DEVICE_ROM_FIELDS(S)                                                                       \

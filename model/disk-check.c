@@ -81,8 +81,12 @@ validate_target(const Validation *v, const Disk *disk)
 {
     if (disk_target_index(disk->target_dev) < 0)
         validation_error(v, "target/@dev", "disk-target",
-                         "'%s' is no disk name: two letters for the bus and letters for the disk",
+                         "'%s' is no disk name: fd, hd, sd, vd, xvd or ubd, and letters for the disk",
                          disk->target_dev);
+    else if (disk_device(disk) != DISK_DEVICE_CDROM &&
+             g_str_has_prefix(disk->target_dev, "fd") != (disk_device(disk) == DISK_DEVICE_FLOPPY))
+        validation_error(v, "target/@dev", "disk-target", "floppies are called fd and a letter, "
+                                                          "and only they");
 }
 
 /* What only some buses have. */
@@ -137,8 +141,9 @@ validate_device(const Validation *v, const Disk *disk)
 
     if ((device == DISK_DEVICE_FLOPPY) != (bus == DISK_BUS_FDC))
         validation_error(v, "target/@bus", "disk-bus", "a floppy sits on bus fdc, and only that");
-    if (device == DISK_DEVICE_CDROM && bus == DISK_BUS_VIRTIO)
-        validation_error(v, "target/@bus", "disk-bus", "a CD-ROM can't sit on virtio");
+    if (device == DISK_DEVICE_CDROM && (bus == DISK_BUS_VIRTIO || bus == DISK_BUS_SD))
+        validation_error(v, "target/@bus", "disk-bus", "a CD-ROM can't sit on %s",
+                         bus == DISK_BUS_SD ? "sd" : "virtio");
     if (disk->tray && device != DISK_DEVICE_CDROM && device != DISK_DEVICE_FLOPPY)
         validation_error(v, "target/@tray", "disk-tray", "only CD-ROMs and floppies have a tray");
     if (disk->is_read_only && device == DISK_DEVICE_DISK &&

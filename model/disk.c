@@ -220,16 +220,26 @@ static const struct {
     { "vd", DISK_BUS_VIRTIO }, { "ubd", DISK_BUS_USB },
 };
 
+/* What follows the letters that a disk's name begins with, or NULL. */
+static const char *
+after_prefix(const char *target_dev)
+{
+    static const char *const prefixes[] = { "fd", "hd", "sd", "vd", "xvd", "ubd" };
+
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+        if (g_str_has_prefix(target_dev, prefixes[i]))
+            return target_dev + strlen(prefixes[i]);
+    return NULL;
+}
+
 int
 disk_target_index(const char *target_dev)
 {
     const char *letters;
     int index = 0;
 
-    if (!target_dev)
-        return -1;
-    letters = target_dev + (g_str_has_prefix(target_dev, "ubd") ? 3 : MIN(2, strlen(target_dev)));
-    if (!*letters || strlen(letters) > 4)
+    letters = target_dev ? after_prefix(target_dev) : NULL;
+    if (!letters || !*letters || strlen(letters) > 4)
         return -1;
     for (; *letters; letters++) {
         if (!g_ascii_islower(*letters))

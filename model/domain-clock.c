@@ -78,6 +78,33 @@ static const Field clock_fields[] = {
     FIELD_END,
 };
 
+#define TIMER(name) (1u << TIMER_##name)
+
+/* What only some timers can be told. */
+static void
+validate_timer_options(const Validation *v, const char *path, const ClockTimer *timer)
+{
+    bool has_catchup = timer->catchup_threshold.is_set || timer->catchup_slew.is_set ||
+                       timer->catchup_limit.is_set;
+    const struct {
+        const char *name;
+        bool is_used;
+        guint timers;
+    } rows[] = {
+        { "tickpolicy", timer->tick_policy, TIMER(RTC) | TIMER(PIT) | TIMER(HPET) | TIMER(TSC) },
+        { "track", timer->track, TIMER(RTC) },
+        { "frequency", timer->frequency.is_set, TIMER(TSC) },
+        { "mode", timer->mode, TIMER(TSC) },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++)
+        if (rows[i].is_used && !(rows[i].timers & 1u << timer->name))
+            validation_error(v, path, "clock-timer", "timer '%s' has no '%s'",
+                             timer_names[timer->name], rows[i].name);
+    if (has_catchup && timer->tick_policy != TICK_CATCHUP)
+        validation_error(v, path, "clock-timer", "<catchup> is for tickpolicy='catchup'");
+}
+
 static void
 validate_timer(const Validation *v, guint index, const ClockTimer *timer)
 {
@@ -113,8 +140,7 @@ validate_timer(const Validation *v, guint index, const ClockTimer *timer)
                          timer_names[timer->name], tick_names[timer->tick_policy]);
     if (!policies && timer->tick_policy)
         validation_warning(v, path, "no-effect", "a tick policy is for pit and rtc");
-    if (timer->frequency.is_set && timer->name != TIMER_TSC)
-        validation_warning(v, path, "no-effect", "a frequency is for the TSC");
+    validate_timer_options(v, path, timer);
 }
 
 static void

@@ -81,7 +81,7 @@ static const Field cell_cache_fields[] = {
     FIELD_ENUM(NumaCache, policy, cache_policy_names, .path = "@policy", .is_required = true,
                .doc = "When it writes."),
     FIELD_SIZE(NumaCache, size, .path = "size/@value", .is_required = true, .doc = "Its size."),
-    FIELD_SIZE(NumaCache, line, .path = "line/@value", .is_required = true,
+    FIELD_SIZE(NumaCache, line, .path = "line/@value", .is_required = true, .unit = 1,
                .doc = "Size of a line."),
     FIELD_END,
 };
@@ -410,9 +410,8 @@ validate_model(const Validation *v)
         validation_warning(v, "cpu/@check", "cpu-check",
                            "features that this host lacks are reported by QEMU, and not compared "
                            "before the start");
-    if (domain->cpu_mode == CPU_CUSTOM && !domain->cpu_model)
-        validation_error(v, "cpu", "cpu-model", "mode 'custom' needs a <model>");
-    if (!domain->cpu_mode && !domain->cpu_model && list_length(domain->cpu_features))
+    if ((!domain->cpu_mode || domain->cpu_mode == CPU_CUSTOM) && !domain->cpu_model &&
+        list_length(domain->cpu_features))
         validation_error(v, "cpu", "cpu-model", "features need a <model> or a mode");
     if (domain->cpu_vendor && !domain->cpu_model)
         validation_error(v, "cpu/vendor", "cpu-vendor", "a vendor needs a <model>");

@@ -28,7 +28,7 @@ static const char *const ioapic_driver_names[] = {
 };
 
 #define ENLIGHTENMENT(which, name, about)                                                          \
-    FIELD_ON_OFF(Hyperv, state[which], .path = name "/@state", .doc = about)
+    FIELD_ON_OFF(Hyperv, state[which], .path = name "/@state", .is_needed = true, .doc = about)
 
 static const Field hyperv_fields[] = {
     FIELD_ENUM(Hyperv, mode, hyperv_mode_names, .path = "@mode",
@@ -42,7 +42,7 @@ static const Field hyperv_fields[] = {
     ENLIGHTENMENT(HYPERV_RUNTIME, "runtime", "Processor run time."),
     ENLIGHTENMENT(HYPERV_SYNIC, "synic", "Synthetic interrupt controller."),
     ENLIGHTENMENT(HYPERV_STIMER, "stimer", "Synthetic timers."),
-    FIELD_ON_OFF(Hyperv, stimer_direct, .path = "stimer/direct/@state",
+    FIELD_ON_OFF(Hyperv, stimer_direct, .path = "stimer/direct/@state", .is_needed = true,
                  .doc = "Timers expire as interrupts, not as messages."),
     ENLIGHTENMENT(HYPERV_RESET, "reset", "Hypervisor reset."),
     ENLIGHTENMENT(HYPERV_VENDOR_ID, "vendor_id", "Another vendor id than Microsoft's."),
@@ -86,15 +86,15 @@ static const Field features_fields[] = {
     { .type = TYPE_NONE, .path = "features/hap/@state", .is_output = true, .doc = "Not read." },
     FIELD_STRUCT(Domain, hyperv, &hyperv_schema, .path = "features/hyperv",
                  .doc = "Enlightenments for Windows guests."),
-    FIELD_ON_OFF(Domain, kvm_hidden, .path = "features/kvm/hidden/@state",
+    FIELD_ON_OFF(Domain, kvm_hidden, .path = "features/kvm/hidden/@state", .is_needed = true,
                  .doc = "Hide KVM from the guest."),
-    FIELD_ON_OFF(Domain, kvm_hint_dedicated, .path = "features/kvm/hint-dedicated/@state",
+    FIELD_ON_OFF(Domain, kvm_hint_dedicated, .path = "features/kvm/hint-dedicated/@state", .is_needed = true,
                  .doc = "Tell the guest that its CPUs are not shared."),
-    FIELD_ON_OFF(Domain, kvm_poll_control, .path = "features/kvm/poll-control/@state",
+    FIELD_ON_OFF(Domain, kvm_poll_control, .path = "features/kvm/poll-control/@state", .is_needed = true,
                  .doc = "The guest may turn off the host's halt polling."),
-    FIELD_ON_OFF(Domain, kvm_pv_ipi, .path = "features/kvm/pv-ipi/@state",
+    FIELD_ON_OFF(Domain, kvm_pv_ipi, .path = "features/kvm/pv-ipi/@state", .is_needed = true,
                  .doc = "Paravirtual inter-processor interrupts; `off` takes them away."),
-    FIELD_ON_OFF(Domain, kvm_dirty_ring, .path = "features/kvm/dirty-ring/@state",
+    FIELD_ON_OFF(Domain, kvm_dirty_ring, .path = "features/kvm/dirty-ring/@state", .is_needed = true,
                  .doc = "Log dirtied pages in rings."),
     FIELD_UINT(Domain, kvm_dirty_ring_size, .path = "features/kvm/dirty-ring/@size", .min = 1024,
                .max = 65536, .doc = "Entries of a ring: a power of two."),

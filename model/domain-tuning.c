@@ -203,7 +203,7 @@ static const Field cpu_tune_fields[] = {
     QUOTA(iothread_quota, "iothread_quota"),
     FIELD_LIST(CpuTune, vcpu_pins, &vcpu_pin_schema, .path = "vcpupin", .change = CHANGE_LIVE,
                .doc = "Where CPUs run."),
-    FIELD_CPUSET(CpuTune, emulator_cpus, .path = "emulatorpin/@cpuset", .change = CHANGE_LIVE,
+    FIELD_CPUSET(CpuTune, emulator_cpus, .path = "emulatorpin/@cpuset", .is_needed = true, .change = CHANGE_LIVE,
                  .doc = "Where the rest of QEMU runs."),
     FIELD_LIST(CpuTune, iothread_pins, &iothread_pin_schema, .path = "iothreadpin",
                .change = CHANGE_LIVE, .doc = "Where I/O threads run."),

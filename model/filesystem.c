@@ -33,9 +33,9 @@ static const char *const cache_names[] = { NULL, "none", "always", NULL };
 static const char *const sandbox_names[] = { NULL, "namespace", "chroot", NULL };
 
 static const Field ids_fields[] = {
-    FIELD_UINT(FilesystemIds, start, .path = "@start", .doc = "First id of the guest."),
-    FIELD_UINT(FilesystemIds, target, .path = "@target", .doc = "First id of the host."),
-    FIELD_UINT(FilesystemIds, count, .path = "@count", .doc = "How many."),
+    FIELD_UINT(FilesystemIds, start, .path = "@start", .is_required = true, .doc = "First id of the guest."),
+    FIELD_UINT(FilesystemIds, target, .path = "@target", .is_required = true, .doc = "First id of the host."),
+    FIELD_UINT(FilesystemIds, count, .path = "@count", .is_required = true, .doc = "How many."),
     FIELD_END,
 };
 static const Schema uid_schema = { .element = "uid",

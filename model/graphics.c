@@ -119,27 +119,27 @@ static const Field graphics_fields[] = {
                  .doc = "Password; set through the monitor, never on the command line."),
     FIELD_LIST(Graphics, listens, &listen_schema, .path = "listen", .change = CHANGE_LIVE,
                .doc = "Where it listens."),
-    FIELD_ENUM(Graphics, image_compression, image_compression_names, .path = "image/@compression",
+    FIELD_ENUM(Graphics, image_compression, image_compression_names, .path = "image/@compression", .is_needed = true,
                SPICE, .doc = "Image compression."),
-    FIELD_ENUM(Graphics, jpeg_compression, jpeg_compression_names, .path = "jpeg/@compression",
+    FIELD_ENUM(Graphics, jpeg_compression, jpeg_compression_names, .path = "jpeg/@compression", .is_needed = true,
                SPICE, .doc = "JPEG compression for slow links."),
-    FIELD_ENUM(Graphics, zlib_compression, jpeg_compression_names, .path = "zlib/@compression",
+    FIELD_ENUM(Graphics, zlib_compression, jpeg_compression_names, .path = "zlib/@compression", .is_needed = true,
                SPICE, .doc = "zlib compression for slow links."),
-    FIELD_ON_OFF(Graphics, playback_compression, .path = "playback/@compression", SPICE,
+    FIELD_ON_OFF(Graphics, playback_compression, .path = "playback/@compression", .is_needed = true, SPICE,
                  .doc = "Audio compression."),
-    FIELD_ENUM(Graphics, streaming, streaming_names, .path = "streaming/@mode", SPICE,
+    FIELD_ENUM(Graphics, streaming, streaming_names, .path = "streaming/@mode", .is_needed = true, SPICE,
                .doc = "Video stream detection."),
-    FIELD_YES_NO(Graphics, clipboard_copypaste, .path = "clipboard/@copypaste", SPICE,
+    FIELD_YES_NO(Graphics, clipboard_copypaste, .path = "clipboard/@copypaste", .is_needed = true, SPICE,
                  .doc = "Clipboard through the agent."),
-    FIELD_YES_NO(Graphics, filetransfer, .path = "filetransfer/@enable", SPICE,
+    FIELD_YES_NO(Graphics, filetransfer, .path = "filetransfer/@enable", .is_needed = true, SPICE,
                  .doc = "File transfer through the agent."),
-    FIELD_ENUM(Graphics, mouse_mode, mouse_names, .path = "mouse/@mode", SPICE,
+    FIELD_ENUM(Graphics, mouse_mode, mouse_names, .path = "mouse/@mode", .is_needed = true, SPICE,
                .doc = "Who draws the pointer."),
     FIELD_ENUM(Graphics, default_mode, channel_modes, .path = "@defaultMode", SPICE,
                .doc = "How channels are protected that no <channel> names."),
     FIELD_LIST(Graphics, channels, &spice_channel_schema, .path = "channel", SPICE,
                .doc = "How single channels are protected."),
-    FIELD_YES_NO(Graphics, gl, .path = "gl/@enable",
+    FIELD_YES_NO(Graphics, gl, .path = "gl/@enable", .is_needed = true,
                  WHEN(Graphics, type, "@type",
                       WHEN_IS(GRAPHICS_SPICE) | WHEN_IS(GRAPHICS_SDL) | WHEN_IS(GRAPHICS_DBUS)),
                  .doc = "OpenGL."),
@@ -150,7 +150,7 @@ static const Field graphics_fields[] = {
         .doc = "The host's GPU for OpenGL."),
     FIELD_YES_NO(Graphics, power_control, .path = "@powerControl", VNC,
                  .doc = "Viewers may switch the guest off."),
-    FIELD_UINT(Graphics, audio, .path = "audio/@id",
+    FIELD_UINT(Graphics, audio, .path = "audio/@id", .is_needed = true,
                WHEN(Graphics, type, "@type", WHEN_IS(GRAPHICS_VNC) | WHEN_IS(GRAPHICS_DBUS)),
                .min = 1, .doc = "The <audio> whose sound goes to viewers."),
     FIELD_YES_NO(Graphics, fullscreen, .path = "@fullscreen", SDL, .doc = "sdl: whole screen."),
@@ -233,6 +233,23 @@ is_gl(const Graphics *graphics)
 }
 
 /* QEMU has one display of most types, one of OpenGL, and egl-headless only beside another. */
+bool
+domain_has_spice(const Domain *domain)
+{
+    for (guint i = 0; i < list_length(domain->graphics); i++)
+        if (list_at(domain->graphics, i, Graphics)->type == GRAPHICS_SPICE)
+            return true;
+    return false;
+}
+
+static bool
+is_socket(const Graphics *graphics)
+{
+    return graphics->socket ||
+           (list_length(graphics->listens) &&
+            list_at(graphics->listens, 0, GraphicsListen)->type == LISTEN_SOCKET);
+}
+
 static void
 validate_together(const Validation *v, const Graphics *graphics)
 {
@@ -314,6 +331,9 @@ graphics_validate(const Validation *v, gconstpointer item)
     if (graphics->type == GRAPHICS_VNC && graphics->port.value > 0 && graphics->port.value < 5900 &&
         !graphics->auto_port)
         validation_error(v, "@port", "out-of-range", "VNC ports begin at 5900");
+    if (graphics->type == GRAPHICS_VNC && graphics->port.value <= 0 &&
+        graphics->auto_port == TRISTATE_OFF && !is_socket(graphics))
+        validation_error(v, "@autoport", "graphics-port", "and no port is given");
     if (graphics->password && graphics->type == GRAPHICS_VNC && strlen(graphics->password) > 8)
         validation_error(v, "@passwd", "graphics-password",
                          "a VNC password has at most 8 characters");

@@ -62,3 +62,5 @@ bool graphics_needs_tls(const Graphics *graphics);
 bool graphics_has_plain_port(const Graphics *graphics);
 /* When the password ends to hold, which must be said; NULL = no time. Caller frees. */
 GDateTime *graphics_password_end(const Graphics *graphics);
+/* Whether there is a SPICE display, which what talks through SPICE needs. */
+bool domain_has_spice(const Domain *domain);

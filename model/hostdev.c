@@ -122,7 +122,7 @@ static const Field hostdev_fields[] = {
     FIELD_ENUM(Hostdev, protocol, protocol_names, .path = "source/@protocol", FOR(VHOST),
                .doc = "`vhost`."),
     FIELD_STRING(Hostdev, wwpn, .path = "source/@wwpn", FOR(VHOST), .doc = "The target's name."),
-    FIELD_ENUM(Hostdev, teaming, teaming_names, .path = "teaming/@type", FOR(PCI),
+    FIELD_ENUM(Hostdev, teaming, teaming_names, .path = "teaming/@type", .is_needed = true, FOR(PCI),
                .doc = "`transient`."),
     FIELD_STRING(Hostdev, teaming_persistent, .path = "teaming/@persistent", FOR(PCI),
                  .doc = "Alias of the interface that stands in for it."),

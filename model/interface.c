@@ -269,7 +269,7 @@ static const Field interface_fields[] = {
     FIELD_STRING(Interface, script, .path = "script/@path", .doc = "Run when the tap is made."),
     FIELD_STRING(Interface, downscript, .path = "downscript/@path",
                  .doc = "Run when it is removed."),
-    FIELD_ENUM(Interface, teaming, teaming_names, .path = "teaming/@type",
+    FIELD_ENUM(Interface, teaming, teaming_names, .path = "teaming/@type", .is_needed = true,
                .doc = "Failover: `persistent` or `transient`."),
     FIELD_STRING(Interface, teaming_persistent, .path = "teaming/@persistent",
                  .doc = "transient: alias of the persistent one."),

@@ -75,7 +75,7 @@ static const Field memory_fields[] = {
       .doc = "How much the guest has; printed by `export`, never read." },
     FIELD_YES_NO(MemoryDevice, dynamic_memslots, .path = "target/@dynamicMemslots", VIRTIO_MEM,
                  .doc = "Split the device into several memory slots (QEMU 8.2 and later)."),
-    FIELD_HEX(MemoryDevice, base, .path = "target/address/@base", AT_ADDRESS,
+    FIELD_HEX(MemoryDevice, base, .path = "target/address/@base", .is_bare_hex = true, AT_ADDRESS,
               .doc = "Guest physical address, a multiple of block."),
     FIELD_SIZE(MemoryDevice, label_size, .path = "target/label/size", NVDIMM,
                .doc = "Size of the label area; at least 128 KiB."),
@@ -243,13 +243,31 @@ validate_file_backed(const Validation *v, const MemoryDevice *memory)
                          "the label area is larger than the device");
 }
 
+/* A <target> without <size> is said where rows are checked, which is not done of an element that is
+ * not there: its position is then the nearest one's, the device's own. */
+static void
+refuse_no_target(const Validation *v)
+{
+    g_autofree char *path = g_strconcat(v->path, "/target", NULL);
+    Position own, target;
+
+    if (!v->positions)
+        return;
+    own = position_map_get(v->positions, v->path);
+    target = position_map_get(v->positions, path);
+    if (own.line == target.line && own.column == target.column)
+        validation_error(v, NULL, "missing-element", "<memory> needs <target>");
+}
+
 static void
 memory_validate(const Validation *v, gconstpointer device)
 {
     const MemoryDevice *memory = device;
 
-    if (!memory->model || !memory->size.is_set)
+    if (!memory->model)
         return; /* said already */
+    if (!memory->size.is_set)
+        return refuse_no_target(v);
     if (!memory->size.value)
         validation_error(v, "target/size", "memory-size", "size must be above zero");
     if (memory->node_mask && !*memory->node_mask)

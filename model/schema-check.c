@@ -6,8 +6,9 @@
  * Something missing is reported at the nearest element that is there and could hold it: an
  * attribute at its element; an element, or the attribute of an element that is missing itself, at
  * the element around that. If even this one is missing, nothing is: `driver/iotune/@x` may be
- * required of an iotune without every disk having to have a driver. A row with a condition is
- * required only where the condition holds.
+ * required of an iotune without every disk having to have a driver. What is needed, not required, is
+ * missing only where its element is there: <boot> says nothing without `order`. A row with a condition
+ * is required only where the condition holds.
  *
  * One mistake is one diagnostic: what follows from an enum that was not understood, or that is
  * missing itself, is not said again for each row that depends on it.
@@ -113,7 +114,7 @@ check_required(const Walk *walk, const Field *row)
                         "<%s> needs the attribute '%s'", node->name, field_local_name(row->path));
         return;
     }
-    if (!node && is_attribute) {
+    if (!node && is_attribute && row->is_required) {
         g_autofree char *element = g_strndup(row->path, parent);
 
         node = node_at(walk, element, field_parent_length(element));
@@ -130,9 +131,11 @@ walk_check_rows(const Walk *walk)
         const RowUse *use = walk_use(walk, row);
         bool holds = field_condition_holds(row, walk->item);
 
+        if (row->absent && !use->is_used)
+            *(int *) field_member(row, walk->item) = row->absent;
         if (use->is_used && !holds && !row->refuse)
             check_condition(walk, row);
-        if (row->is_required && holds && !use->is_taken)
+        if ((row->is_required || row->is_needed) && holds && !use->is_taken)
             check_required(walk, row);
     }
 }

@@ -65,9 +65,10 @@ static ValueResult
 parse_hex(const Field *field, const char *text, guint64 unit, gpointer member)
 {
     bool is_hex = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
+    guint base = is_hex || field->is_bare_hex ? 16 : *text == '0' ? 8 : 10;
     guint64 value;
 
-    if (!read_digits(is_hex ? text + 2 : text, is_hex ? 16 : 10, &value))
+    if (!read_digits(is_hex ? text + 2 : text, base, &value))
         return VALUE_BAD;
     return store_uint(field, value, member);
 }

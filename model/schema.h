@@ -91,13 +91,16 @@ struct Field {
 
     ChangeClass change;
     bool is_required;      /* diagnostic missing-element / missing-attribute when absent */
+    bool is_needed;        /* the same where the element of the attribute is there */
     bool is_secret;        /* a change of it does not say its values: "(hidden)" */
     bool is_output;        /* libvirt writes it, nobody reads it: parsed over, never kept */
+    bool is_bare_hex;      /* TYPE_HEX: digits without 0x are hexadecimal too */
     bool is_verbatim;      /* white space around the text is part of it */
     const char *refuse;    /* any use is refused, with this reason (code not-supported) */
     const char *no_effect; /* accepted, no effect under virtkeep: WHY; reported as a note */
 
     const char *const *names; /* TYPE_ENUM: names[value]; names[0] is NULL; NULL-terminated */
+    int absent;               /* TYPE_ENUM: the value where the document has none; 0: none */
     guint64 min, max;         /* numbers; max 0 = no bound */
     guint64 unit;             /* TYPE_SIZE: bytes a bare number counts in (1024 by default) */
     const Schema *schema;     /* TYPE_STRUCT, TYPE_LIST */

@@ -334,12 +334,12 @@ storage_is_set(int type, const StorageSource *source)
         return false;
     switch ((DiskType) type) {
     case DISK_FILE:
-        return source->file;
+        return source->file && *source->file;
     case DISK_BLOCK:
     case DISK_VHOST_VDPA:
-        return source->dev;
+        return source->dev && *source->dev;
     case DISK_DIR:
-        return source->dir;
+        return source->dir && *source->dir;
     case DISK_NETWORK:
         return source->protocol;
     case DISK_VOLUME:

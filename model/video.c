@@ -101,17 +101,17 @@ validate_resolution(const Validation *v, const Video *video)
         validation_error(v, "model/resolution", "video-resolution", "x and y are above 0");
 }
 
-/* VGA's registers are there once: beside the primary card only those go that have others. */
+/* Beside the primary card only those go that libvirt takes there: with registers of their own. */
 static void
 validate_place(const Validation *v, const Video *video)
 {
-    const guint64 legacy = MODELS(VIDEO_VGA, VIDEO_CIRRUS, VIDEO_VMVGA, VIDEO_RAMFB);
+    const guint64 secondary = WHEN_IS(VIDEO_QXL) | WHEN_IS(VIDEO_VIRTIO);
     const Video *primary = list_at(v->domain->videos, 0, Video);
 
     for (guint i = 0; i < list_length(v->domain->videos); i++)
         if (list_at(v->domain->videos, i, Video)->primary == TRISTATE_ON)
             primary = list_at(v->domain->videos, i, Video);
-    if (video != primary && (legacy & WHEN_IS(video->model)))
+    if (video != primary && !(secondary & WHEN_IS(video->model)))
         validation_error(v, "model/@type", "video-primary",
                          "a '%s' can only be the primary card", model_names[video->model]);
 }

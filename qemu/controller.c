@@ -176,6 +176,15 @@ floppy_boot_index(const Domain *domain, const Controller *controller, guint unit
     return false;
 }
 
+static bool
+has_floppies(const Domain *domain)
+{
+    for (guint i = 0; i < list_length(domain->disks); i++)
+        if (disk_bus(list_at(domain->disks, i, Disk)) == DISK_BUS_FDC)
+            return true;
+    return false;
+}
+
 static const char *const floppy_boot_properties[] = { "bootindexA", "bootindexB" };
 
 static Json *
@@ -184,7 +193,7 @@ fdc_properties(const DeviceContext *context, const Controller *controller)
     Json *tree;
     guint64 index;
 
-    if (!domain_is_q35(context->at.domain))
+    if (!domain_is_q35(context->at.domain) || !has_floppies(context->at.domain))
         return NULL;
     tree = plain_properties(context, controller, "isa-fdc");
     for (guint unit = 0; unit < G_N_ELEMENTS(floppy_boot_properties); unit++)

@@ -538,9 +538,9 @@ device_boot_index(const Domain *domain, const DeviceInfo *info, guint64 *ret_ind
         *ret_index = 1;
         return is_first_of_class(domain, info, BOOT_HD);
     }
-    for (guint i = 0; i < domain->boots->len; i++)
-        if (is_first_of_class(domain, info, list_at(domain->boots, i, Boot)->device)) {
-            *ret_index = i + 1;
+    for (guint i = domain->boots->len; i; i--) /* of a class that is named twice the last holds */
+        if (is_first_of_class(domain, info, list_at(domain->boots, i - 1, Boot)->device)) {
+            *ret_index = i;
             return true;
         }
     return false;

@@ -207,11 +207,10 @@ spell_pit(const Domain *domain, CommandLine *line)
 {
     const ClockTimer *pit = find_timer(domain, TIMER_PIT);
 
-    /* KVM's PIT; catching up is its default. QEMU has no such switch for its own, and takes this
-     * one in silence under TCG. */
+    /* KVM's PIT. QEMU has no such switch for its own, and takes this one in silence under TCG. */
     if (!pit)
         return;
-    if (pit->tick_policy == TICK_DELAY)
+    if (!pit->tick_policy || pit->tick_policy == TICK_DELAY)
         command_line_add(line, "-global", "kvm-pit.lost_tick_policy=delay");
     if (pit->tick_policy == TICK_DISCARD)
         command_line_add(line, "-global", "kvm-pit.lost_tick_policy=discard");

@@ -20,15 +20,22 @@ is_used(const GPtrArray *list, guint64 port)
     return false;
 }
 
+/* A serial port goes behind all that are there, and into no gap; parallel ports are few. */
 static guint64
-next_port(const GPtrArray *list, guint index)
+next_port(const GPtrArray *list, bool fills_gaps)
 {
     guint64 port = 0;
 
-    for (guint i = 0; i < index; i++)
-        port = MAX(port, 1 + list_at(list, i, Chardev)->target_port.value);
-    while (is_used(list, port))
+    while (fills_gaps && is_used(list, port))
         port++;
+    if (fills_gaps)
+        return port;
+    for (guint i = 0; i < list->len; i++) {
+        const Chardev *chardev = list_at(list, i, Chardev);
+
+        if (chardev->target_port.is_set)
+            port = MAX(port, chardev->target_port.value + 1);
+    }
     return port;
 }
 
@@ -55,7 +62,7 @@ check_given(const Resolution *resolution, const GPtrArray *list)
 }
 
 static void
-number_ports(const Resolution *resolution, const GPtrArray *list)
+number_ports(const Resolution *resolution, const GPtrArray *list, bool fills_gaps)
 {
     if (!list)
         return;
@@ -72,7 +79,7 @@ number_ports(const Resolution *resolution, const GPtrArray *list)
         Chardev *chardev = list->pdata[i];
 
         if (!chardev->target_port.is_set)
-            chardev->target_port = opt_uint(next_port(list, i));
+            chardev->target_port = opt_uint(next_port(list, fills_gaps));
     }
 }
 
@@ -81,8 +88,8 @@ resolve_chardev_ports(const Resolution *resolution)
 {
     const Domain *domain = resolution->domain;
 
-    number_ports(resolution, domain->serials);
-    number_ports(resolution, domain->parallels);
+    number_ports(resolution, domain->serials, false);
+    number_ports(resolution, domain->parallels, true);
     for (guint i = 0; i < list_length(domain->consoles); i++)
         ((Chardev *) domain->consoles->pdata[i])->target_port = opt_uint(i);
 }

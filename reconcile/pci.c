@@ -36,7 +36,7 @@ pci_is_wanted(const DeviceInfo *info)
     const Address *address = info->address;
 
     return !address || (address->type == ADDRESS_PCI && !address->domain.value &&
-                        !address->bus.value && !address->slot.value && !address->function.value);
+                        !address->bus.value && !address->slot.value);
 }
 
 PciPlace
@@ -337,6 +337,8 @@ write_place(const PciPlacement *placement, const PciDevice *device)
 
     if (!info->address)
         info->address = address_new_pci(place.bus, place.slot, place.function);
+    else if (pci_is_wanted(info)) /* nothing of an address that names no slot holds */
+        info->address->multifunction = 0;
     info->address->domain = opt_uint(0);
     info->address->bus = opt_uint(place.bus);
     info->address->slot = opt_uint(place.slot);

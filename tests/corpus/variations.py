@@ -34,6 +34,14 @@ def disk(target, bus, inner="", device="disk"):
             "<target dev='%s' bus='%s'/>%s</disk>" % (device, target, target, bus, inner))
 
 
+def rng(inner):
+    return "<rng model='virtio'><backend model='random'/>%s</rng>" % inner
+
+
+def video(model):
+    return "<video><model type='%s'/></video>" % model
+
+
 BOOT = "<boot order='1'/>"
 STICK = ("<hostdev mode='subsystem' type='usb'><source><address bus='14' device='6'/></source>"
          + BOOT + "</hostdev>")
@@ -51,4 +59,64 @@ VARIATIONS = {
     "boot-from-a-stick": domain("pc", disk("hda", "ide") + STICK),
     "root-without-hotplug": domain("pc", controller("pci", "pci-root", 0,
                                                     "<target hotplug='off'/>")),
+    "boot-class-twice": domain("pc", disk("hda", "ide") + disk("hdb", "ide"),
+                               os="<boot dev='hd'/><boot dev='network'/><boot dev='hd'/>"),
+    "address-without-slot": domain("q35", rng("<address type='pci' function='3'"
+                                              " multifunction='on'/>")),
+    "address-in-octal": domain("pc", rng("<address type='pci' slot='010'/>")),
+    "bad-address-in-octal": domain("q35", controller("pci", "pcie-root-port", 1) +
+                                   rng("<address type='pci' bus='1' slot='010'/>")),
+    "serial-ports-count-on": domain("pc", "<serial/><serial type='pty'><target port='1'/></serial>"
+                                    "<serial type='pty'/>"),
+    "console-without-type": domain("pc", "<console/>"),
+    "channel-without-type": domain("pc", "<channel><target type='virtio' name='a'/></channel>"),
+    "bad-second-serial-console": domain("pc", "<console type='pty'/><console type='pty'/>"),
+    "bad-tcp-without-host": domain("pc", "<serial type='tcp'><source mode='bind' service='1'/>"
+                                   "</serial>"),
+    "bad-udp-without-end": domain("pc", "<serial type='udp'><source mode='bind' host='h'"
+                                  " service='1'/></serial>"),
+    "bad-unix-console": domain("pc", "<console type='unix'><source mode='bind'/>"
+                               "<target type='virtio'/></console>"),
+    "bad-two-sources": domain("pc", "<serial type='file'><source path='/a'/><source path='/b'/>"
+                              "</serial>"),
+    "bad-channel-needs-spice": domain("pc", "<channel type='spicevmc'><target type='virtio'/>"
+                                      "</channel>"),
+    "bad-audio-needs-spice": domain("pc", "<audio id='1' type='spice'/>"),
+    "bad-redirection-needs-spice": domain("pc", "<redirdev bus='usb' type='spicevmc'/>"),
+    "floppy-controller-alone": domain("q35", controller("fdc", "", 0)),
+    "bad-floppy-name": domain("pc", disk("hda", "fdc", device="floppy")),
+    "bad-disk-named-floppy": domain("pc", disk("fda", "virtio")),
+    "bad-disk-name": domain("pc", disk("bogus", "virtio")),
+    "bad-partition": domain("pc", disk("vda1", "virtio")),
+    "bad-cdrom-on-sd": domain("pc", disk("sda", "sd", device="cdrom")),
+    "xen-disk-name": domain("pc", disk("xvda", "virtio")),
+    "bad-empty-path": domain("pc", "<disk type='file'><source file=''/>"
+                             "<target dev='vda' bus='virtio'/></disk>"),
+    "empty-cdrom": domain("pc", "<disk type='file' device='cdrom'><source file=''/>"
+                          "<target dev='hda' bus='ide'/></disk>"),
+    "topology-of-no-model": domain("pc", more="<cpu mode='custom' match='exact'>"
+                                   "<topology sockets='1' cores='2' threads='1'/></cpu>"),
+    "bad-features-of-no-model": domain("pc", more="<cpu><feature name='vmx'/></cpu>"),
+    "pit-without-policy": domain("pc", more="<clock><timer name='pit' present='yes'/></clock>"),
+    "bad-vnc-without-port": domain("pc", "<graphics type='vnc' autoport='no'/>"),
+    "bad-second-bochs": domain("q35", video("virtio") + video("bochs")),
+    "two-virtio-cards": domain("q35", video("virtio") + video("virtio")),
+    "bad-hidden-without-state": domain("pc").replace("<acpi/>", "<acpi/><kvm><hidden/></kvm>"),
+    "bad-boot-without-order": domain("pc", disk("vda", "virtio", "<boot/>")),
+    "bad-image-without-compression": domain("pc", "<graphics type='spice'><image/></graphics>"),
+    "bad-memory-without-target": domain("pc", "<memory model='dimm'/>",
+                                        more="<maxMemory slots='1'>4194304</maxMemory>"),
 }
+
+# Of timers, what each can't be told.
+for name, mistakes in (("rtc", ("frequency='1'", "mode='native'", "track='boot'")),
+                       ("pit", ("track='wall'", "frequency='1'", "mode='native'")),
+                       ("hpet", ("track='wall'", "frequency='1'", "mode='native'")),
+                       ("tsc", ("track='wall'",)),
+                       ("kvmclock", ("tickpolicy='delay'", "track='wall'", "mode='native'")),
+                       ("hypervclock", ("tickpolicy='delay'", "frequency='1'"))):
+    for n, mistake in enumerate(mistakes):
+        VARIATIONS["bad-timer-%s-%d" % (name, n)] = domain(
+            "pc", more="<clock><timer name='%s' %s/></clock>" % (name, mistake))
+VARIATIONS["bad-timer-catchup"] = domain(
+    "pc", more="<clock><timer name='rtc'><catchup limit='1'/></timer></clock>")

@@ -108,11 +108,11 @@ static const Rule rules[] = {
       "<channel type='pty'><target type='guestfwd' address='foo' port='1'/></ch"
       "annel>" },
     { "chardev-agent", "",
-      "<channel type='spicevmc'><target type='guestfwd' address='1.2.3.4' port="
+      "<graphics type='spice'/><channel type='spicevmc'><target type='guestfwd' address='1.2.3.4' port="
       "'1'/></channel>" },
     { "chardev-agent", "",
-      "<channel type='spicevmc'><target type='virtio' name='foo'/></channel>" },
-    { "chardev-agent", "", "<serial type='spicevmc'></serial>" },
+      "<graphics type='spice'/><channel type='spicevmc'><target type='virtio' name='foo'/></channel>" },
+    { "chardev-agent", "", "<graphics type='spice'/><serial type='spicevmc'></serial>" },
     { "chardev-agent", "", "<serial type='qemu-vdagent'></serial>" },
     { "input-address", "",
       "<input type='keyboard' bus='ps2'><address type='usb' bus='0' port='1'/><"
