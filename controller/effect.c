@@ -26,6 +26,7 @@
 #include "controller/graphics-ports.h"
 #include "controller/links.h"
 #include "controller/memory-ledger.h"
+#include "controller/memory-mark.h"
 #include "controller/nvram.h"
 #include "controller/optional-disk.h"
 #include "controller/tuning.h"
@@ -184,7 +185,7 @@ commit_process(Subject *subject, const Site *site, const ProcessRecord *record, 
         store_domain_put_applied(site->store, subject->name, xml, error) &&
         store_memory_claim_set_qemu(site->store, subject->name, record->pid, record->start_time,
                                     error) &&
-        store_commit(site->store, error))
+        memory_mark_commit(site, error))
         return true;
     store_rollback(site->store);
     return false;

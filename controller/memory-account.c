@@ -18,6 +18,7 @@
 #include <gio/gio.h>
 #include <string.h>
 
+#include "controller/memory-mark.h"
 #include "controller/memory-others.h"
 #include "reconcile/memory-budget.h"
 #include "reconcile/memory-restart.h"
@@ -290,10 +291,18 @@ check_shared(Store *store, GError **error)
     if (!store_has_moved(store))
         return true;
     g_set_error(error, G_IO_ERROR, G_IO_ERROR_NOT_FOUND,
-                "%s was removed or replaced while it was in use: no memory is given out until "
-                "virtkeep is restarted",
+                "%s was removed or replaced while it was in use: no memory is given out until it "
+                "has been opened anew",
                 store_path(store));
     return false;
+}
+
+/* What is read back is of no ledger yet. */
+static bool
+commit(const MemoryAccount *account, GError **error)
+{
+    return account->pools ? memory_mark_commit(account->site, error)
+                          : store_commit(account->site->store, error);
 }
 
 static bool
@@ -307,7 +316,7 @@ transact(MemoryAccount *account, ExchangeKind kind, GPtrArray *own, GError **err
     if ((kind == EXCHANGE_ASK && !check_shared(store, error)) || !store_begin_relaxed(store, error))
         return false;
     all = store_memory_claim_list(store, NULL, error);
-    if (!all || !replace(account, kind, own, all, merged, error) || !store_commit(store, error)) {
+    if (!all || !replace(account, kind, own, all, merged, error) || !commit(account, error)) {
         store_rollback(store);
         return false;
     }

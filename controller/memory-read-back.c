@@ -2,24 +2,21 @@
 /*
  * Filling the ledger of the host's memory from what runs. After the host's boot all that the ledger
  * says is of QEMUs that ended with the former one; after the state was lost it says nothing, and
- * QEMUs run. So before anybody is granted anything, whatever runs is asked what it holds, once; one
- * that does not answer, or whose record is lost, is taken to hold the most it can, until a pass of
- * its own knows better.
+ * after it was put back from a copy what was long ago, and QEMUs run. So before anybody is granted
+ * anything, whatever runs is asked what it holds, once; one that does not answer, or whose record
+ * is lost, is taken to hold the most it can, until a pass of its own knows better.
  *
- * The fact of the state that names the boot and the file it was done in is written last: a
+ * The mark by which it is told whether it was done (controller/memory-mark.c) is written last: a
  * controller killed in between leaves it to the next. A lock keeps the others waiting, who would
  * grant too much.
  */
 #include "controller/memory-ledger.h"
 
-#include <glib/gstdio.h>
-
 #include "controller/lock.h"
 #include "controller/memory-holding.h"
-#include "state/facts.h"
+#include "controller/memory-mark.h"
 #include "state/memory_claims.h"
 
-#define FACT "memory_ledger_boot"
 /* A lock of no domain: their names don't begin with a space. */
 #define READ_BACK_LOCK " memory"
 #define READ_BACK_TIMEOUT_US (60 * G_USEC_PER_SEC)
@@ -83,54 +80,42 @@ names_with_process(const Site *site, GError **error)
     return names;
 }
 
-/* What the fact says once it is done in this boot and in this very file: one that was put back from
- * a copy says what was held when it was copied. */
-static char *
-mark_of(const Site *site)
-{
-    GStatBuf status;
-
-    return g_stat(store_path(site->store), &status) < 0
-               ? g_strdup(site->host->boot_id)
-               : g_strdup_printf("%s %" G_GUINT64_FORMAT, site->host->boot_id,
-                                 (guint64) status.st_ino);
-}
-
-static bool
-is_read_back(const Site *site, bool *ret_is_done, GError **error)
-{
-    g_autofree char *found = NULL, *mark = mark_of(site);
-
-    if (!store_fact_get(site->store, FACT, &found, error))
-        return false;
-    *ret_is_done = !g_strcmp0(found, mark);
-    return true;
-}
-
 static bool
 read_back(const Site *site, GError **error)
 {
     g_autoptr(GPtrArray) names = names_with_process(site, error);
-    g_autofree char *mark = mark_of(site);
 
     if (!names || !store_memory_claim_clear(site->store, error))
         return false;
     for (guint i = 0; i < names->len; i++)
         if (!read_back_one(site, names->pdata[i], error))
             return false;
-    return store_fact_put(site->store, FACT, mark, error);
+    return memory_mark_begin(site, error);
+}
+
+/* Nobody is between its two marks. */
+static bool
+is_newest_at_rest(const Site *site, bool *ret_is, GError **error)
+{
+    bool is_good;
+
+    if (!store_begin_relaxed(site->store, error))
+        return false;
+    is_good = memory_mark_is_newest(site, ret_is, error);
+    store_rollback(site->store);
+    return is_good;
 }
 
 bool
 memory_ledger_prepare(const Site *site, GError **error)
 {
     g_autoptr(Lock) lock = NULL;
-    bool is_done = false;
+    bool is_newest = false;
 
-    if (!is_read_back(site, &is_done, error) || is_done)
-        return is_done;
+    if (!memory_mark_is_newest(site, &is_newest, error) || is_newest)
+        return is_newest;
     lock = lock_acquire(site->config->run, READ_BACK_LOCK, READ_BACK_TIMEOUT_US, NULL, error);
-    if (!lock || !is_read_back(site, &is_done, error))
+    if (!lock || !is_newest_at_rest(site, &is_newest, error))
         return false;
-    return is_done || read_back(site, error);
+    return is_newest || read_back(site, error);
 }

@@ -57,8 +57,8 @@ compare_names(gconstpointer a, gconstpointer b)
 static bool
 is_kept(const char *name)
 {
-    return g_str_has_suffix(name, ".lock") || g_str_equal(name, "state.db-wal") ||
-           g_str_equal(name, "state.db-shm");
+    return g_str_has_suffix(name, ".lock") || g_str_equal(name, ".ledger") ||
+           g_str_equal(name, "state.db-wal") || g_str_equal(name, "state.db-shm");
 }
 
 static char *
