@@ -7,6 +7,7 @@
  *     a helper process's end ────────> its domain's name
  *     suspend, resume (RUN/.wake) ───> all names
  *     resync timer, SIGHUP ──────────> all names
+ *     another state file at its name ─> all names
  *     a pass that wants to come back ─> its name, later
  *
  * The main loop scans, listens and keeps time; workers run the passes (controller/reconciler).
@@ -34,6 +35,7 @@
 #define PRUNE_HISTORY_S 300
 #define GIT_WAIT_MS 200
 #define TRIM_S 2
+#define STATE_CHECK_S 1
 #define N_HEAPS 2
 /* A pass is bounded by seconds; one that has run this long is stuck, and the watchdog may bite. */
 #define STUCK_US (180 * G_USEC_PER_SEC)
@@ -55,6 +57,7 @@ typedef struct Watch {
     gint is_trim_due; /* atomic */
     GFileMonitor *wake;
     char *problem; /* the watcher's, as last said */
+    bool is_state_lost;
 } Watch;
 
 /* ---- passes ---- */
@@ -356,6 +359,33 @@ on_prune_history(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* The state file was removed, or another one put in its place. Workers follow by themselves
+ * (controller/reconciler.c); what QEMUs hold is read back by whose pass is first. */
+static gboolean
+on_check_state(gpointer data)
+{
+    Watch *watch = data;
+    Store *store = watch->setup->store;
+    g_autoptr(GError) error = NULL;
+
+    if (!store_has_moved(store))
+        return G_SOURCE_CONTINUE;
+    if (!store_follow(store, &error)) {
+        if (!watch->is_state_lost)
+            message_error("the state file was removed or replaced while it was in use: %s",
+                          error->message);
+        watch->is_state_lost = true; /* and is tried again */
+        return G_SOURCE_CONTINUE;
+    }
+    message_error(
+        "%s was removed or replaced while it was in use: going on with what is there now, "
+        "and looking at all domains",
+        store_path(store));
+    watch->is_state_lost = false;
+    (void) on_resync(watch);
+    return G_SOURCE_CONTINUE;
+}
+
 static gboolean
 on_watchdog(gpointer data)
 {
@@ -424,6 +454,7 @@ add_timers_and_signals(Watch *watch)
 
     watch->resync = add_resync(watch);
     g_timeout_add_seconds(PRUNE_HISTORY_S, on_prune_history, watch);
+    g_timeout_add_seconds(STATE_CHECK_S, on_check_state, watch);
     if (watchdog > 0)
         g_timeout_add(watchdog / 1000, on_watchdog, watch);
     g_unix_signal_add(SIGTERM, on_terminate, watch);

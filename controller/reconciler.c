@@ -71,7 +71,7 @@ store_of_worker(const Config *config, GError **error)
     Store *store = g_private_get(&worker_store);
 
     if (store && g_str_equal(store_path(store), config->state))
-        return store;
+        return store_follow(store, error) ? store : NULL;
     store = store_open(config->state, STORE_READ_WRITE, error);
     if (store)
         g_private_replace(&worker_store, store);

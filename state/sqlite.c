@@ -175,6 +175,12 @@ sqlite_has_moved(Sqlite *db)
 }
 
 void
+sqlite_checkpoint(Sqlite *db)
+{
+    (void) sqlite3_wal_checkpoint_v2(db->handle, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+void
 sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled)
 {
     sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !is_enabled, NULL);

@@ -50,6 +50,8 @@ const char *sqlite_path(const Sqlite *db);
 /* Whether its file was removed or replaced since it was opened. */
 gboolean sqlite_has_moved(Sqlite *db);
 
+/* Brings into the file what is in the log, as far as nobody is in the way. */
+void sqlite_checkpoint(Sqlite *db);
 /* While FALSE, closing never writes to the file (no checkpoint): for a file not yet known to be
  * good. */
 void sqlite_set_checkpoint_on_close(Sqlite *db, gboolean is_enabled);

@@ -14,6 +14,10 @@
  *                 current: open -> identify ....................... query-only
  *                 on a read-only mount likewise, by the file alone
  *
+ * A file that is moved away while it is in use (`mv`, or another one put in its place) leaves us
+ * with one that nobody else sees. store_follow() opens the name anew. SQLite would take the log
+ * beside the name for the new file's, so it must not be the former's: that is told by its inode.
+ *
  * The file is created by mknod, which opens nothing. With open it would have to be closed, and
  * closing any descriptor of a file drops all POSIX locks which this process holds on it: SQLite's,
  * if another thread has opened it in the meantime. And made under another name first, that name
@@ -28,9 +32,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOG_PATIENCE_US (2 * G_USEC_PER_SEC)
+#define LOG_POLL_US (20 * 1000)
+
+static const char *const log_suffixes[] = { "-wal", "-shm" };
+
+/* Which file of a name it was. */
+typedef struct {
+    dev_t device;
+    ino_t number;
+} Inode;
+
 struct Store {
     Sqlite *db;
     char *path;
+    Inode logs[G_N_ELEMENTS(log_suffixes)]; /* as they were when it was opened */
 };
 
 static gboolean
@@ -137,6 +153,23 @@ open_read_only(const char *path, GError **error)
     return g_steal_pointer(&db);
 }
 
+/* 0, 0: there is none. */
+static Inode
+log_inode(const char *path, guint i)
+{
+    g_autofree char *name = g_strconcat(path, log_suffixes[i], NULL);
+    struct stat status;
+
+    return stat(name, &status) < 0 ? (Inode){ 0 } : (Inode){ status.st_dev, status.st_ino };
+}
+
+static void
+remember_logs(Store *store)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(log_suffixes); i++)
+        store->logs[i] = log_inode(store->path, i);
+}
+
 Store *
 store_open(const char *path, StoreMode mode, GError **error)
 {
@@ -151,6 +184,7 @@ store_open(const char *path, StoreMode mode, GError **error)
     Store *store = g_new0(Store, 1);
     store->db = g_steal_pointer(&db);
     store->path = g_steal_pointer(&absolute);
+    remember_logs(store);
     return store;
 }
 
@@ -175,6 +209,51 @@ gboolean
 store_has_moved(const Store *store)
 {
     return sqlite_has_moved(store->db);
+}
+
+static gboolean
+is_own_log(const Store *store, guint i)
+{
+    Inode now = log_inode(store->path, i), then = store->logs[i];
+
+    return now.number && now.number == then.number && now.device == then.device;
+}
+
+/* What is left of the log at the name, which is not the new file's, goes: at once where there is a
+ * new file, before anybody takes it for its log; else once it is clear that nobody is about to take
+ * it away, who would take the new one's a moment later. */
+static void
+leave_log(Store *store)
+{
+    gint64 end = g_get_monotonic_time() + LOG_PATIENCE_US;
+
+    while (!g_file_test(store->path, G_FILE_TEST_EXISTS) &&
+           (is_own_log(store, 0) || is_own_log(store, 1)) && g_get_monotonic_time() < end)
+        g_usleep(LOG_POLL_US);
+    sqlite_checkpoint(store->db); /* the former file, whatever its name, is whole without it */
+    for (guint i = 0; i < G_N_ELEMENTS(log_suffixes); i++) {
+        g_autofree char *name = g_strconcat(store->path, log_suffixes[i], NULL);
+
+        if (is_own_log(store, i))
+            (void) g_unlink(name);
+    }
+}
+
+gboolean
+store_follow(Store *store, GError **error)
+{
+    g_autoptr(Sqlite) db = NULL;
+
+    if (!store_has_moved(store))
+        return TRUE;
+    leave_log(store);
+    db = open_read_write(store->path, error);
+    if (!db || !sqlite_limit_cache(db, error))
+        return FALSE;
+    sqlite_close(store->db);
+    store->db = g_steal_pointer(&db);
+    remember_logs(store);
+    return TRUE;
 }
 
 Sqlite *
