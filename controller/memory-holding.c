@@ -93,18 +93,92 @@ memory_holding_restart(const Subject *subject, const Site *site, const GPtrArray
     return claims;
 }
 
-GPtrArray *
-memory_holding_worst(const Subject *subject, const Site *site)
+/* All of @known, which may be NULL, as if it were to be started. */
+static GPtrArray *
+demand_of(const Subject *subject, const Site *site, const Domain *known)
 {
     Observed off = { .run_state = RUN_STATE_OFF };
     PlanInput input = subject->input;
-    /* Without the record of what it was started with, the file is the best guess. */
-    const Domain *known = subject->applied ? subject->applied : subject->desired;
-    GPtrArray *claims;
 
     input.observed = &off;
     input.desired = known;
-    claims = demand(&input, site);
+    return demand(&input, site);
+}
+
+static void
+set_held(MemoryClaim *claim, guint64 size)
+{
+    claim->requested = claim->current = claim->wanted = size;
+}
+
+/* Where the boot memory of @claims lies; NULL: they have none. */
+static const MemoryClaim *
+find_boot(const GPtrArray *claims)
+{
+    for (guint i = 0; i < claims->len; i++)
+        if (g_str_has_prefix(((const MemoryClaim *) claims->pdata[i])->device, MEMORY_CLAIM_BOOT))
+            return claims->pdata[i];
+    return NULL;
+}
+
+static void
+add_modules(GPtrArray *claims, const char *domain, guint64 size)
+{
+    MemoryClaim *claim = g_new0(MemoryClaim, 1);
+
+    claim->domain = g_strdup(domain);
+    claim->device = g_strdup(MEMORY_CLAIM_MODULES);
+    claim->is_running = true;
+    set_held(claim, size);
+    g_ptr_array_add(claims, claim);
+}
+
+/* By QEMU's own word, but for what it does not say: of which pages and nodes it is. That is the
+ * file's, if there is one. NULL: it does not answer. */
+static GPtrArray *
+demand_said(const Subject *subject, const Site *site)
+{
+    PlanInput input = subject->input;
+    g_autoptr(GPtrArray) file = demand_of(subject, site, subject->desired);
+    const MemoryClaim *like = find_boot(file);
+    guint64 base, plugged;
+    GPtrArray *claims;
+
+    input.desired = input.applied = NULL;
+    if (!subject->monitor || !monitor_query_memory_size(subject->monitor, &base, &plugged, NULL) ||
+        !(claims = demand(&input, site)))
+        return NULL;
+    for (guint i = 0; i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        if (claim->block)
+            plugged -= MIN(plugged, claim->current);
+        else if (g_str_equal(claim->device, MEMORY_CLAIM_BOOT))
+            set_held(claim, base);
+    }
+    if (plugged)
+        add_modules(claims, subject->name, plugged);
+    for (guint i = 0; like && i < claims->len; i++) {
+        MemoryClaim *claim = claims->pdata[i];
+
+        if (!g_str_equal(claim->device, MEMORY_CLAIM_QEMU)) {
+            claim->page_size = like->page_size;
+            claim->nodes = like->nodes;
+        }
+    }
+    return claims;
+}
+
+GPtrArray *
+memory_holding_worst(const Subject *subject, const Site *site)
+{
+    /* Without the record of what it was started with, the file is the best guess. */
+    const Domain *known = subject->applied ? subject->applied : subject->desired;
+    GPtrArray *claims = subject->applied ? NULL : demand_said(subject, site);
+
+    if (claims)
+        return claims;
+    claims = demand_of(subject, site, known);
     for (guint i = 0; i < claims->len; i++) {
         MemoryClaim *claim = claims->pdata[i];
         const DeviceKind *kind;

@@ -22,6 +22,6 @@ GPtrArray *memory_holding_restart(const Subject *subject, const Site *site, cons
                                   const char *plugging, const GPtrArray *pools);
 /* What a start as the file says takes. */
 GPtrArray *memory_holding_start(const Subject *subject, const Site *site);
-/* Of a QEMU that can't be asked, or whose applied document is lost (the file stands for it): the
- * most it can hold. */
+/* Of a QEMU that can't be asked: the most it can hold by the document that it was started with, or
+ * by the file. Of one that answers and whose document is lost: what it says itself. */
 GPtrArray *memory_holding_worst(const Subject *subject, const Site *site);

@@ -20,6 +20,7 @@
  * so on. */
 #define MEMORY_CLAIM_QEMU "qemu" /* QEMU's own, host.qemu-overhead */
 #define MEMORY_CLAIM_BOOT "boot"
+#define MEMORY_CLAIM_MODULES "modules" /* all that is plugged, where only QEMU can tell */
 /* With the pool's name behind it: what a restart takes of a pool beyond what its QEMU has. */
 #define MEMORY_CLAIM_RESTART "restart-"
 

@@ -560,6 +560,18 @@ monitor_query_memory_devices(Monitor *monitor, GError **error)
     return g_steal_pointer(&devices);
 }
 
+bool
+monitor_query_memory_size(Monitor *monitor, guint64 *ret_base, guint64 *ret_plugged, GError **error)
+{
+    g_autoptr(Json) reply = monitor_query(monitor, "query-memory-size-summary", NULL, error);
+
+    if (!reply)
+        return false;
+    *ret_base = json_get_uint(reply, "base-memory", 0);
+    *ret_plugged = json_get_uint(reply, "plugged-memory", 0); /* absent: no memory is plugged */
+    return true;
+}
+
 static Json *
 backend_arguments(const char *device_id)
 {
