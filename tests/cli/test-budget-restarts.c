@@ -211,7 +211,7 @@ test_restart_is_reserved(void **state)
 {
     g_autofree char *before = NULL;
 
-    begin_restart("12s");
+    begin_restart("20s");
     before = qemu_identity(scratch, "db-1");
     write_domain("web-1", NULL, 1);
     assert_within(10, is_waiting("web-1"));
@@ -247,7 +247,7 @@ test_restart_called_off(void **state)
 {
     g_autofree char *before = NULL;
 
-    begin_restart("6s");
+    begin_restart("15s");
     before = qemu_identity(scratch, "db-1");
     write_domain("db-1", RESTART, 2);
     view_wait_domain(scratch, 60, "db-1", "Synced", "Synced");
