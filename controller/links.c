@@ -18,6 +18,7 @@
 #include "model/interface.h"
 #include "qemu/attachment.h"
 #include "qemu/host-link.h"
+#include "reconcile/actual.h"
 
 #define PASSED "virtkeep-" /* names of descriptors that QEMU was passed */
 
@@ -219,10 +220,11 @@ is_same_port(const Interface *a, const Interface *b)
     return true;
 }
 
+/* Where it has lost its bridge it is one as well. */
 static bool
-is_movable(const Attachment *attachment)
+is_tap_of_ours(const Attachment *attachment)
 {
-    return attachment->kind == ATTACHMENT_TAP && attachment->bridge && !attachment->is_ready_made;
+    return attachment->kind == ATTACHMENT_TAP && !attachment->is_ready_made;
 }
 
 bool
@@ -236,7 +238,7 @@ links_follow(const Site *site, const Subject *subject, const DeviceKind *kind, g
         return true;
     from = attachment_of(before, &facts);
     to = attachment_of(after, &facts);
-    if (is_movable(&from) && is_movable(&to))
+    if (is_tap_of_ours(&from) && is_tap_of_ours(&to) && to.bridge)
         return check_device(subject, &facts, after, error) &&
                host_link_move(after, &facts, subject->run_directory,
                               process_record(subject->process)->pid, error);
@@ -245,6 +247,31 @@ links_follow(const Site *site, const Subject *subject, const DeviceKind *kind, g
                             ? "its link on the host can't be moved while it runs: restart it"
                             : "moving its link needs CAP_NET_ADMIN: restart it");
     return false;
+}
+
+static void
+look_at(Subject *subject, const HostFacts *facts, const Interface *interface)
+{
+    Attachment attachment = attachment_of(interface, facts);
+    const char *told =
+        attachment.kind == ATTACHMENT_MACVTAP ? attachment.parent : attachment.bridge;
+    g_autofree char *of = NULL;
+
+    if (host_link_look(interface, facts, subject->run_directory,
+                       process_record(subject->process)->pid, &of) &&
+        g_strcmp0(of, told))
+        observed_add_port(subject->observed, interface->info.alias, of);
+}
+
+void
+links_look(const Site *site, Subject *subject)
+{
+    const GPtrArray *interfaces = subject->applied ? subject->applied->interfaces : NULL;
+    HostFacts facts = facts_for(site, subject);
+
+    for (guint i = 0; subject->process && subject->monitor && i < list_length(interfaces); i++)
+        if (observed_has_device(subject->observed, list_at(interfaces, i, DeviceInfo)->alias))
+            look_at(subject, &facts, interfaces->pdata[i]);
 }
 
 bool

@@ -35,5 +35,9 @@ bool links_unplug(const Site *site, const Subject *subject, const DeviceKind *ki
 bool links_follow(const Site *site, const Subject *subject, const DeviceKind *kind,
                   gconstpointer before, gconstpointer after, GError **error);
 
+/* Notes in the subject's observed which interfaces of the applied domain have lost what virtkeep tied
+ * them to. Looks only. */
+void links_look(const Site *site, Subject *subject);
+
 /* After the subject's QEMU: removes what outlives it. Harmless to do again. */
 bool links_sweep(const Subject *subject, GError **error);

@@ -257,8 +257,10 @@ subject_observe(Subject *subject, const Site *site)
 {
     subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
                                                    : look(subject));
-    if (!site->recording)
+    if (!site->recording) {
         look_at_drives(subject);
+        links_look(site, subject);
+    }
     find_actual(subject);
     find_drift(subject);
 }

@@ -64,6 +64,16 @@ observed_links_new(void)
     return g_ptr_array_new_with_free_func(observed_link_free);
 }
 
+static void
+observed_port_free(gpointer data)
+{
+    ObservedPort *port = data;
+
+    g_free(port->device);
+    g_free(port->of);
+    g_free(port);
+}
+
 Observed *
 observed_new(void)
 {
@@ -72,6 +82,7 @@ observed_new(void)
     observed->memories = g_ptr_array_new_with_free_func(observed_memory_free);
     observed->drives = observed_drives_new();
     observed->links = observed_links_new();
+    observed->ports = g_ptr_array_new_with_free_func(observed_port_free);
     observed->device_ids = g_ptr_array_new_with_free_func(g_free);
     observed->vcpus = g_array_new(FALSE, FALSE, sizeof(guint));
     observed->iothreads = g_array_new(FALSE, FALSE, sizeof(ObservedIoThread));
@@ -88,6 +99,7 @@ observed_free(Observed *observed)
     g_ptr_array_unref(observed->memories);
     g_ptr_array_unref(observed->drives);
     g_ptr_array_unref(observed->links);
+    g_ptr_array_unref(observed->ports);
     g_ptr_array_unref(observed->device_ids);
     g_array_unref(observed->vcpus);
     g_array_unref(observed->iothreads);
@@ -102,6 +114,27 @@ observed_drive(const Observed *observed, const char *device)
 
         if (!g_strcmp0(drive->device, device))
             return drive;
+    }
+    return NULL;
+}
+
+void
+observed_add_port(Observed *observed, const char *device, const char *of)
+{
+    ObservedPort *port = g_new0(ObservedPort, 1);
+
+    *port = (ObservedPort){ g_strdup(device), g_strdup(of) };
+    g_ptr_array_add(observed->ports, port);
+}
+
+const ObservedPort *
+observed_port(const Observed *observed, const char *device)
+{
+    for (guint i = 0; i < observed->ports->len; i++) {
+        const ObservedPort *port = observed->ports->pdata[i];
+
+        if (!g_strcmp0(port->device, device))
+            return port;
     }
     return NULL;
 }

@@ -45,6 +45,11 @@ typedef struct ObservedLink {
     char *device; /* "net0" */
     bool is_up;
 } ObservedLink;
+/* Of an interface whose link on the host is no more where virtkeep put it; others are not listed. */
+typedef struct ObservedPort {
+    char *device; /* "net0" */
+    char *of;     /* the bridge that its tap is a port of; NULL = none, or the link itself is gone */
+} ObservedPort;
 typedef struct ObservedIoThread {
     guint64 number;
     guint64 poll_max, poll_grow, poll_shrink;
@@ -67,6 +72,7 @@ typedef struct Observed {
     bool is_migrating;
     GPtrArray *drives;     /* ObservedDrive */
     GPtrArray *links;      /* ObservedLink */
+    GPtrArray *ports;      /* ObservedPort; set by the controller */
     GPtrArray *device_ids; /* char*: /machine/peripheral children, sorted */
     bool has_vcpus, has_iothreads; /* whether the following are known */
     GArray *vcpus;     /* guint: numbers of the virtual CPUs that are there, ascending */
@@ -81,6 +87,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(Observed, observed_free)
 GPtrArray *observed_drives_new(void); /* an empty list that owns its items */
 GPtrArray *observed_links_new(void);  /* the same of ObservedLink */
 const ObservedLink *observed_link(const Observed *observed, const char *device); /* as above */
+void observed_add_port(Observed *observed, const char *device, const char *of);
+const ObservedPort *observed_port(const Observed *observed, const char *device); /* as above */
 ObservedDrive *observed_drive(const Observed *observed, const char *device); /* NULL = not known */
 bool observed_has_vcpu(const Observed *observed, guint number);
 const ObservedIoThread *observed_iothread(const Observed *observed, guint64 number);

@@ -370,22 +370,31 @@ is_its_macvtap(const Link *link, const Interface *interface, int parent)
             (parent && link->parent == parent));
 }
 
+/* In mode passthrough it has its parent's MAC address. */
+static int
+lone_parent(const Attachment *attachment)
+{
+    bool is_alone = attachment->kind == ATTACHMENT_MACVTAP && attachment->parent &&
+                    attachment->mode == MACVTAP_PASSTHROUGH;
+    g_autoptr(Link) parent = is_alone ? link_find(attachment->parent, NULL) : NULL;
+
+    return parent ? parent->index : 0;
+}
+
 bool
 host_link_remove(const Interface *interface, const HostFacts *facts, const char *owner,
                  GError **error)
 {
     Attachment attachment = attachment_of(interface, facts);
-    bool is_alone = attachment.kind == ATTACHMENT_MACVTAP && attachment.parent &&
-                    attachment.mode == MACVTAP_PASSTHROUGH; /* on its parent, whose MAC it has */
-    g_autoptr(Link) parent = is_alone ? link_find(attachment.parent, NULL) : NULL;
+    int parent = lone_parent(&attachment);
     g_autofree char *mark = owner_mark(owner), *prefix = draft_prefix(owner);
     g_autoptr(GPtrArray) links = link_list(error);
 
     for (guint i = 0; links && i < links->len; i++) {
         const Link *link = links->pdata[i];
-        bool is_left = link->alias ? g_str_equal(link->alias, mark) &&
-                                         is_its_macvtap(link, interface, parent ? parent->index : 0)
-                                   : g_str_has_prefix(link->name, prefix);
+        bool is_left =
+            link->alias ? g_str_equal(link->alias, mark) && is_its_macvtap(link, interface, parent)
+                        : g_str_has_prefix(link->name, prefix);
 
         if (is_left && !link_delete(link->index, error))
             return false;
@@ -456,6 +465,46 @@ host_link_move(const Interface *interface, const HostFacts *facts, const char *o
 
     return tap && link_change(tap->index, &(LinkChange){ .is_alone = true }, error) &&
            join_bridge(tap->index, interface, &attachment, owner, error);
+}
+
+static char *
+bridge_of(const Link *tap)
+{
+    char name[IFNAMSIZ];
+
+    return tap->master && if_indextoname((guint) tap->master, name) ? g_strdup(name) : NULL;
+}
+
+static bool
+has_macvtap(const Interface *interface, const Attachment *attachment, const char *owner)
+{
+    int parent = lone_parent(attachment);
+    g_autofree char *mark = owner_mark(owner);
+    g_autoptr(GPtrArray) links = link_list(NULL);
+
+    for (guint i = 0; links && i < links->len; i++) {
+        const Link *link = links->pdata[i];
+
+        if (!g_strcmp0(link->alias, mark) && is_its_macvtap(link, interface, parent))
+            return true;
+    }
+    return !links;
+}
+
+bool
+host_link_look(const Interface *interface, const HostFacts *facts, const char *owner, pid_t pid,
+               char **ret_of)
+{
+    Attachment attachment = attachment_of(interface, facts);
+    bool is_port =
+        attachment.kind == ATTACHMENT_TAP && attachment.bridge && !attachment.is_ready_made;
+    g_autoptr(Link) tap = is_port ? find_tap(interface, &attachment, pid, NULL) : NULL;
+
+    if (tap)
+        *ret_of = bridge_of(tap);
+    else if (attachment.kind == ATTACHMENT_MACVTAP)
+        *ret_of = has_macvtap(interface, &attachment, owner) ? g_strdup(attachment.parent) : NULL;
+    return tap || attachment.kind == ATTACHMENT_MACVTAP;
 }
 
 /* ---- sweeping ---- */

@@ -41,6 +41,12 @@ guint host_link_free_place(const char *owner);
 bool host_link_move(const Interface *interface, const HostFacts *facts, const char *owner,
                     pid_t pid, GError **error);
 
+/* Looks what the link of @interface, which the QEMU @pid has, is tied to now: the bridge that its tap
+ * is a port of, or the parent of its macvtap device. False: nothing was tied by us, or it can't be
+ * told. *@ret_of: its name, NULL = nothing any more, or the link has gone with it; caller frees. */
+bool host_link_look(const Interface *interface, const HostFacts *facts, const char *owner,
+                    pid_t pid, char **ret_of);
+
 /* Removes what @owner, whose QEMU the caller knows to be gone, left behind, and bridges that were
  * made for nobody else's ports. */
 bool host_links_sweep(const char *owner, GError **error);

@@ -110,7 +110,7 @@ observed_copy(const Observed *from, gint64 now)
 {
     Observed *to = observed_new();
     GPtrArray *memories = to->memories, *device_ids = to->device_ids, *drives = to->drives;
-    GPtrArray *links = to->links;
+    GPtrArray *links = to->links, *ports = to->ports;
     GArray *vcpus = to->vcpus, *iothreads = to->iothreads;
 
     *to = *from;
@@ -120,6 +120,7 @@ observed_copy(const Observed *from, gint64 now)
     to->device_ids = device_ids;
     to->drives = drives;
     to->links = links;
+    to->ports = ports;
     to->vcpus = g_array_append_vals(vcpus, from->vcpus->data, from->vcpus->len);
     to->iothreads = g_array_append_vals(iothreads, from->iothreads->data, from->iothreads->len);
     to->observed_at = now;
@@ -142,6 +143,11 @@ observed_copy(const Observed *from, gint64 now)
 
         link->device = g_strdup(link->device);
         g_ptr_array_add(links, link);
+    }
+    for (guint i = 0; i < from->ports->len; i++) {
+        const ObservedPort *port = from->ports->pdata[i];
+
+        observed_add_port(to, port->device, port->of);
     }
     for (guint i = 0; i < from->device_ids->len; i++)
         g_ptr_array_add(device_ids, g_strdup(from->device_ids->pdata[i]));

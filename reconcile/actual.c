@@ -8,8 +8,9 @@
  * on the board for good, or is no device of QEMU's with an id, says nothing by being absent.
  *
  * Fields can change behind it as well, where QEMU shows them. A medium leaves its drive, or another
- * one takes its place, by an operator's hand. A link is taken down or put up. Such a field is here
- * as it was seen, and so differs from the file (plan-drift.c says by whose doing).
+ * one takes its place, by an operator's hand. A link is taken down or put up, or loses its bridge.
+ * Such a field is here as it was seen, and so differs from the file (plan-drift.c says by whose
+ * doing).
  */
 #include "reconcile/actual.h"
 
@@ -101,6 +102,33 @@ see_link(gpointer device, gconstpointer before, const Observed *observed)
     return true;
 }
 
+/* What the link on the host was tied to, by the word that the file has for it. */
+static char **
+port_field(Interface *interface)
+{
+    switch ((InterfaceType) interface->type) {
+    case INTERFACE_BRIDGE:
+        return &interface->bridge;
+    case INTERFACE_NETWORK:
+        return &interface->network;
+    default:
+        return &interface->source_dev;
+    }
+}
+
+static bool
+see_port(gpointer device, gconstpointer before, const Observed *observed)
+{
+    const ObservedPort *port = observed_port(observed, ((const Interface *) before)->info.alias);
+    char **field = port && device ? port_field(device) : NULL;
+
+    if (field) {
+        g_free(*field);
+        *field = g_strdup(port->of);
+    }
+    return port != NULL;
+}
+
 /* What of a kind's devices QEMU shows: whether it is otherwise than @before has it, and then put
  * into @device, a copy of it (NULL: only asked). */
 static const struct {
@@ -109,6 +137,7 @@ static const struct {
 } shown[] = {
     { &disk_kind, see_medium },
     { &interface_kind, see_link },
+    { &interface_kind, see_port },
 };
 
 /* NULL: every field that is shown is as it was told. */

@@ -287,6 +287,42 @@ test_move_refused(void **state)
     assert_settled();
 }
 
+/* The bridge goes and its tap with it, out of the guest's sight: said, and mended when there is
+ * such a bridge again. */
+static void
+test_bridge_vanishes(void **state)
+{
+    g_autofree char *plan = NULL;
+    g_autoptr(CommandResult) result = NULL;
+
+    if (!has_bridges)
+        skip();
+    assert_true(network_remove("br7"));
+    bridges = "br8";
+    plan = virtkeep_expect(scratch, 30, 2, "plan", "--exit-code");
+    assert_non_null(strstr(plan, "devices/interface[0]/source/@bridge"));
+    result = virtkeep_run(scratch, 60, "apply");
+    assert_int_not_equal(result->status, 0);
+    view_wait_domain(scratch, 10, "a", "OutOfSync", "Refused");
+    assert_int_equal(view_int(scratch, "SELECT message LIKE '%%net0%%there is no link ''br7''%%' "
+                                       "FROM domains"),
+                     1);
+    assert_true(network_add("br7", "bridge"));
+    bridges = "br7 br8";
+    assert_settled();
+    assert_port_of("br7");
+    assert_true(view_is(scratch, "net0: source/@bridge: is absent, not br7",
+                        "SELECT detail FROM events WHERE kind = 'drift'"));
+    /* Moved by somebody. */
+    {
+        g_autoptr(Link) tap = network_link("vnet0"), other = network_link("br8");
+
+        assert_true(link_change(tap->index, &(LinkChange){ .master = other->index }, NULL));
+    }
+    assert_settled();
+    assert_port_of("br7");
+}
+
 static void
 test_cable(void **state)
 {
@@ -327,6 +363,26 @@ test_macvtap(void **state)
     assert_settled();
     leave(MACVTAP("11", "<target dev='mvt0'/>"));
     assert_names("mvt0"); /* the others' have gone with them */
+    leave("");
+    assert_names("");
+}
+
+/* A macvtap device goes with its parent, and no other one can be given to the guest's card. */
+static void
+test_parent_vanishes(void **state)
+{
+    g_autofree char *plan = NULL;
+
+    if (!can_open_macvtap)
+        skip();
+    edit(MACVTAP("11", "<target dev='mvt0'/>"));
+    assert_settled();
+    assert_true(network_remove("up0"));
+    plan = virtkeep_expect(scratch, 30, 2, "plan", "--exit-code");
+    assert_non_null(strstr(plan, "devices/interface[0]/source/@dev"));
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--timeout", "1s"));
+    view_wait_domain(scratch, 10, "a", "RestartRequired", "RestartRequired");
+    assert_true(network_add("up0", "veth"));
     leave("");
     assert_names("");
 }
@@ -378,8 +434,10 @@ main(void)
         cmocka_unit_test(test_vlans),
         cmocka_unit_test(test_network),
         cmocka_unit_test(test_move_refused),
+        cmocka_unit_test(test_bridge_vanishes),
         cmocka_unit_test(test_cable),
         cmocka_unit_test(test_macvtap),
+        cmocka_unit_test(test_parent_vanishes),
         cmocka_unit_test(test_end),
     };
     const char *reason;

@@ -88,6 +88,14 @@ network_add(const char *name, const char *kind)
 }
 
 bool
+network_remove(const char *name)
+{
+    g_autoptr(Link) link = link_find(name, NULL);
+
+    return link && link_delete(link->index, NULL);
+}
+
+bool
 network_add_down(const char *name)
 {
     return add(name, "veth", 0);

@@ -21,6 +21,9 @@ const char *network_enter(void);
  * other end gets a name of the kernel's. */
 bool network_add(const char *name, const char *kind);
 
+/* Takes one away; false where there is none. */
+bool network_remove(const char *name);
+
 /* A veth that is down. */
 bool network_add_down(const char *name);
 
