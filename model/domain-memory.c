@@ -45,7 +45,9 @@ static const Field memory_fields[] = {
     FIELD_ON_OFF(Domain, dump_core, .path = "memory/@dumpCore",
                  .doc = "Guest memory in QEMU's core dumps."),
     FIELD_SIZE(Domain, current_memory, .path = "currentMemory", .change = CHANGE_LIVE,
-               .doc = "The balloon's target: what the guest keeps of boot memory and DIMMs."),
+               .doc = "The balloon's target: what the guest keeps of boot memory and DIMMs. Where it is "
+                      "not less than `memory` as written, the guest keeps all, whatever NUMA cells "
+                      "and rounding make of that."),
     FIELD_FLAG(Domain, has_huge_pages, .path = "memoryBacking/hugepages",
                .doc = "Back memory with huge pages."),
     FIELD_LIST(Domain, huge_pages, &huge_page_schema, .path = "memoryBacking/hugepages/page",

@@ -96,10 +96,20 @@ round_boot_memory(Domain *domain, guint64 boot)
     return sum;
 }
 
+/* The balloon is asked for where the file has less of <currentMemory> than of <memory> (libvirt,
+ * formatdomain). What NUMA cells say beyond <memory>, and what rounding adds, nobody asks it to
+ * take. */
+static bool
+has_all_memory(const Domain *domain)
+{
+    return !domain->current_memory.is_set ||
+           (domain->memory.is_set && domain->current_memory.value >= domain->memory.value);
+}
+
 const char *
 resolve_memory_sizes(Domain *domain)
 {
-    bool has_cells = list_length(domain->cells);
+    bool has_cells = list_length(domain->cells), has_all = has_all_memory(domain);
     guint64 devices, boot;
 
     if (is_too_large(domain))
@@ -121,7 +131,7 @@ resolve_memory_sizes(Domain *domain)
     domain->memory = opt_uint(boot + devices_size(domain));
     if (domain->max_memory.is_set)
         domain->max_memory = opt_uint(round_up(domain->max_memory.value, CELL_UNIT));
-    if (!domain->current_memory.is_set)
+    if (has_all)
         domain->current_memory = domain->memory;
     else
         domain->current_memory.value = MIN(domain->current_memory.value, domain->memory.value);

@@ -20,12 +20,14 @@ static const ResolveContext context = { .uuid_seed = "0123456789abcdef0123456789
 Spec *
 document_parse(const char *machine, const char *head, const char *devices)
 {
+    bool has_memory = head && strstr(head, "<memory unit=");
     g_autofree char *text = g_strdup_printf("<domain type='qemu'><name>web</name>\n"
-                                            "<memory unit='GiB'>1</memory>\n"
+                                            "%s\n"
                                             "<os><type machine='%s'>hvm</type></os>\n"
                                             "%s\n"
                                             "<devices>\n"
                                             "%s</devices></domain>\n",
+                                            has_memory ? "" : "<memory unit='GiB'>1</memory>",
                                             machine, head ? head : "", devices);
     Spec *spec = spec_parse("web.xml", text, strlen(text));
 

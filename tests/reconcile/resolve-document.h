@@ -5,8 +5,8 @@
 
 /* Documents for the tests of resolve and diff. */
 
-/* A valid q35 or pc domain of 1 GiB named "web" with @devices (XML) in <devices>. @head is what
- * else stands before them, or NULL. Devices begin on line 6. */
+/* A valid q35 or pc domain named "web", of 1 GiB where @head has no <memory unit=…>, with @devices
+ * (XML) in <devices>. @head is what else stands before them, or NULL. Devices begin on line 6. */
 Spec *document_parse(const char *machine, const char *head, const char *devices);
 
 /* Resolves it; a diagnostic fails the test. */

@@ -31,7 +31,8 @@
     "<block unit='MiB'>2</block><requested unit='MiB'>128</requested></target></memory>\n"
 #define NONE "<memballoon model='none'/>\n"
 #define PLAIN SIZED("1024"), ""
-#define DIMMED(head) head SIZED("1024"), DIMM
+#define TOTAL(mib) "<memory unit='MiB'>" mib "</memory>"
+#define DIMMED(head) head TOTAL("1280") SIZED("1024"), DIMM
 
 typedef struct Example {
     const char *was_head, *was, *is_head, *is;
@@ -155,7 +156,7 @@ static void
 a_dimm_is_left_out(void **state)
 {
     g_autoptr(Spec) from = document_parse("q35", SIZED("1024"), "");
-    g_autoptr(Spec) to = document_parse("q35", CURRENT("1024") SIZED("1024"), DIMM);
+    g_autoptr(Spec) to = document_parse("q35", TOTAL("1280") CURRENT("1024") SIZED("1024"), DIMM);
     g_autoptr(Domain) applied = document_resolve(from, NULL);
     g_autoptr(Domain) desired = document_resolve(to, applied);
     g_autoptr(GPtrArray) changes = NULL;

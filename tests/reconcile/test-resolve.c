@@ -135,6 +135,32 @@ a_maximum_without_cells_brings_one(void **unused)
     assert_string_equal(alias_of(domain, "memory", 0), "virtiomem0");
 }
 
+/* What nobody asked the balloon for is not asked of the guest: <memory> is 1 GiB as written. */
+static void
+cells_leave_the_balloon_alone(void **unused)
+{
+#define CELLS                                                                                      \
+    "<vcpu>2</vcpu><cpu><numa><cell id='0' cpus='0' memory='1' unit='GiB'/>"                       \
+    "<cell id='1' cpus='1' memory='1' unit='GiB'/></numa></cpu>"
+    static const struct {
+        const char *head;
+        guint64 current;
+    } rows[] = {
+        { CELLS, 2048 },
+        { CELLS "<currentMemory unit='GiB'>1</currentMemory>", 2048 },
+        { CELLS "<currentMemory unit='GiB'>2</currentMemory>", 2048 },
+        { CELLS "<currentMemory unit='MiB'>1023</currentMemory>", 1023 },
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(Spec) spec = document_parse("q35", rows[i].head, "");
+        g_autoptr(Domain) domain = document_resolve(spec, NULL);
+
+        assert_int_equal(domain->memory.value, 2048 * MIB);
+        assert_int_equal(domain->current_memory.value, rows[i].current * MIB);
+    }
+}
+
 static void
 sizes_are_rounded_up(void **unused)
 {
@@ -493,6 +519,7 @@ main(void)
         cmocka_unit_test(uuid_comes_from_file_then_past_then_name),
         cmocka_unit_test(macs_are_made_once),
         cmocka_unit_test(a_maximum_without_cells_brings_one),
+        cmocka_unit_test(cells_leave_the_balloon_alone),
         cmocka_unit_test(sizes_are_rounded_up),
         cmocka_unit_test(console_and_serial_are_one),
         cmocka_unit_test(a_console_that_differs_from_its_port_is_said),
