@@ -72,7 +72,7 @@ clear_device(gpointer data)
 static void
 find_devices(Mover *mover)
 {
-    const Domain *desired = mover->subject->desired;
+    const Domain *desired = mover->subject->input.desired;
 
     for (guint i = 0; i < list_length(desired->memories); i++) {
         const MemoryDevice *memory = list_at(desired->memories, i, MemoryDevice);

@@ -35,6 +35,7 @@
 #include "qemu/probe.h"
 #include "qemu/stray.h"
 #include "reconcile/actual.h"
+#include "reconcile/memory-leave.h"
 #include "reconcile/resolve.h"
 #include "state/facts.h"
 #include "state/history.h"
@@ -143,6 +144,18 @@ free_unplug(gpointer data)
     g_free(unplug);
 }
 
+/* Memory devices that leave are desired without memory for as long as the guest has any. */
+static void
+empty_leaving(Subject *subject)
+{
+    if (subject->emptied)
+        g_ptr_array_add(subject->retired, subject->emptied);
+    subject->emptied = subject->desired && subject->applied
+                           ? memory_emptied(subject->applied, subject->desired, subject->observed)
+                           : NULL;
+    subject->input.desired = subject->emptied ? subject->emptied : subject->desired;
+}
+
 void
 subject_take_observed(Subject *subject, Observed *observed)
 {
@@ -157,6 +170,7 @@ subject_take_observed(Subject *subject, Observed *observed)
     }
     subject->input.observed = observed;
     subject->input.now = observed->observed_at;
+    empty_leaving(subject);
 }
 
 static Observed *
@@ -252,11 +266,23 @@ look_at_drives(Subject *subject)
     }
 }
 
+/* What can leave is asked of the QEMU that runs: its program can have been replaced. */
+static void
+look_at_leaving(Subject *subject)
+{
+    if (!subject->monitor || !subject->desired || !subject->applied ||
+        !memory_is_leaving(subject->applied, subject->desired))
+        return;
+    subject->observed->can_unplug_memory = observe_memory_unplug(subject->monitor);
+    empty_leaving(subject);
+}
+
 void
 subject_observe(Subject *subject, const Site *site)
 {
     subject_take_observed(subject, site->recording ? look_at_recording(subject, site->recording)
                                                    : look(subject));
+    look_at_leaving(subject);
     if (!site->recording) {
         look_at_drives(subject);
         links_look(site, subject);
@@ -674,6 +700,7 @@ subject_free(Subject *subject)
     domain_free(subject->desired);
     position_map_free(subject->positions);
     domain_free(subject->whole);
+    domain_free(subject->emptied);
     position_map_free(subject->whole_positions);
     domain_free(subject->applied);
     domain_free(subject->actual);

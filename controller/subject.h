@@ -57,6 +57,7 @@ typedef struct Subject {
     Domain *whole;
     PositionMap *whole_positions;
     Domain *applied;
+    Domain *emptied;     /* desired with memory devices that leave (reconcile/memory-leave.h); NULL */
     Domain *actual;      /* applied as QEMU shows it (reconcile/actual.h); NULL: no difference */
     GPtrArray *gone;     /* char*: ids of devices that it has no more */
     GPtrArray *retired;  /* Domain*: former applied documents, which a plan may borrow from */

@@ -344,7 +344,8 @@ memory_alias(const Domain *domain, gconstpointer device, guint index)
     return g_strdup_printf("%s%" G_GUINT64_FORMAT, prefixes[memory->model], number);
 }
 
-/* QEMU 7.2: "virtio based memory devices cannot be unplugged". */
+/* QEMU 7.2: "virtio based memory devices cannot be unplugged". For those that can see
+ * reconcile/memory-leave. */
 static bool
 memory_unplugs(gconstpointer device)
 {

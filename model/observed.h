@@ -70,6 +70,8 @@ typedef struct Observed {
     guint64 statistics_total;
     gint64 statistics_interval; /* s; guest-stats-polling-interval */
     bool is_migrating;
+    bool can_unplug_memory; /* QEMU takes virtio-mem devices out; asked by the controller where the
+                               file has dropped one */
     GPtrArray *drives;     /* ObservedDrive */
     GPtrArray *links;      /* ObservedLink */
     GPtrArray *ports;      /* ObservedPort; set by the controller */

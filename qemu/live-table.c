@@ -42,8 +42,8 @@ const LiveFact live_facts[] = {
     { "devices/rng", "object-add, device_add; device_del, object-del", GUEST_LETS_GO,
       COMES_AND_GOES },
     { "devices/memory", "object-add, device_add; a DIMM leaves by device_del, object-del",
-      "takes and gives the blocks; a DIMM is let go by ACPI; a virtio-mem device stays until the "
-      "next start", "tests/guest/test-live.c test_dimm_comes_and_goes" },
+      "takes and gives the blocks; a DIMM is let go by ACPI; a virtio-mem device, once it is empty, "
+      "like others (PCI), where QEMU can (8.2), else it stays until the next start", "tests/guest/test-live.c test_dimm_comes_and_goes" },
     { "devices/watchdog", "device_add; device_del", GUEST_LETS_GO, WALK(pc) },
     { "devices/vsock", "device_add; device_del", GUEST_LETS_GO, KINDS(host_devices) },
     { "devices/shmem", "object-add or chardev-add, device_add; device_del", GUEST_LETS_GO, KINDS(shmem) },

@@ -480,6 +480,21 @@ observe(Monitor *monitor, gint64 now, GError **error)
     return g_steal_pointer(&observed);
 }
 
+bool
+observe_memory_unplug(Monitor *monitor)
+{
+    Json *arguments = json_new_object();
+    g_autoptr(Json) properties = NULL;
+
+    json_set_string(arguments, "typename", "virtio-mem-pci");
+    properties = monitor_query(monitor, "device-list-properties", arguments, NULL);
+    json_free(arguments);
+    for (guint i = 0; i < json_length(properties); i++)
+        if (!g_strcmp0(json_get_string(json_at(properties, i), "name"), "dynamic-memslots"))
+            return true;
+    return false;
+}
+
 Observed *
 observe_memory(Monitor *monitor, const Observed *previous, gint64 now, GError **error)
 {

@@ -21,6 +21,10 @@ void observe_ask(Monitor *monitor);
 /* The same, after observe_ask(), of the devices that @applied says there are. */
 void observe_ask_details(Monitor *monitor, const Domain *applied);
 
+/* Whether this QEMU takes virtio-mem devices out. 7.2 does not; that 8.1 does it does not tell, 8.2 has
+ * the property dynamic-memslots beside. */
+bool observe_memory_unplug(Monitor *monitor);
+
 /* @previous with its memory devices' figures as they are now: one round trip. Driver states and
  * everything else are those of @previous. For fast polling while memory moves. */
 Observed *observe_memory(Monitor *monitor, const Observed *previous, gint64 now, GError **error);

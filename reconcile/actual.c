@@ -43,7 +43,9 @@ is_missing(const Domain *domain, const DeviceRef *ref, const Observed *observed)
     const char *id = device_info(ref->device)->alias;
 
     return id && !observed_has_device(observed, id) &&
-           device_is_unpluggable(domain, ref->kind, ref->device);
+           (device_is_unpluggable(domain, ref->kind, ref->device) ||
+            (ref->kind == &memory_kind &&
+             device_is_pluggable(domain, domain, ref->kind, ref->device)));
 }
 
 /* ---- fields ---- */

@@ -22,6 +22,7 @@
 #include "model/quantity.h"
 #include "reconcile/diff.h"
 #include "reconcile/disk-growth.h"
+#include "reconcile/memory-leave.h"
 #include "reconcile/plan-balloon.h"
 #include "reconcile/plan-live.h"
 
@@ -462,6 +463,7 @@ find_changes(const PlanInput *input)
 {
     GPtrArray *changes = domain_diff(input->applied, input->desired, input->positions);
 
+    memory_lift(changes, input->applied, input->observed);
     disk_growth_add(changes, input->applied, input->desired, input->observed, input->positions);
     return changes;
 }
