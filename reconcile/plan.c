@@ -418,11 +418,12 @@ domain_from_json(const Json *json, const Json *bases)
     domain->desired_digest = g_strdup(json_get_string(json, "desired_digest"));
     domain->observed_digest = g_strdup(json_get_string(json, "observed_digest"));
     basis = bases && domain->name ? json_get(bases, domain->name) : NULL;
-    domain->basis = basis ? json_copy(basis) : NULL;
+    domain->basis = json_type(basis) == JSON_OBJECT ? json_copy(basis) : NULL;
     domain->actions = plan_actions_new();
     domain->changes = g_ptr_array_new_with_free_func((GDestroyNotify) change_free);
     for (guint i = 0; changes && i < json_length(changes); i++)
-        g_ptr_array_add(domain->changes, change_from_json(json_at(changes, i)));
+        if (json_get_string(json_at(changes, i), "path"))
+            g_ptr_array_add(domain->changes, change_from_json(json_at(changes, i)));
     return domain;
 }
 
