@@ -63,7 +63,8 @@ vcpu_slots_query(Monitor *monitor, GError **error)
         VcpuSlot *slot = g_new0(VcpuSlot, 1);
 
         slot->type = g_strdup(json_get_string(item, "type"));
-        slot->properties = properties ? json_copy(properties) : json_new_object();
+        slot->properties =
+            json_type(properties) == JSON_OBJECT ? json_copy(properties) : json_new_object();
         slot->path = g_strdup(json_get_string(item, "qom-path"));
         g_ptr_array_add(slots, slot);
     }

@@ -9,12 +9,16 @@
 #include "tests/fuzz/fuzz.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "model/capabilities.h"
 #include "model/firmware.h"
 #include "model/spec.h"
 #include "qemu/companion-process.h"
+#include "qemu/link-state.h"
 #include "qemu/observe.h"
+#include "qemu/threads.h"
+#include "qemu/vcpu.h"
 #include "reconcile/actual.h"
 #include "reconcile/memory-step.h"
 #include "reconcile/plan.h"
@@ -116,6 +120,20 @@ make_plan(const Observed *observed)
     return plan;
 }
 
+/* What else is asked, and of a QEMU whose process is this one. */
+static void
+check_other_answers(Monitor *monitor)
+{
+    g_autoptr(GPtrArray) slots = vcpu_slots_query(monitor, NULL), links = NULL;
+    g_autoptr(GArray) threads = threads_query(monitor, getpid(), NULL);
+
+    for (guint i = 0; slots && i < slots->len; i++) {
+        g_autoptr(Json) tree = vcpu_tree(slots->pdata[i], i);
+        g_autofree char *text = json_format(tree, false);
+    }
+    links = link_states_query(monitor, NULL);
+}
+
 /* A look, and the next one by what was seen. */
 static void
 check_answers(const Json *replies)
@@ -129,6 +147,7 @@ check_answers(const Json *replies)
     if (!monitor)
         return;
     uuid = monitor_query_uuid(monitor, NULL);
+    check_other_answers(monitor);
     observed = observe(monitor, NOW, NULL);
     if (!observed)
         return;
