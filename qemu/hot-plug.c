@@ -155,10 +155,12 @@ remove_found(Monitor *monitor, BackendKind kind, const GPtrArray *names, GError 
     return is_any_removed;
 }
 
+/* The time is for as long as nothing becomes fewer, whatever QEMU says that it removed. */
 bool
 hot_plug_sweep_named(Monitor *monitor, BackendKind kind, const char *prefix, GError **error)
 {
-    gint64 deadline = g_get_monotonic_time() + RELEASE_US;
+    gint64 deadline = 0;
+    guint n_least = G_MAXUINT;
 
     for (;;) {
         g_autoptr(GPtrArray) names = find_named(monitor, kind, prefix);
@@ -166,13 +168,21 @@ hot_plug_sweep_named(Monitor *monitor, BackendKind kind, const char *prefix, GEr
 
         if (!names->len)
             return true;
-        if (remove_found(monitor, kind, names, &problem))
+        if (names->len < n_least)
+            deadline = g_get_monotonic_time() + RELEASE_US;
+        n_least = MIN(n_least, names->len);
+        if (!remove_found(monitor, kind, names, &problem))
+            g_usleep(RELEASE_POLL_US);
+        if (g_get_monotonic_time() < deadline)
             continue;
-        if (g_get_monotonic_time() >= deadline) {
+        if (problem)
             g_propagate_error(error, g_steal_pointer(&problem));
-            return false;
-        }
-        g_usleep(RELEASE_POLL_US);
+        else
+            g_set_error(error, QMP_ERROR, QMP_ERROR_GENERIC,
+                        "%s: QEMU says that it is gone, and "
+                        "has it still",
+                        (const char *) names->pdata[0]);
+        return false;
     }
 }
 

@@ -5,6 +5,8 @@
  */
 #include "qemu/monitor.h"
 
+#include "qemu/hot-plug.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -172,13 +174,29 @@ test_impossible_memory(void **state)
     }
 }
 
+/* A QEMU that says it removed what it goes on listing does not hold us. */
+static void
+test_removed_for_ever(void **state)
+{
+    g_autoptr(Json) json = json_parse(
+        "[{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/objects\"},"
+        "\"return\":[{\"name\":\"limits-1\"}]},"
+        "{\"execute\":\"object-del\",\"arguments\":{\"id\":\"limits-1\"},\"return\":{}}]",
+        -1, NULL);
+    g_autoptr(Monitor) monitor = monitor_new_recorded(json, NULL);
+    g_autoptr(GError) error = NULL;
+
+    assert_false(hot_plug_sweep_named(monitor, BACKEND_OBJECT, "limits-", &error));
+    assert_non_null(strstr(error->message, "limits-1: QEMU says that it is gone"));
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),           cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_recording),         cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_impossible_memory),
+        cmocka_unit_test(test_impossible_memory), cmocka_unit_test(test_removed_for_ever),
     };
 
     return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);
