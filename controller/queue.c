@@ -11,9 +11,13 @@
  *                           └──────── or failed: back-off ─────────┤
  *                                                                  └──► idle
  *
- * One mutex guards it all; passes run outside it. Each worker is a thread of its own that sleeps
- * until the earliest item is due: no timer thread and no pool in between, and a worker keeps what
- * belongs to a thread (a database connection) for the queue's whole life.
+ * One mutex guards it all; passes run outside it. Each worker is a thread of its own: no timer
+ * thread and no pool in between, and a worker keeps what belongs to a thread (a database
+ * connection) for the queue's whole life.
+ *
+ * One of those without a pass keeps watch: it alone sleeps until the earliest item is due, so that
+ * whatever is added wakes one thread. When it takes an item and others are to come, the next one
+ * keeps watch; when none are, nobody does until something is added or a pass ends.
  *
  * A name that is added for a later time than it is already due keeps the earlier one, so that
  * adding never delays. A name that failed may not run before its back-off, however often events
@@ -42,7 +46,10 @@ struct Queue {
     gpointer data;
 
     GMutex mutex;
-    GCond changed;     /* something is due earlier than before, a pass ended, or the end has come */
+    GCond sooner;    /* for who keeps watch: something is due earlier than before */
+    GCond unwatched; /* for the other workers: somebody is to keep watch */
+    GCond changed;   /* for who waits for the whole queue: a pass ended, an item went */
+    bool is_watched;
     GHashTable *items; /* name -> Item */
     bool is_stopping;
     guint64 n_passes, n_failures;
@@ -82,7 +89,7 @@ schedule(Queue *queue, Item *item, gint64 when)
     if (when >= item->due)
         return;
     item->due = when;
-    g_cond_broadcast(&queue->changed);
+    g_cond_signal(queue->is_watched ? &queue->sooner : &queue->unwatched);
 }
 
 /* The item to run next: the one that has been due longest. If none is due, NULL, and *@ret_wake is
@@ -131,30 +138,58 @@ settle(Queue *queue, Item *item, QueueResult result)
         schedule(queue, item, again);
 }
 
+static bool
+is_wanted(const Queue *queue)
+{
+    return !queue->is_stopping && queue->n_workers <= queue->n_wanted;
+}
+
+/* Keeps watch until something is due, and takes that; NULL: the worker is to end. */
+static Item *
+take_due(Queue *queue)
+{
+    Item *item = NULL;
+    gint64 wake;
+
+    queue->is_watched = true;
+    while (is_wanted(queue)) {
+        item = find_due(queue, g_get_monotonic_time(), &wake);
+        if (item)
+            break;
+        if (wake == NOT_DUE)
+            g_cond_wait(&queue->sooner, &queue->mutex);
+        else
+            g_cond_wait_until(&queue->sooner, &queue->mutex, wake);
+    }
+    queue->is_watched = false;
+    if (item) {
+        item->due = NOT_DUE;
+        item->is_running = true;
+        item->started_at = g_get_monotonic_time();
+    }
+    (void) find_due(queue, 0, &wake);
+    if (wake != NOT_DUE)
+        g_cond_signal(&queue->unwatched);
+    return item;
+}
+
 static gpointer
 run_worker(gpointer data)
 {
     Queue *queue = data;
 
     g_mutex_lock(&queue->mutex);
-    while (!queue->is_stopping && queue->n_workers <= queue->n_wanted) {
-        gint64 wake;
-        Item *item = find_due(queue, g_get_monotonic_time(), &wake);
+    while (is_wanted(queue)) {
+        Item *item = queue->is_watched ? NULL : take_due(queue);
         g_autofree char *name = NULL;
         QueueResult result;
 
-        if (!item && wake == NOT_DUE) {
-            g_cond_wait(&queue->changed, &queue->mutex);
-            continue;
-        }
         if (!item) {
-            g_cond_wait_until(&queue->changed, &queue->mutex, wake);
+            if (is_wanted(queue))
+                g_cond_wait(&queue->unwatched, &queue->mutex);
             continue;
         }
         name = g_strdup(item->name);
-        item->due = NOT_DUE;
-        item->is_running = true;
-        item->started_at = g_get_monotonic_time();
         g_mutex_unlock(&queue->mutex);
         result = queue->work(name, queue->data);
         g_mutex_lock(&queue->mutex);
@@ -165,6 +200,14 @@ run_worker(gpointer data)
     return NULL;
 }
 
+/* All of them, to see whether they are still wanted. */
+static void
+wake_workers(Queue *queue)
+{
+    g_cond_broadcast(&queue->sooner);
+    g_cond_broadcast(&queue->unwatched);
+}
+
 void
 queue_set_workers(Queue *queue, guint n_workers)
 {
@@ -173,7 +216,7 @@ queue_set_workers(Queue *queue, guint n_workers)
     queue->n_wanted = n_workers;
     for (; !queue->is_stopping && queue->n_workers < queue->n_wanted; queue->n_workers++)
         g_ptr_array_add(queue->threads, g_thread_new("worker", run_worker, queue));
-    g_cond_broadcast(&queue->changed);
+    wake_workers(queue);
     g_mutex_unlock(&queue->mutex);
 }
 
@@ -185,6 +228,8 @@ queue_new(guint n_workers, QueueWork work, gpointer data)
     queue->work = work;
     queue->data = data;
     g_mutex_init(&queue->mutex);
+    g_cond_init(&queue->sooner);
+    g_cond_init(&queue->unwatched);
     g_cond_init(&queue->changed);
     queue->items = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, item_free);
     queue->threads = g_ptr_array_new();
@@ -246,7 +291,7 @@ queue_stop(Queue *queue)
 {
     g_mutex_lock(&queue->mutex);
     queue->is_stopping = true;
-    g_cond_broadcast(&queue->changed);
+    wake_workers(queue);
     g_mutex_unlock(&queue->mutex);
     while (queue->threads->len > 0)
         g_thread_join(g_ptr_array_steal_index(queue->threads, queue->threads->len - 1));
@@ -260,6 +305,8 @@ queue_free(Queue *queue)
     queue_stop(queue);
     g_ptr_array_unref(queue->threads);
     g_hash_table_unref(queue->items);
+    g_cond_clear(&queue->sooner);
+    g_cond_clear(&queue->unwatched);
     g_cond_clear(&queue->changed);
     g_mutex_clear(&queue->mutex);
     g_free(queue);

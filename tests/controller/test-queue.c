@@ -485,6 +485,46 @@ test_nothing_is_lost(void **state)
 
 #define queue_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* How often threads of the name that workers have went to sleep by themselves, so far. */
+static guint64
+n_sleeps(void)
+{
+    g_autoptr(GDir) tasks = g_dir_open("/proc/self/task", 0, NULL);
+    guint64 n = 0;
+    const char *task;
+
+    while (tasks && (task = g_dir_read_name(tasks))) {
+        g_autofree char *path = g_build_filename("/proc/self/task", task, "status", NULL);
+        g_autofree char *text = NULL;
+        const char *line;
+
+        if (!g_file_get_contents(path, &text, NULL, NULL) || !strstr(text, "Name:\tworker"))
+            continue;
+        line = strstr(text, "\nvoluntary_ctxt_switches:");
+        n += line ? g_ascii_strtoull(strchr(line, ':') + 1, NULL, 10) : 0;
+    }
+    return n;
+}
+
+/* Not all workers for each name: in an hour of one name a second that is an hour of eight. */
+static void
+test_a_name_wakes_one_worker(void **state)
+{
+    Fixture *fixture = *state;
+    guint64 before;
+
+    start(fixture, 8);
+    queue_add_after(fixture->queue, "later", LONG_US);
+    assert_true(queue_wait_idle(fixture->queue, 0, LONG_US));
+    before = n_sleeps();
+    for (guint i = 0; i < MANY_ADDS / 10; i++) {
+        queue_add(fixture->queue, "name");
+        assert_true(queue_wait_idle(fixture->queue, 0, LONG_US));
+    }
+    /* One that takes it, one that keeps watch now, and the mutex between them and us. */
+    assert_in_range(n_sleeps() - before, 1, 5 * MANY_ADDS / 10);
+}
+
 int
 main(void)
 {
@@ -501,6 +541,7 @@ main(void)
         queue_test(test_stop),
         queue_test(test_remove),
         cmocka_unit_test(test_nothing_is_lost),
+        queue_test(test_a_name_wakes_one_worker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
