@@ -23,7 +23,7 @@ print_argv(char *const *argv, OutputFormat format)
     return format == OUTPUT_JSON ? message_print_json(array) : message_print(text->str);
 }
 
-/* The cache of capabilities if the state can be read; this command has no other use for it. */
+/* What the state knows of emulators, if it can be read; this command has no other use for it. */
 static Store *
 open_cache(const Config *config)
 {
@@ -75,7 +75,8 @@ const Command argv_command = {
            "bridge, huge page or KVM that the file names need exist here. Where this host's QEMU\n"
            "lacks something the command line is the newest QEMU's, and warnings say what is\n"
            "missing. Addresses and ids are those of a first start; what virtkeep has assigned to\n"
-           "a domain before is not looked up.",
+           "a domain before is not looked up. What a QEMU can do is asked once and kept in the\n"
+           "state file, or without one in $XDG_CACHE_HOME/virtkeep.",
     .examples = "  virtkeep argv web-1.xml\n"
                 "  virtkeep argv web-1.xml --output json | jq -r '.[]'\n"
                 "  diff <(virtkeep argv old.xml) <(virtkeep argv new.xml)",
