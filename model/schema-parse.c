@@ -77,9 +77,26 @@ is_passed_over(const Field *row)
     return row->is_output || row->refuse || (row->no_effect && row->type == TYPE_NONE);
 }
 
+/* Says of what @row names, at @rest below rel, that it is refused or has no effect. */
+static void
+report_row(Walk *walk, const Field *row, const char *rest, Position at, bool is_first)
+{
+    g_autofree char *path = NULL;
+
+    if (!row->refuse && !(row->no_effect && is_first))
+        return;
+    path = full_path(walk, rest);
+    if (row->refuse)
+        diagnostics_add(walk->diagnostics, SEVERITY_ERROR, at, "not-supported", "%s: %s", path,
+                        row->refuse);
+    else
+        diagnostics_add(walk->diagnostics, SEVERITY_NOTE, at, "no-effect", "%s has no effect: %s",
+                        path, row->no_effect);
+}
+
 /* Notes that @row is used. False when the row says to pass over what it names. */
 static bool
-use_row(Walk *walk, const Field *row, const char *path, Position at)
+use_row(Walk *walk, const Field *row, const char *rest, Position at)
 {
     RowUse *use = walk_use(walk, row);
     bool is_first = !use->is_used;
@@ -90,14 +107,7 @@ use_row(Walk *walk, const Field *row, const char *path, Position at)
     use->is_taken |= !field_kind(row)->parse;
     if (is_first)
         use->at = at;
-    if (row->refuse) {
-        diagnostics_add(walk->diagnostics, SEVERITY_ERROR, at, "not-supported", "%s: %s", path,
-                        row->refuse);
-        return false;
-    }
-    if (row->no_effect && is_first)
-        diagnostics_add(walk->diagnostics, SEVERITY_NOTE, at, "no-effect", "%s has no effect: %s",
-                        path, row->no_effect);
+    report_row(walk, row, rest, at, is_first);
     return !is_passed_over(row);
 }
 
@@ -154,17 +164,15 @@ static void
 take_attribute(Walk *walk, const XmlNode *node, const XmlAttribute *attribute, const Field *row)
 {
     g_autofree char *rest = g_strconcat("@", attribute->name, NULL);
-    g_autofree char *path = full_path(walk, rest);
 
-    if (walk->positions)
-        position_map_set(walk->positions, path, attribute->at);
+    set_position(walk, rest, attribute->at);
     if (!row) {
         if (!walk_is_size_unit(walk, attribute->name))
             diagnostics_add(walk->diagnostics, SEVERITY_ERROR, attribute->at, "unknown-attribute",
                             "<%s> has no attribute '%s'", node->name, attribute->name);
         return;
     }
-    if (use_row(walk, row, path, attribute->at) && field_kind(row)->parse)
+    if (use_row(walk, row, rest, attribute->at) && field_kind(row)->parse)
         take_value(walk, node, row, attribute->name, attribute->value, attribute->at);
 }
 
@@ -282,9 +290,9 @@ take_raw(Walk *walk, const Field *row, const XmlNode *node)
 static void
 take_row_element(Walk *walk, const XmlNode *child, const Field *row)
 {
-    g_autofree char *path = full_path(walk, "");
+    g_autofree char *path = NULL;
 
-    if (!use_row(walk, row, path, child->at)) {
+    if (!use_row(walk, row, "", child->at)) {
         set_position(walk, "", child->at);
         return;
     }
@@ -293,6 +301,7 @@ take_row_element(Walk *walk, const XmlNode *child, const Field *row)
         return;
     }
     if (row->type == TYPE_STRUCT) {
+        path = full_path(walk, "");
         *(gpointer *) field_member(row, walk->item) = parse_nested(walk, row, child, path);
         return;
     }
@@ -327,7 +336,8 @@ take_child(Walk *walk, const XmlNode *node, const XmlNode *child, const Match *m
             return;
         }
     }
-    g_string_append_printf(walk->rel, "%s/", match->segment);
+    g_string_append(walk->rel, match->segment);
+    g_string_append_c(walk->rel, '/');
     if (match->exact) {
         take_row_element(walk, child, match->exact);
     } else {
@@ -403,7 +413,7 @@ parse_struct(const Schema *schema, const XmlNode *node, const char *path, Positi
 
     set_position(&walk, "", node->at);
     if (text_row && node->text)
-        use_row(&walk, text_row, path, node->at);
+        use_row(&walk, text_row, "", node->at);
     take_content(&walk, node, text_row);
     walk_check_rows(&walk);
     return walk.item;

@@ -32,7 +32,7 @@ typedef struct Builder {
     Diagnostics *diagnostics;
     XmlNode *root;
     GPtrArray *open;  /* XmlNode*, borrowed, innermost last */
-    GPtrArray *texts; /* GString*, one per open node */
+    GPtrArray *texts; /* GString*, one per open node; NULL while it has none */
     guint n_nodes;
     bool is_stopped;
 } Builder;
@@ -138,11 +138,13 @@ take_attribute(Builder *builder, XmlNode *node, gsize *from, const xmlChar **slo
 {
     const char *local = (const char *) slot[0], *prefix = (const char *) slot[1];
     const char *value = (const char *) slot[3], *end = (const char *) slot[4];
-    g_autofree char *name = prefix ? g_strdup_printf("%s:%s", prefix, local) : g_strdup(local);
-    g_autofree char *copy = g_strndup(value, end - value);
+    g_autofree char *prefixed = prefix ? g_strconcat(prefix, ":", local, NULL) : NULL;
+    const char *name = prefixed ? prefixed : local;
+    XmlAttribute *attribute = xml_node_set(node, name, NULL);
 
     *from = attribute_start(builder, *from, name);
-    xml_node_set(node, name, copy)->at = position_of(builder, *from);
+    attribute->value = g_strndup(value, end - value);
+    attribute->at = position_of(builder, *from);
     *from += strlen(name);
 }
 
@@ -206,27 +208,25 @@ start_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlC
     else
         builder->root = node;
     g_ptr_array_add(builder->open, node);
-    g_ptr_array_add(builder->texts, g_string_new(NULL));
+    g_ptr_array_add(builder->texts, NULL);
 }
 
 static void
 end_element(void *data, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri)
 {
     Builder *builder = data;
+    g_autoptr(GString) text = NULL;
     XmlNode *node;
-    GString *text;
 
     if (builder->is_stopped || !builder->open->len)
         return;
     node = g_ptr_array_steal_index(builder->open, builder->open->len - 1);
     text = g_ptr_array_steal_index(builder->texts, builder->texts->len - 1);
-    node->text = g_string_free(text, FALSE);
-    node->verbatim = node->text;
-    node->text = g_strstrip(g_strdup(node->text));
-    if (!*node->text)
-        g_clear_pointer(&node->text, g_free);
-    if (!node->text || g_str_equal(node->text, node->verbatim))
-        g_clear_pointer(&node->verbatim, g_free);
+    if (!text || !text->str[strspn(text->str, " \t\n\v\f\r")])
+        return;
+    node->text = g_strstrip(g_strdup(text->str));
+    if (!g_str_equal(node->text, text->str))
+        node->verbatim = g_strdup(text->str);
 }
 
 static void
@@ -234,9 +234,14 @@ characters(void *data, const xmlChar *text, int length)
 {
     Builder *builder = data;
 
-    if (!builder->is_stopped && builder->texts->len)
-        g_string_append_len(builder->texts->pdata[builder->texts->len - 1], (const char *) text,
-                            length);
+    GString **last;
+
+    if (builder->is_stopped || !builder->texts->len)
+        return;
+    last = (GString **) &builder->texts->pdata[builder->texts->len - 1];
+    if (!*last)
+        *last = g_string_new(NULL);
+    g_string_append_len(*last, (const char *) text, length);
 }
 
 static void
@@ -424,7 +429,8 @@ is_within_limits(const char *text, gsize length, Diagnostics *diagnostics)
 static void
 free_text(gpointer data)
 {
-    g_string_free(data, TRUE);
+    if (data)
+        g_string_free(data, TRUE);
 }
 
 static void

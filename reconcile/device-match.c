@@ -56,9 +56,9 @@ static bool
 has_same_key(const DeviceKind *kind, gconstpointer device, gconstpointer other)
 {
     g_autofree char *a = key_of(kind, device);
-    g_autofree char *b = key_of(kind, other);
+    g_autofree char *b = a ? key_of(kind, other) : NULL;
 
-    return a && b && g_str_equal(a, b);
+    return b && g_str_equal(a, b);
 }
 
 /* A generated id is free for the next device in the same edit that takes its former one away. */
@@ -66,10 +66,13 @@ static bool
 has_same_alias(const DeviceKind *kind, gconstpointer device, gconstpointer other)
 {
     const DeviceInfo *a = device, *b = other;
-    g_autofree char *key = key_of(kind, device), *other_key = key_of(kind, other);
+    g_autofree char *key = NULL, *other_key = NULL;
 
-    return a->alias && b->alias && g_str_equal(a->alias, b->alias) &&
-           (g_str_has_prefix(a->alias, "ua-") || !key || !other_key || g_str_equal(key, other_key));
+    if (!a->alias || !b->alias || !g_str_equal(a->alias, b->alias))
+        return false;
+    key = key_of(kind, device);
+    other_key = key_of(kind, other);
+    return g_str_has_prefix(a->alias, "ua-") || !key || !other_key || g_str_equal(key, other_key);
 }
 
 static void
