@@ -8,9 +8,13 @@
  *     again          nothing has changed: stat, no parsing
  *     one changed    one file was edited
  *
- * Then commands as processes, from fork to exit, on a state file that knows the domains: what
- * `virsh list --all` shows, `status` does. `plan` has no counterpart: it reads every file and every
- * row and compares them.
+ * Then commands as processes, from fork to exit: what `virsh list --all` shows, `status` does.
+ * `plan` has no counterpart: it reads every file and every row and compares them.
+ *
+ *     new      no state file yet                known    all have a row, with their allocations
+ *     halted   nothing is to be started         start    all are, more than the host has memory for
+ *
+ * CPU is what the process took of it: the time is that and what others on the machine did.
  *
  * Memory is that of a `watch` that was started on a state file which knows the domains already, as
  * after an update, when it has looked at all of them: /proc/PID/smaps_rollup.
@@ -21,6 +25,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -34,9 +39,10 @@
 #define N_FILES 1000
 #define N_ROUNDS 7
 #define PATIENCE 120 /* seconds */
+#define HALTED "policy: { run-strategy: halted }\n"
 
 static char *
-domain_xml(guint number, guint memory_mib)
+domain_xml(guint number, guint memory_mib, const char *image)
 {
     return g_strdup_printf(
         "<domain type='qemu'>\n"
@@ -53,7 +59,7 @@ domain_xml(guint number, guint memory_mib)
         "    <emulator>/usr/bin/qemu-system-x86_64</emulator>\n"
         "    <disk type='file' device='disk'>\n"
         "      <driver name='qemu' type='qcow2'/>\n"
-        "      <source file='/var/lib/images/guest-%04u.qcow2'/>\n"
+        "      <source file='%s'/>\n"
         "      <target dev='vda' bus='virtio'/>\n"
         "    </disk>\n"
         "    <interface type='user'><model type='virtio'/></interface>\n"
@@ -69,13 +75,15 @@ domain_xml(guint number, guint memory_mib)
         "    </memory>\n"
         "  </devices>\n"
         "</domain>\n",
-        number, memory_mib, number);
+        number, memory_mib, image);
 }
 
 static void
 write_file(Scratch *scratch, guint number, guint memory_mib)
 {
-    g_autofree char *text = domain_xml(number, memory_mib);
+    g_autofree char *image_name = g_strdup_printf("images/guest-%04u.qcow2", number);
+    g_autofree char *image = scratch_write(scratch, image_name, "");
+    g_autofree char *text = domain_xml(number, memory_mib, image);
     g_autofree char *name = g_strdup_printf("domains/guest-%04u.xml", number);
 
     g_free(scratch_write(scratch, name, text));
@@ -212,21 +220,36 @@ end_watch(Command *watch)
     assert_int_equal(result->status, 0);
 }
 
+/* CPU time of all processes that ended as children of this one, ms. */
+static double
+children_cpu(void)
+{
+    struct rusage usage;
+
+    assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e3 +
+           (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e3;
+}
+
 static void
 time_command(Scratch *scratch, guint n, const char *label, const char *const *words)
 {
-    g_autoptr(Figures) figures = figures_new();
-    g_autofree char *text = NULL;
+    g_autoptr(Figures) figures = figures_new(), cpu = figures_new();
+    g_autofree char *text = NULL, *cpu_text = NULL;
 
     for (guint round = 0; round < N_ROUNDS; round++) {
         gint64 start = g_get_monotonic_time();
+        double before = children_cpu();
         g_autoptr(CommandResult) result = virtkeep_run_argv(scratch, PATIENCE, words);
 
         figures_add(figures, milliseconds_since(start));
+        figures_add(cpu, children_cpu() - before);
         assert_int_equal(result->status, 0);
     }
     text = figures_text(figures);
-    printf("| %u | %s | %s |\n", n, label, text);
+    cpu_text = figures_text(cpu);
+    printf("| %u | %s | %s | %s |\n", n, label, text, cpu_text);
+    fflush(stdout);
 }
 
 /* A state file that knows @n domains, and the ms until it did. */
@@ -236,7 +259,7 @@ learn(Scratch *scratch, guint n)
     g_autoptr(Command) watch = NULL;
     double took;
 
-    g_free(scratch_write(scratch, "virtkeep.yaml", "policy: { run-strategy: halted }\n"));
+    g_free(scratch_write(scratch, "virtkeep.yaml", HALTED));
     write_files(scratch, n);
     watch = virtkeep_start(scratch, "watch");
     took = wait_for_watch(scratch, watch, n);
@@ -246,25 +269,36 @@ learn(Scratch *scratch, guint n)
 }
 
 static void
+time_plan(Scratch *scratch, guint n, const char *label, const char *config)
+{
+    g_free(scratch_write(scratch, "virtkeep.yaml", config));
+    time_command(scratch, n, label, (const char *[]){ "plan", NULL });
+}
+
+static void
 time_commands(guint n)
 {
     g_autoptr(Scratch) scratch = scratch_new();
     g_autofree char *domains = scratch_mkdir(scratch, "domains");
 
+    write_files(scratch, n);
+    time_plan(scratch, n, "plan: new, halted", HALTED);
+    time_plan(scratch, n, "plan: new, start", "{}\n");
     learn(scratch, n);
     time_command(scratch, n, "--help", (const char *[]){ "--help", NULL });
     time_command(scratch, n, "status", (const char *[]){ "status", NULL });
-    time_command(scratch, n, "plan", (const char *[]){ "plan", NULL });
+    time_plan(scratch, n, "plan: known, halted", HALTED);
+    time_command(scratch, n, "plan --output json: known, halted",
+                 (const char *[]){ "plan", "--output", "json", NULL });
     /* That may be started, and so may run forgotten by all. */
-    g_free(scratch_write(scratch, "virtkeep.yaml", "{}\n"));
-    time_command(scratch, n, "plan, to be started", (const char *[]){ "plan", NULL });
+    time_plan(scratch, n, "plan: known, start", "{}\n");
 }
 
 static void
 test_commands(void **state)
 {
-    printf("commands as processes; ms: median (range)\n| domains | command | ms |\n"
-           "| --- | --- | --- |\n");
+    printf("commands as processes; ms: median (range)\n| domains | command | ms | CPU |\n"
+           "| --- | --- | --- | --- |\n");
     time_commands(0);
     time_commands(N_FILES);
     printf("libvirt 9.0, on another machine: virsh --version 17.6, virsh list --all with 1, 100, "
