@@ -90,8 +90,8 @@ static const Field source_fields[] = {
       .path = "@tlsFromConfig",
       .is_output = true,
       .doc = "libvirt's note that `tls` is its own default." },
-    FIELD_YES_NO(ChardevSource, clipboard_copypaste, .path = "clipboard/@copypaste", .is_needed = true,
-                 .doc = "qemu-vdagent: share the clipboard."),
+    FIELD_YES_NO(ChardevSource, clipboard_copypaste, .path = "clipboard/@copypaste",
+                 .is_needed = true, .doc = "qemu-vdagent: share the clipboard."),
     FIELD_ENUM(ChardevSource, mouse_mode, mouse_names, .path = "mouse/@mode", .is_needed = true,
                .doc = "qemu-vdagent: who draws the pointer."),
     FIELD_REFUSED("it is bhyve's", .path = "@master", .doc = "nmdm: one side."),
@@ -205,7 +205,10 @@ chardev_source(const Chardev *chardev)
 }
 
 static const bool needs_path[] = {
-    [CHARDEV_DEV] = true, [CHARDEV_FILE] = true, [CHARDEV_PIPE] = true, [CHARDEV_UNIX] = true,
+    [CHARDEV_DEV] = true,
+    [CHARDEV_FILE] = true,
+    [CHARDEV_PIPE] = true,
+    [CHARDEV_UNIX] = true,
 };
 
 /* "/var/lib/libvirt/qemu/channel/target/domain-3-web/NAME", in some versions "…/channel/3-web/NAME"
@@ -247,7 +250,7 @@ validate_sources(const Validation *v, const Chardev *chardev, const char *at)
             validation_error(v, self, "chardev-source", "backend '%s' has at most %u <source>",
                              chardev_type_names[chardev->type], most);
         has_end |= source->service && (chardev->type == CHARDEV_UDP ? source->mode != CHARDEV_BIND
-                                                                   : source->host != NULL);
+                                                                    : source->host != NULL);
     }
     if (!has_end)
         validation_error(v, NULL, "chardev-source", "<source host='…' service='…'/> is missing");

@@ -75,6 +75,8 @@ iommu_validate(const Validation *v, gconstpointer item)
         return validation_error(v, "@model", "not-supported", "smmuv3 is of Arm machines");
     if (!domain_is_q35(v->domain))
         validation_error(v, "@model", "iommu-machine", "only q35 machines have an IOMMU");
+    if (iommu->model == IOMMU_VIRTIO && !v->domain->acpi)
+        validation_error(v, "@model", "iommu-acpi", "a virtio IOMMU needs <acpi/>");
     if (iommu->model == IOMMU_VIRTIO && address && address->type != ADDRESS_PCI)
         validation_error(v, "address/@type", "address-type", "a virtio IOMMU sits on PCI");
     if (iommu->model != IOMMU_VIRTIO && address)

@@ -6,9 +6,9 @@
  * Something missing is reported at the nearest element that is there and could hold it: an
  * attribute at its element; an element, or the attribute of an element that is missing itself, at
  * the element around that. If even this one is missing, nothing is: `driver/iotune/@x` may be
- * required of an iotune without every disk having to have a driver. What is needed, not required, is
- * missing only where its element is there: <boot> says nothing without `order`. A row with a condition
- * is required only where the condition holds.
+ * required of an iotune without every disk having to have a driver. What is needed, not required,
+ * is missing only where its element is there: <boot> says nothing without `order`. A row with a
+ * condition is required only where the condition holds.
  *
  * One mistake is one diagnostic: what follows from an enum that was not understood, or that is
  * missing itself, is not said again for each row that depends on it.

@@ -124,6 +124,8 @@ video_validate(const Validation *v, gconstpointer item)
     if (video->model > VIDEO_NONE)
         validation_error(v, "model/@type", "not-supported",
                          "QEMU has no such card on this machine");
+    if (video->heads.value > 1 && video->model != VIDEO_VIRTIO && video->model != VIDEO_QXL)
+        validation_error(v, "model/@heads", "video-heads", "this card has one screen");
     if (video->model != VIDEO_VIRTIO)
         validate_no_virtio_options(v, &video->virtio);
     if (video->backend == VIDEO_BACKEND_VHOST_USER && video->model != VIDEO_VIRTIO)

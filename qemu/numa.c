@@ -170,18 +170,44 @@ spell_cell(const DeviceContext *context, guint index, CommandLine *line)
     command_line_add(line, "-numa", text->str);
 }
 
-static void
-spell_distances(const Domain *domain, guint index, CommandLine *line)
+/* What the file says of the way from one cell to another; 0: nothing. */
+static guint64
+given_distance(const Domain *domain, guint source, guint destination)
 {
-    const NumaCell *cell = list_at(domain->cells, index, NumaCell);
+    const NumaCell *cell = list_at(domain->cells, source, NumaCell);
 
     for (guint i = 0; i < list_length(cell->distances); i++) {
         const NumaDistance *distance = list_at(cell->distances, i, NumaDistance);
 
+        if (distance->cell.value == domain_cell_id(domain, destination))
+            return distance->value.value;
+    }
+    return 0;
+}
+
+/* All of them, where the file has any: a way is as long as the way back, 10 within a cell and 20
+ * to another one (ACPI's values). */
+static void
+spell_distances(const Domain *domain, CommandLine *line)
+{
+    guint n_cells = list_length(domain->cells);
+    bool has_any = false;
+
+    for (guint i = 0; i < n_cells; i++)
+        has_any |= list_length(list_at(domain->cells, i, NumaCell)->distances) > 0;
+    for (guint i = 0; has_any && i < n_cells * n_cells; i++) {
+        guint source = i / n_cells, destination = i % n_cells;
+        guint64 value = given_distance(domain, source, destination);
+
+        if (!value)
+            value = given_distance(domain, destination, source);
+        if (!value)
+            value = source == destination ? 10 : 20;
         command_line_addf(line, "-numa",
                           "dist,src=%" G_GUINT64_FORMAT ",dst=%" G_GUINT64_FORMAT
                           ",val=%" G_GUINT64_FORMAT,
-                          domain_cell_id(domain, index), distance->cell.value, distance->value.value);
+                          domain_cell_id(domain, source), domain_cell_id(domain, destination),
+                          value);
     }
 }
 
@@ -235,8 +261,7 @@ numa_spell(const DeviceContext *context, CommandLine *line)
 
     for (guint i = 0; i < list_length(domain->cells); i++)
         spell_cell(context, i, line);
-    for (guint i = 0; i < list_length(domain->cells); i++)
-        spell_distances(domain, i, line);
+    spell_distances(domain, line);
     spell_interconnects(domain->latencies, "latency", line);
     spell_interconnects(domain->bandwidths, "bandwidth", line);
     for (guint i = 0; i < list_length(domain->cells); i++)

@@ -278,8 +278,12 @@ imply_drive_controllers(const Resolution *resolution, DiskBus bus, ControllerTyp
         const Disk *disk = list_at(disks, i, Disk);
         const Address *address = disk->info.address;
 
-        if (disk_bus(disk) == bus && address && address->type == ADDRESS_DRIVE)
-            n_needed = MAX(n_needed, MIN(address->controller.value, 255) + 1);
+        if (disk_bus(disk) != bus || !address || address->type != ADDRESS_DRIVE)
+            continue;
+        if (type == CONTROLLER_FDC && address->controller.value)
+            resolution_error(resolution, disk, "target/@dev", "address-full",
+                             "there is one floppy controller, for the drives fda and fdb");
+        n_needed = MAX(n_needed, MIN(address->controller.value, 255) + 1);
     }
     for (guint i = 0; i < n_needed; i++)
         imply_controller(resolution, type, i, 0);

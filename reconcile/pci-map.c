@@ -285,12 +285,21 @@ pci_map_find(PciMap *map, PciConnect connect, guint function, const char *owner,
     return false;
 }
 
+static bool
+takes_bridges(const PciMap *map)
+{
+    for (guint i = 0; i < map->buses->len; i++)
+        if (bus_at(map, i)->model->takes & PCI_CONNECT_PCI_BRIDGE)
+            return true;
+    return false;
+}
+
 bool
 pci_map_grow(PciMap *map, PciConnect connect)
 {
     if (map->buses->len > 254)
         return false;
-    if (connect & (PCI_CONNECT_PCIE | PCI_CONNECT_UPSTREAM | PCI_CONNECT_PCIE_BRIDGE)) {
+    if (connect & (PCI_CONNECT_PCIE | PCI_CONNECT_UPSTREAM)) {
         if (!map->is_q35)
             return false;
         add_bus(map, CONTROLLER_MODEL_PCIE_ROOT_PORT);
@@ -298,13 +307,22 @@ pci_map_grow(PciMap *map, PciConnect connect)
     }
     if (!(connect & (PCI_CONNECT_PCI | PCI_CONNECT_PCI_BRIDGE)))
         return false;
-    for (guint i = 0; i < map->buses->len; i++)
-        if (bus_at(map, i)->model->takes & PCI_CONNECT_PCI_BRIDGE) {
-            add_bus(map, CONTROLLER_MODEL_PCI_BRIDGE);
-            return true;
-        }
+    if (takes_bridges(map)) {
+        add_bus(map, CONTROLLER_MODEL_PCI_BRIDGE);
+        return true;
+    }
     add_bus(map, CONTROLLER_MODEL_PCIE_ROOT_PORT);
     take(map, (PciPlace){ map->buses->len - 1, 0, 0 }, PCI_CONNECT_PCIE_BRIDGE, "the PCI bridge");
     add_bus(map, CONTROLLER_MODEL_PCIE_TO_PCI_BRIDGE);
     return true;
+}
+
+guint
+pci_map_grow_to(PciMap *map, guint index)
+{
+    bool is_port = index == map->buses->len && !takes_bridges(map);
+
+    while (map->buses->len <= index && pci_map_grow(map, PCI_CONNECT_PCI))
+        ;
+    return index + is_port;
 }

@@ -59,6 +59,10 @@ bool pci_map_find(PciMap *map, PciConnect connect, guint function, const char *o
  * that would help. */
 bool pci_map_grow(PciMap *map, PciConnect connect);
 
+/* Adds buses up to @index as conventional devices need them. Returns the bus that is meant: where
+ * @index became the port of the bridge, the bridge. */
+guint pci_map_grow_to(PciMap *map, guint index);
+
 /* What a PCI controller is to the bus above it; PCI_CONNECT_NONE for the roots. */
 PciConnect pci_controller_connect(ControllerModel model);
 /* QEMU's name for it ("pcie-pci-bridge"); NULL for the roots. */

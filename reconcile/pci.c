@@ -149,15 +149,37 @@ device_at(const PciPlacement *placement, guint index)
     return &g_array_index(placement->devices, PciDevice, index);
 }
 
-/* A bus that only an address speaks of is added, as in libvirt; but where the address has a slot
- * that libvirt's root port lacks, it is a bridge. */
-static void
-add_bus_of(PciPlacement *placement, PciPlace place)
+/* Whether PCI controller @index is of @model and nobody wrote it. */
+static bool
+is_added(const PciPlacement *placement, guint index, ControllerModel model)
 {
-    bool is_there = controller_find(placement->resolution->domain, CONTROLLER_PCI, place.bus);
-    bool is_bridge = !is_there && placement->is_q35 && place.bus && place.slot;
+    const Resolution *resolution = placement->resolution;
+    const Controller *controller = controller_find(resolution->domain, CONTROLLER_PCI, index);
 
-    pci_map_set_bus(placement->map, place.bus, is_bridge ? CONTROLLER_MODEL_DMI_TO_PCI_BRIDGE : 0);
+    return controller && controller->model == (int) model &&
+           !g_hash_table_contains(resolution->paths, controller);
+}
+
+/* A bus that only an address speaks of is added, as in libvirt: a port for a PCIe device, bridges
+ * for others. The first bridge stands on a port, and that may have got the index that the address
+ * has. What is more than libvirt has: a bridge for a PCIe device whose slot no port has. */
+static void
+add_bus_of(PciPlacement *placement, PciDevice *device)
+{
+    Address *address = device_info(device->ref.device)->address;
+    guint bus = address->bus.value;
+    bool is_written = controller_find(placement->resolution->domain, CONTROLLER_PCI, bus);
+    bool is_bridged = placement->is_q35 && device->connect == PCI_CONNECT_PCI;
+
+    if (is_bridged && bus >= pci_map_n_buses(placement->map))
+        address->bus = opt_uint(pci_map_grow_to(placement->map, bus));
+    else if (is_bridged && is_added(placement, bus, CONTROLLER_MODEL_PCIE_ROOT_PORT) &&
+             is_added(placement, bus + 1, CONTROLLER_MODEL_PCIE_TO_PCI_BRIDGE))
+        address->bus = opt_uint(bus + 1); /* so it was when they were added */
+    else if (placement->is_q35 && !is_bridged && !is_written && bus && address->slot.value)
+        pci_map_set_bus(placement->map, bus, CONTROLLER_MODEL_DMI_TO_PCI_BRIDGE);
+    else
+        pci_map_set_bus(placement->map, bus, 0);
 }
 
 /* Takes the addresses that stand in the domain. Only the dry run complains. */
@@ -173,7 +195,7 @@ take_given(PciPlacement *placement)
         if (!device->is_given)
             continue;
         if (placement->is_dry)
-            add_bus_of(placement, pci_place(info));
+            add_bus_of(placement, device);
         device->is_placed = true;
         device->place = pci_place(info);
         owner = resolution_describe(placement->resolution, info);
@@ -249,8 +271,10 @@ place_usb2_part(PciPlacement *placement, PciDevice *device)
             ((const Controller *) other->ref.device)->index.value != part->index.value)
             continue;
         place.function = function;
-        if (pci_take_place(placement, device, place))
-            return true;
+        if (!pci_take_place(placement, device, place))
+            resolution_error(placement->resolution, part, NULL, "address-conflict",
+                             "its function %u beside the other parts is taken", function);
+        return device->is_placed;
     }
     return pci_find_place(placement, device, function);
 }

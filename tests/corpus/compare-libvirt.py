@@ -46,7 +46,7 @@ REFUSED_BY_LIBVIRT = {
 REFUSED_BY_VIRTKEEP = {}
 
 # What more counts of our own documents, as compare.py names it.
-GUEST_SEES = ("ich9-usb-uhci", "ide-hd.", "ide-cd.", "isa-serial.", "virtio-rng-pci.", "cpu model",
+GUEST_SEES = ("ich9-usb-uhci", "ide-hd.", "ide-cd.", "isa-serial.", "virtio-rng-pci.", "cpu model", "numa",
               "global PIIX4_PM", "global kvm-pit")
 
 SWTPM = '{ "type": "%s", "features": [ "tpm-1.2", "tpm-2.0" ] }'

@@ -38,6 +38,14 @@ def rng(inner):
     return "<rng model='virtio'><backend model='random'/>%s</rng>" % inner
 
 
+def sound(inner):
+    return "<sound model='es1370'>%s</sound>" % inner
+
+
+def pci(bus, slot, function=0):
+    return "<address type='pci' bus='%d' slot='%d' function='%d'/>" % (bus, slot, function)
+
+
 def video(model):
     return "<video><model type='%s'/></video>" % model
 
@@ -104,6 +112,29 @@ VARIATIONS = {
     "bad-hidden-without-state": domain("pc").replace("<acpi/>", "<acpi/><kvm><hidden/></kvm>"),
     "bad-boot-without-order": domain("pc", disk("vda", "virtio", "<boot/>")),
     "bad-image-without-compression": domain("pc", "<graphics type='spice'><image/></graphics>"),
+    "bus-of-an-address": domain("q35", sound(pci(2, 7))),
+    "bus-of-an-address-is-the-port's": domain("q35", sound(pci(1, 7))),
+    "bus-of-an-address-is-far": domain("q35", sound(pci(3, 5)) + sound("")),
+    "bus-of-an-address-behind-a-bridge": domain(
+        "q35", controller("pci", "dmi-to-pci-bridge", 1) + sound(pci(3, 7))),
+    "bus-of-an-address-on-pc": domain("pc", sound(pci(2, 7))),
+    "bad-bus-of-an-address": domain("q35", sound(pci(1, 0))),
+    "bad-bridge-without-port": domain("q35", controller("pci", "pcie-to-pci-bridge", 1)),
+    "upstream-port-gets-a-port": domain("q35", controller("pci", "pcie-switch-upstream-port", 1)),
+    "bad-usb2-part-has-no-function": domain("pc", usb("ich9-ehci1", 0, pci(0, 5)) +
+                                            usb("ich9-uhci1", 0)),
+    "usb2-part-beside-another": domain("pc", usb("ich9-ehci1", 0, pci(0, 5, 7)) +
+                                       usb("ich9-uhci1", 0)),
+    "bad-third-floppy": domain("pc", disk("fda", "fdc", device="floppy") +
+                               disk("fdc", "fdc", device="floppy")),
+    "bad-heads": domain("q35", "<video><model type='vga' heads='2'/></video>"),
+    "bad-virtio-iommu-without-acpi": domain("q35", "<iommu model='virtio'/>").replace(
+        "<acpi/>", ""),
+    "bad-vendor-of-a-stick": domain("q35", "<hostdev mode='subsystem' type='usb'><source>"
+                                    "<vendor id='0'/><product id='1'/></source></hostdev>"),
+    "one-distance": domain("pc", more="<cpu><numa><cell id='0' cpus='0' memory='524288'>"
+                           "<distances><sibling id='1' value='21'/></distances></cell>"
+                           "<cell id='1' cpus='1' memory='524288'/></numa></cpu>"),
     "bad-memory-without-target": domain("pc", "<memory model='dimm'/>",
                                         more="<maxMemory slots='1'>4194304</maxMemory>"),
 }

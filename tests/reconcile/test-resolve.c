@@ -397,6 +397,22 @@ a_bus_has_the_slot_that_is_asked_for(void **unused)
                      CONTROLLER_MODEL_PCIE_ROOT_PORT);
 }
 
+/* libvirt's rule, and the same each time: the port that the bridge stands on got index 1. */
+static void
+a_bridge_stands_where_the_address_says(void **unused)
+{
+    g_autoptr(Spec) spec = document_parse(
+        "q35", NULL, "<sound model='es1370'><address type='pci' bus='1' slot='7'/></sound>\n");
+    g_autoptr(Domain) before = document_resolve(spec, NULL);
+    g_autoptr(Domain) after = document_resolve(spec, before);
+
+    assert_address(before, "sound", 0, "pci 0000:02:07.0");
+    assert_address(after, "sound", 0, "pci 0000:02:07.0");
+    assert_int_equal(controller_find(after, CONTROLLER_PCI, 2)->model,
+                     CONTROLLER_MODEL_PCIE_TO_PCI_BRIDGE);
+    assert_int_equal(after->controllers->len, before->controllers->len);
+}
+
 /* ---- firmware ---- */
 
 static char *
@@ -534,6 +550,7 @@ main(void)
         cmocka_unit_test(another_machine_starts_over),
         cmocka_unit_test(controllers_without_index_leave_others_theirs),
         cmocka_unit_test(a_bus_has_the_slot_that_is_asked_for),
+        cmocka_unit_test(a_bridge_stands_where_the_address_says),
         cmocka_unit_test(firmware_is_assumed_for_showing),
         cmocka_unit_test(mistakes_are_told_with_their_line),
         cmocka_unit_test(all_mistakes_are_told_at_once),
