@@ -376,6 +376,8 @@ run_queue(Apply *apply, SiteSetup *setup, const GPtrArray *names, bool is_named)
     guint terminate = g_unix_signal_add(SIGTERM, on_signal, apply);
 
     reconciler_set_scan(reconciler, setup->scan, g_steal_pointer(&setup->prune));
+    setup->site.store = NULL;
+    reconciler_give_store(reconciler, g_steal_pointer(&setup->store));
     for (guint i = 0; i < names->len; i++)
         reconciler_add(reconciler, names->pdata[i], "apply", is_named);
     g_main_loop_run(apply->loop);

@@ -12,6 +12,9 @@
  *
  * Before exec nothing runs; after it the QEMU is found again by its run directory. Nothing is
  * rolled back: whoever comes next looks and plans.
+ *
+ * An intent waits for the disk. That of a start need not: power loss ends its QEMU, and the count
+ * of the start, which brings it to the disk, comes before the guest runs.
  */
 #include "controller/effect.h"
 
@@ -208,9 +211,10 @@ check_identity(Monitor *monitor, const Domain *desired, GError **error)
 static bool
 bring_up(Subject *subject, const Site *site, Launch *launch, GError **error)
 {
+    g_autofree char *xml = domain_format(subject->desired);
     Qmp *qmp;
 
-    if (!effect_note_applied(subject, site, subject->desired, error) ||
+    if (!write_applied(subject->run_directory, xml, error) ||
         !tuning_confine(subject->name, site->config, launch_record(launch)->pid, error) ||
         !launch_go(launch, error))
         return false;
@@ -499,16 +503,31 @@ effect_end_lost(const Subject *subject, const Site *site)
     }
 }
 
+/* In a transaction that is not waited for. */
+static bool
+begin_start(const Site *site, const Subject *subject, const char *kind, gint64 *ret_id,
+            GError **error)
+{
+    if (!store_begin_relaxed(site->store, error))
+        return false;
+    if (effect_begin(site, subject, kind, NULL, ret_id, error) && store_commit(site->store, error))
+        return true;
+    store_rollback(site->store);
+    return false;
+}
+
 EffectOutcome
 effect_run(Subject *subject, const Site *site, const PlanAction *action, GError **error)
 {
     const char *kind = plan_action_name(action->kind);
+    bool is_start = action->kind == PLAN_ACTION_START;
     g_autoptr(GError) failure = NULL;
     EffectOutcome outcome;
     gint64 id;
 
     g_assert(action->kind < G_N_ELEMENTS(effects) && effects[action->kind].run);
-    if (!effect_begin(site, subject, kind, NULL, &id, error))
+    if (is_start ? !begin_start(site, subject, kind, &id, error)
+                 : !effect_begin(site, subject, kind, NULL, &id, error))
         return EFFECT_FAILED;
     if (action->kind == PLAN_ACTION_DESTROY && subject->input.shutdown_purpose)
         effect_end_shutdown(subject, site, ACTION_TIMEOUT, "the guest did not power off in time");

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The queue with its workers. A worker takes a name, puts together the Site of this moment (each
- * worker has a state file connection of its own), runs one pass, and answers the queue when the
- * name wants to run again.
+ * worker has a state file connection of its own; the first may be given its caller's), runs one
+ * pass, and answers the queue when the name wants to run again.
  *
  * The scan and the configuration are swapped under a mutex and referenced by the passes that use
  * them, so that neither a rescan nor SIGHUP waits for a pass.
@@ -25,6 +25,7 @@ struct Reconciler {
     const Host *host;
     DirectoryScan *scan;
     PruneHolder *prune;
+    Store *given;       /* a connection for the worker that next needs one, or NULL */
     GHashTable *wishes; /* name -> Wish: of what was added since its last pass */
     Queue *queue;
     ReconcilerDone done;
@@ -66,25 +67,38 @@ answer(const PassResult *result)
 }
 
 static Store *
-store_of_worker(const Config *config, GError **error)
+take_given(Reconciler *reconciler)
+{
+    Store *store;
+
+    g_mutex_lock(&reconciler->mutex);
+    store = g_steal_pointer(&reconciler->given);
+    g_mutex_unlock(&reconciler->mutex);
+    return store;
+}
+
+static Store *
+store_of_worker(Reconciler *reconciler, const Config *config, GError **error)
 {
     Store *store = g_private_get(&worker_store);
 
     if (store && g_str_equal(store_path(store), config->state))
         return store_follow(store, error) ? store : NULL;
-    store = store_open(config->state, STORE_READ_WRITE, error);
+    store = take_given(reconciler);
+    if (!store)
+        store = store_open(config->state, STORE_READ_WRITE, error);
     if (store)
         g_private_replace(&worker_store, store);
     return store;
 }
 
 static PassResult *
-run_pass(Site *site, const char *name)
+run_pass(Reconciler *reconciler, Site *site, const char *name)
 {
     g_autoptr(GError) error = NULL;
     PassResult *result;
 
-    site->store = store_of_worker(site->config, &error);
+    site->store = store_of_worker(reconciler, site->config, &error);
     if (site->store)
         return pass_run(site, name);
     result = pass_result_failed(error->message);
@@ -126,7 +140,7 @@ work(const char *name, gpointer data)
         .wake = wake,
         .wake_data = reconciler,
     };
-    result = run_pass(&site, name);
+    result = run_pass(reconciler, &site, name);
     if (reconciler->done)
         reconciler->done(name, result, reconciler->data);
     prune_unref(prune);
@@ -156,12 +170,20 @@ reconciler_free(Reconciler *reconciler)
     if (!reconciler)
         return;
     queue_free(reconciler->queue);
+    store_close(reconciler->given);
     config_unref(reconciler->config);
     directory_scan_unref(reconciler->scan);
     prune_unref(reconciler->prune);
     g_hash_table_unref(reconciler->wishes);
     g_mutex_clear(&reconciler->mutex);
     g_free(reconciler);
+}
+
+void
+reconciler_give_store(Reconciler *reconciler, Store *store)
+{
+    g_assert(!reconciler->given);
+    reconciler->given = store;
 }
 
 Queue *

@@ -21,6 +21,7 @@
  */
 #include "qemu/stray.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -38,6 +39,31 @@ read_proc(pid_t pid, const char *file, char **ret_text, gsize *ret_length)
     g_autofree char *path = g_strdup_printf("/proc/%d/%s", (int) pid, file);
 
     return g_file_get_contents(path, ret_text, ret_length, NULL);
+}
+
+/* The words of a process of this user, each ended by a zero. NULL: it is another's, or has none.
+ * Every process of the host is read so at a start, hence no more system calls than it takes. */
+static GString *
+read_command_line(pid_t pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/cmdline", (int) pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    GString *text = NULL;
+    struct stat status;
+    char part[4096];
+    ssize_t n;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, &status) == 0 && status.st_uid == geteuid()) {
+        while ((n = read(fd, part, sizeof part)) > 0) {
+            if (!text)
+                text = g_string_new(NULL);
+            g_string_append_len(text, part, n);
+        }
+    }
+    close(fd);
+    return text;
 }
 
 /* "socket,id=virtkeep-TOKEN-control,fd=3,...": takes the token and the descriptor. */
@@ -74,21 +100,20 @@ words_clear(Words *words)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Words, words_clear)
 
-/* Whether it is a QEMU of a virtkeep's. */
+/* Whether it is a QEMU of a virtkeep's, and of this user. */
 static bool
 read_words(pid_t pid, Words *words)
 {
-    g_autofree char *text = NULL;
-    gsize length;
+    g_autoptr(GString) text = read_command_line(pid);
+    const char *end = text ? text->str + text->len : NULL;
 
-    if (!read_proc(pid, "cmdline", &text, &length) || !length)
+    if (!text)
         return false;
-    words->program = g_strdup(text);
-    /* g_file_get_contents() ends the text with one more zero. */
-    for (const char *word = text; word < text + length; word += strlen(word) + 1) {
+    words->program = g_strdup(text->str);
+    for (const char *word = text->str; word < end; word += strlen(word) + 1) {
         const char *next = word + strlen(word) + 1;
 
-        if (!words->uuid && !strcmp(word, "-uuid") && next < text + length)
+        if (!words->uuid && !strcmp(word, "-uuid") && next < end)
             words->uuid = g_ascii_strdown(next, -1);
         else if (!words->token)
             (void) take_monitor(word, &words->token, &words->control_fd);
@@ -172,15 +197,6 @@ is_of_this_run(const ProcessRecord *record, guint control_fd, const char *run_di
     return true;
 }
 
-static bool
-is_of_this_user(const char *pid_text)
-{
-    g_autofree char *path = g_build_filename("/proc", pid_text, NULL);
-    struct stat status;
-
-    return stat(path, &status) == 0 && status.st_uid == geteuid();
-}
-
 /* ---- all of them ---- */
 
 struct Strays {
@@ -202,7 +218,7 @@ look_through(void)
         GArray *pids;
         pid_t pid;
 
-        if (!g_ascii_isdigit(*name) || !is_of_this_user(name))
+        if (!g_ascii_isdigit(*name))
             continue;
         pid = (pid_t) g_ascii_strtoll(name, NULL, 10);
         if (!read_words(pid, &words))

@@ -34,9 +34,9 @@ store_fact_put(Store *store, const char *key, const char *value, GError **error)
 {
     SqliteValue values[] = { SQLITE_VALUE_OF_TEXT(key), SQLITE_VALUE_OF_TEXT(value) };
     if (!value)
-        return sqlite_write(store_sqlite(store), SQLITE_DURABLE, "DELETE FROM t_fact WHERE key = ?",
+        return sqlite_write(store_sqlite(store), SQLITE_RELAXED, "DELETE FROM t_fact WHERE key = ?",
                             values, 1, error);
-    return sqlite_write(store_sqlite(store), SQLITE_DURABLE,
+    return sqlite_write(store_sqlite(store), SQLITE_RELAXED,
                         "INSERT INTO t_fact(key, value) VALUES(?, ?) ON CONFLICT DO UPDATE"
                         " SET value = excluded.value WHERE value IS NOT excluded.value",
                         values, G_N_ELEMENTS(values), error);

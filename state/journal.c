@@ -8,10 +8,11 @@
  *                        └──journal_close_interrupted──> interrupted  (its owner is dead, and
  *                                                         nothing goes on without it)
  *
- * The intent is on disk before the effect, so that after a kill -9 at any instant the rows that
+ * The intent is committed before the effect, so that after a kill -9 at any instant the rows that
  * are still open name everything that may have happened half. What did happen is not read from
  * here but observed by the next pass; the journal only tells the story, and never has an action
- * without an end once a controller looked at it again.
+ * without an end once a controller looked at it again. So only intents wait for the disk: an end
+ * that power loss undoes is written again by who finds the row open.
  *
  * Who is dead is not for this file to find out (state/ knows no processes): the caller answers
  * for an owner by pid, start time and boot id. It is asked outside any transaction, and a row
@@ -144,7 +145,7 @@ journal_end(Store *store, gint64 id, ActionOutcome outcome, const char *error_te
         SQLITE_VALUE_OF_INT(now_us),
         SQLITE_VALUE_OF_INT(id),
     };
-    return sqlite_write(store_sqlite(store), SQLITE_DURABLE,
+    return sqlite_write(store_sqlite(store), SQLITE_RELAXED,
                         "UPDATE t_action SET outcome = ?, error = ?, finished_at = ?"
                         " WHERE id = ? AND outcome IS NULL",
                         values, G_N_ELEMENTS(values), error);
@@ -169,7 +170,7 @@ journal_adopt(Store *store, gint64 id, const ActionOwner *owner, GError **error)
         SQLITE_VALUE_OF_TEXT(owner->boot_id),
         SQLITE_VALUE_OF_INT(id),
     };
-    return sqlite_write(store_sqlite(store), SQLITE_DURABLE,
+    return sqlite_write(store_sqlite(store), SQLITE_RELAXED,
                         "UPDATE t_action"
                         " SET owner_pid = ?1, owner_start_time = ?2, owner_boot_id = ?3"
                         " WHERE id = ?4 AND outcome IS NULL AND (owner_pid IS NOT ?1"
@@ -206,7 +207,7 @@ inherit(Store *store, const ActionRecord *row, const ActionOwner *heir, gboolean
         SQLITE_VALUE_OF_INT(row->owner_pid), SQLITE_VALUE_OF_INT(row->owner_start_time),
     };
     Sqlite *db = store_sqlite(store);
-    if (!sqlite_write(db, SQLITE_DURABLE,
+    if (!sqlite_write(db, SQLITE_RELAXED,
                       "UPDATE t_action"
                       " SET owner_pid = ?1, owner_start_time = ?2, owner_boot_id = ?3"
                       " WHERE id = ?4 AND outcome IS NULL AND owner_pid = ?5"
@@ -228,7 +229,7 @@ close_interrupted(Store *store, const ActionRecord *row, gint64 now_us, guint *n
         SQLITE_VALUE_OF_INT(row->owner_start_time),
     };
     Sqlite *db = store_sqlite(store);
-    if (!sqlite_write(db, SQLITE_DURABLE,
+    if (!sqlite_write(db, SQLITE_RELAXED,
                       "UPDATE t_action SET outcome = 'interrupted', finished_at = ?,"
                       " error = 'the controller ended before the outcome was known'"
                       " WHERE id = ? AND outcome IS NULL"
