@@ -401,6 +401,8 @@ apply_names(const Invocation *invocation, SiteSetup *setup, GPtrArray *names)
     expect(&apply, names);
     if (names->len)
         run_queue(&apply, setup, names, invocation->n_args > 0);
+    else if (setup->scan->is_empty)
+        message_note("nothing to do: no domain file in %s", setup->scan->root);
     progress_free(apply.progress);
     status = report(invocation, &apply, names, setup->scan);
     g_hash_table_unref(apply.outcomes);

@@ -9,8 +9,8 @@
  *
  * The file is never removed by us: between an open and the flock of a removed file another process
  * could create and lock a new one, and both would hold "the" lock. Where somebody else removed it
- * meanwhile, what was locked is no longer the file of that name, and is locked anew. Its text is the
- * holder's pid, only to say whom one waits for; nothing is decided by it.
+ * meanwhile, what was locked is no longer the file of that name, and is locked anew. Its text is
+ * the holder's pid, only to say whom one waits for; nothing is decided by it.
  *
  * Its name begins with a dot, which no domain's does: RUN/a.lock is the run directory of a domain
  * called "a.lock", and must not be in the way of one called "a".

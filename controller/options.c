@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "model/quantity.h"
+#include "model/text.h"
 
 #include "controller/message.h"
 
@@ -265,6 +266,15 @@ take_letters(Parse *parse, char *const *argv)
     return 1;
 }
 
+static const char *
+nearest_command(const Command *const *commands, const char *name)
+{
+    for (; *commands; commands++)
+        if (text_is_near(name, (*commands)->name))
+            return (*commands)->name;
+    return NULL;
+}
+
 /* The command named by @name, chosen before its options can be understood. */
 static void
 choose_command(Parse *parse, const char *name)
@@ -273,7 +283,11 @@ choose_command(Parse *parse, const char *name)
 
     invocation->command = find_command(parse->commands, name);
     if (!invocation->command) {
-        parse->problem = g_strdup_printf("unknown command '%s'", name);
+        const char *meant = nearest_command(parse->commands, name);
+
+        parse->problem =
+            meant ? g_strdup_printf("unknown command '%s'; did you mean '%s'?", name, meant)
+                  : g_strdup_printf("unknown command '%s'", name);
         return;
     }
     if (invocation->command->options_size) {

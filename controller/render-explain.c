@@ -285,7 +285,10 @@ append_next(Page *page)
     g_autofree char *text = domain_plan_text(plan, &style);
 
     append_heading(page, "Next");
-    if (plan->verdict == PLAN_NONE && !plan->changes->len)
+    if (plan->verdict == PLAN_NONE && plan->sync == SYNC_ORPHANED)
+        g_string_append(page->out, "  nothing, until its file is back, or policy prune=shutdown or "
+                                   "prune=destroy lets it go\n");
+    else if (plan->verdict == PLAN_NONE && !plan->changes->len)
         g_string_append(page->out, "  nothing to do\n");
     else
         g_string_append(page->out, text);

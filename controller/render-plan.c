@@ -268,6 +268,8 @@ plan_text(const Plan *plan, const PlanStyle *style)
     }
     if (plan_has_changes(plan))
         append_styled(out, style, STYLE_BOLD, summary);
+    else if (!n)
+        g_string_append_printf(out, "Nothing to do: no domain file in %s", style->root);
     else
         g_string_append_printf(out, "Nothing to do; %u domain%s unchanged", n, n == 1 ? "" : "s");
     g_string_append_c(out, '\n');

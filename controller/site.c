@@ -18,6 +18,7 @@
 
 #include "controller/commit.h"
 #include "controller/message.h"
+#include "model/text.h"
 
 /* Keys of store_fact_*. */
 #define FACT_DIRECTORY "directory"
@@ -393,32 +394,10 @@ site_plan(const Site *site, const char *const *names, PlanKeep keep, MemoryOutlo
 
 #define MAX_DISTANCE 2
 
-/* How many letters one must insert, remove or replace to make @b of @a; bounded work. */
-static guint
-edit_distance(const char *a, const char *b)
-{
-    guint n = strlen(b), row[65], corner, above;
-
-    if (n > 64 || strlen(a) > 64)
-        return G_MAXUINT;
-    for (guint j = 0; j <= n; j++)
-        row[j] = j;
-    for (guint i = 1; a[i - 1]; i++) {
-        corner = row[0];
-        row[0] = i;
-        for (guint j = 1; j <= n; j++) {
-            above = row[j];
-            row[j] = MIN(MIN(row[j - 1], above) + 1, corner + (a[i - 1] != b[j - 1]));
-            corner = above;
-        }
-    }
-    return row[n];
-}
-
 static bool
 is_near(const char *name, const char *known)
 {
-    return edit_distance(name, known) <= MAX_DISTANCE || g_str_has_prefix(known, name) ||
+    return text_distance(name, known) <= MAX_DISTANCE || g_str_has_prefix(known, name) ||
            g_str_has_prefix(name, known);
 }
 

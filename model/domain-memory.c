@@ -12,8 +12,10 @@
 #include "model/quantity.h"
 
 static const char *const memory_source_names[] = {
-    [MEMORY_SOURCE_ANONYMOUS] = "anonymous", [MEMORY_SOURCE_FILE] = "file",
-    [MEMORY_SOURCE_MEMFD] = "memfd", NULL,
+    [MEMORY_SOURCE_ANONYMOUS] = "anonymous",
+    [MEMORY_SOURCE_FILE] = "file",
+    [MEMORY_SOURCE_MEMFD] = "memfd",
+    NULL,
 };
 const char *const memory_access_names[] = {
     [MEMORY_ACCESS_SHARED] = "shared",
@@ -31,8 +33,10 @@ static const Field huge_page_fields[] = {
     FIELD_CPUSET(HugePage, nodeset, .path = "@nodeset", .doc = "Guest NUMA nodes it is for."),
     FIELD_END,
 };
-static const Schema huge_page_schema = { .element = "page", .size = sizeof(HugePage),
-                                         .fields = huge_page_fields, .doc = "A huge page size." };
+static const Schema huge_page_schema = { .element = "page",
+                                         .size = sizeof(HugePage),
+                                         .fields = huge_page_fields,
+                                         .doc = "A huge page size." };
 
 static const Field memory_fields[] = {
     FIELD_SIZE(Domain, max_memory, .path = "maxMemory",
@@ -97,6 +101,7 @@ validate_sizes(const Validation *v)
 {
     const Domain *domain = v->domain;
     guint64 devices = 0, boot = domain_boot_memory(domain), n_dimms = 0;
+    bool is_written = v->positions && position_map_has(v->positions, "memory");
 
     for (guint i = 0; i < list_length(domain->memories); i++) {
         const MemoryDevice *memory = list_at(domain->memories, i, MemoryDevice);
@@ -109,7 +114,8 @@ validate_sizes(const Validation *v)
             validation_error(v, "memoryBacking/locked", "memory-locked",
                              "locked memory and virtio-mem exclude each other");
     }
-    if (!domain->memory.is_set && !boot)
+    /* What could not be read has been told of. */
+    if (!domain->memory.is_set && !boot && !is_written)
         validation_error(v, NULL, "missing-element", "<domain> needs <memory>");
     if (domain->memory.is_set && !boot)
         validation_error(v, "memory", "memory-boot",
@@ -136,7 +142,8 @@ validate_huge_pages(const Validation *v)
         g_autoptr(GArray) nodes = page->nodeset ? cpuset_members(page->nodeset) : NULL;
 
         if (!page->nodeset && has_general)
-            validation_error(v, path, "memory-huge-pages", "there is a page size for all nodes already");
+            validation_error(v, path, "memory-huge-pages",
+                             "there is a page size for all nodes already");
         has_general |= !page->nodeset;
         if (page->size.is_set && (!page->size.value || page->size.value & (page->size.value - 1)))
             validation_error(v, path, "memory-huge-pages", "a page size is a power of two");
@@ -144,7 +151,8 @@ validate_huge_pages(const Validation *v)
             guint node = g_array_index(nodes, guint, k);
 
             if (node >= MAX(n_cells, 1u))
-                validation_error(v, path, "memory-huge-pages", "the guest has no NUMA node %u", node);
+                validation_error(v, path, "memory-huge-pages", "the guest has no NUMA node %u",
+                                 node);
             else if (node < G_N_ELEMENTS(seen) && seen[node])
                 validation_error(v, path, "memory-huge-pages", "node %u has two page sizes", node);
             if (node < G_N_ELEMENTS(seen))
@@ -159,8 +167,8 @@ validate_current(const Validation *v)
 {
     const Domain *domain = v->domain;
 
-    if (domain->current_memory.is_set && list_length(domain->balloons) &&
-        !domain_balloon(domain) && domain->current_memory.value < domain_balloon_counted(domain))
+    if (domain->current_memory.is_set && list_length(domain->balloons) && !domain_balloon(domain) &&
+        domain->current_memory.value < domain_balloon_counted(domain))
         validation_warning(v, "currentMemory", "no-effect",
                            "there is no balloon (<memballoon model='none'/>) to take the rest: the "
                            "guest has all of its memory");
@@ -177,8 +185,8 @@ memory_validate(const Validation *v)
     if (domain->allocation_threads.is_set && domain->memory_allocation != ALLOCATION_IMMEDIATE)
         validation_warning(v, "memoryBacking/allocation/@threads", "no-effect",
                            "threads preallocate with mode='immediate' only");
-    if (domain->memory_source == MEMORY_SOURCE_ANONYMOUS && domain->memory_access == MEMORY_ACCESS_SHARED &&
-        domain->has_huge_pages)
+    if (domain->memory_source == MEMORY_SOURCE_ANONYMOUS &&
+        domain->memory_access == MEMORY_ACCESS_SHARED && domain->has_huge_pages)
         validation_warning(v, "memoryBacking/source/@type", "no-effect",
                            "shared huge pages come from files");
 }

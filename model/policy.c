@@ -51,7 +51,9 @@ static const Field policy_fields[] = {
                .path = "@restart-required", .change = CHANGE_LIVE,
                .doc = "What a change that needs a restart does."),
     FIELD_ENUM(PolicyOverrides, prune, prune_names, .path = "@prune", .change = CHANGE_LIVE,
-               .doc = "What removing the file does."),
+               .doc = "What removing the file does. `keep` leaves the guest as it is, and lists the "
+                      "domain as Orphaned until its file is back. With the others it is forgotten "
+                      "once it is off; its disks and NVRAM stay."),
     FIELD_STRING(PolicyOverrides, shutdown_timeout, .path = "@shutdown-timeout",
                  .change = CHANGE_LIVE, .doc = "How long the guest has to power off: `60s`."),
     FIELD_STRING(PolicyOverrides, step, .path = "@memory-step", .change = CHANGE_LIVE,

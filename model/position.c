@@ -38,6 +38,12 @@ position_map_set(PositionMap *map, const char *path, Position at)
     g_hash_table_insert(map->positions, g_strdup(path), g_memdup2(&at, sizeof at));
 }
 
+bool
+position_map_has(const PositionMap *map, const char *path)
+{
+    return g_hash_table_contains(map->positions, path);
+}
+
 Position
 position_map_get(const PositionMap *map, const char *path)
 {

@@ -15,6 +15,8 @@
 
 #include <string.h>
 
+#include "model/text.h"
+
 /* What of a row's path is below rel, NULL when it is elsewhere. */
 static const char *
 below_rel(const Walk *walk, const Field *row)
@@ -90,6 +92,29 @@ walk_match_child(const Walk *walk, const XmlNode *child, const char *parent_name
         match.segment = child->name;
     *ret_match = match;
     return true;
+}
+
+/* The name that a row below rel begins with, where that is an element's or, with @is_attribute, an
+ * attribute's. NULL: neither. Caller frees. */
+static char *
+name_below(const char *rest, bool is_attribute)
+{
+    if (!rest || !*rest || is_attribute != (*rest == '@') || strchr(rest, ':'))
+        return NULL;
+    rest += is_attribute;
+    return g_strndup(rest, strcspn(rest, "/"));
+}
+
+char *
+walk_nearest_name(const Walk *walk, const char *name, bool is_attribute)
+{
+    for (const Field *row = walk->schema->fields; row->path; row++) {
+        g_autofree char *known = name_below(below_rel(walk, row), is_attribute);
+
+        if (known && text_is_near(name, known))
+            return g_steal_pointer(&known);
+    }
+    return NULL;
 }
 
 bool

@@ -161,6 +161,16 @@ take_value(Walk *walk, const XmlNode *node, const Field *row, const char *name, 
 }
 
 static void
+refuse_attribute(const Walk *walk, const XmlNode *node, const XmlAttribute *attribute)
+{
+    g_autofree char *meant = walk_nearest_name(walk, attribute->name, true);
+
+    diagnostics_add(walk->diagnostics, SEVERITY_ERROR, attribute->at, "unknown-attribute",
+                    "<%s> has no attribute '%s'%s%s%s", node->name, attribute->name,
+                    meant ? "; did you mean '" : "", meant ? meant : "", meant ? "'?" : "");
+}
+
+static void
 take_attribute(Walk *walk, const XmlNode *node, const XmlAttribute *attribute, const Field *row)
 {
     g_autofree char *rest = g_strconcat("@", attribute->name, NULL);
@@ -168,8 +178,7 @@ take_attribute(Walk *walk, const XmlNode *node, const XmlAttribute *attribute, c
     set_position(walk, rest, attribute->at);
     if (!row) {
         if (!walk_is_size_unit(walk, attribute->name))
-            diagnostics_add(walk->diagnostics, SEVERITY_ERROR, attribute->at, "unknown-attribute",
-                            "<%s> has no attribute '%s'", node->name, attribute->name);
+            refuse_attribute(walk, node, attribute);
         return;
     }
     if (use_row(walk, row, rest, attribute->at) && field_kind(row)->parse)
@@ -348,6 +357,18 @@ take_child(Walk *walk, const XmlNode *node, const XmlNode *child, const Match *m
 }
 
 static void
+refuse_child(const Walk *walk, const XmlNode *node, const XmlNode *child)
+{
+    g_autofree char *meant = child->namespace_ ? NULL : walk_nearest_name(walk, child->name, false);
+
+    diagnostics_add(walk->diagnostics, SEVERITY_ERROR, child->at, "unknown-element",
+                    "<%s> has no element <%s>%s%s%s%s%s", node->name, child->name,
+                    child->namespace_ ? " of namespace " : "",
+                    child->namespace_ ? child->namespace_ : "", meant ? "; did you mean <" : "",
+                    meant ? meant : "", meant ? ">?" : "");
+}
+
+static void
 take_children(Walk *walk, const XmlNode *node)
 {
     for (guint i = 0; i < n_children(node) && !walk->diagnostics->is_full; i++) {
@@ -357,10 +378,7 @@ take_children(Walk *walk, const XmlNode *node)
         if (walk_match_child(walk, child, node->namespace_, &match))
             take_child(walk, node, child, &match);
         else
-            diagnostics_add(walk->diagnostics, SEVERITY_ERROR, child->at, "unknown-element",
-                            "<%s> has no element <%s>%s%s", node->name, child->name,
-                            child->namespace_ ? " of namespace " : "",
-                            child->namespace_ ? child->namespace_ : "");
+            refuse_child(walk, node, child);
     }
 }
 

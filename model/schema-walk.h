@@ -43,6 +43,9 @@ typedef struct Match {
 /* The rows of @child, which stands where rel does, in an element of @parent_namespace. */
 bool walk_match_child(const Walk *walk, const XmlNode *child, const char *parent_namespace,
                       Match *ret_match);
+/* What @name, which no row has where rel stands, may have been meant to be. NULL: nothing that there
+ * is. Caller frees. */
+char *walk_nearest_name(const Walk *walk, const char *name, bool is_attribute);
 /* Whether attribute @name is the unit of a size around or beside it. */
 bool walk_is_size_unit(const Walk *walk, const char *name);
 /* Whether there are rows below the element that rel stands at. */

@@ -219,6 +219,8 @@ PositionMap *position_map_new(void);
 void position_map_free(PositionMap *map);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(PositionMap, position_map_free)
 void position_map_set(PositionMap *map, const char *path, Position at);
+/* Whether @path itself is in the document, readable or not. */
+bool position_map_has(const PositionMap *map, const char *path);
 /* The nearest known ancestor's position where @path itself is not in the document. */
 Position position_map_get(const PositionMap *map, const char *path);
 /* A copy with each device's paths below another one: @renames maps "devices/disk[0]" (char*) to

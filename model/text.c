@@ -13,6 +13,8 @@
  */
 #include "model/text.h"
 
+#include <string.h>
+
 bool
 character_is_control(gunichar character)
 {
@@ -45,4 +47,32 @@ text_excerpt(const char *text, gsize max)
     for (gsize i = 0; i < max && *end; i++)
         end = g_utf8_next_char(end);
     return *end ? g_strdup_printf("%.*s…", (int) (end - text), text) : g_strdup(text);
+}
+
+guint
+text_distance(const char *a, const char *b)
+{
+    gsize n = strlen(b);
+    guint row[65], corner, above;
+
+    if (n > 64 || strlen(a) > 64)
+        return G_MAXUINT;
+    for (guint j = 0; j <= n; j++)
+        row[j] = j;
+    for (guint i = 1; a[i - 1]; i++) {
+        corner = row[0];
+        row[0] = i;
+        for (guint j = 1; j <= n; j++) {
+            above = row[j];
+            row[j] = MIN(MIN(row[j - 1], above) + 1, corner + (a[i - 1] != b[j - 1]));
+            corner = above;
+        }
+    }
+    return row[n];
+}
+
+bool
+text_is_near(const char *word, const char *known)
+{
+    return text_distance(word, known) <= MIN(strlen(known) / 3, 2);
 }

@@ -13,3 +13,9 @@ bool character_is_deceptive(gunichar character);
 /* @text as a message repeats it: whole, or its first @max characters and "…". Caller frees. */
 char *text_excerpt(const char *text, gsize max);
 #define TEXT_EXCERPT 64
+
+/* How many letters one must insert, remove or replace to make @b of @a; bounded work, and G_MAXUINT
+ * of words longer than 64 bytes. */
+guint text_distance(const char *a, const char *b);
+/* Whether who wrote @word may have meant @known: a letter in three is wrong at most, two in all. */
+bool text_is_near(const char *word, const char *known);

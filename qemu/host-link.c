@@ -113,6 +113,13 @@ check_bridge(const Validation *at, const Interface *interface, const Attachment 
                              "a bridge that virtkeep makes does not filter VLANs");
         return;
     }
+    if (!bridge && interface->type == INTERFACE_NETWORK &&
+        !(bridge = link_find(attachment->bridge, NULL)))
+        return validation_error(
+            at, field, "no-link",
+            "there is no link '%s' on this host, which is the bridge of network "
+            "'%s': make it, or say another in `networks` of the configuration",
+            attachment->bridge, interface->network);
     if (!bridge && !(bridge = needed_link(at, field, attachment->bridge)))
         return;
     if (!link_is_bridge(bridge))

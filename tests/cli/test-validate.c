@@ -94,6 +94,48 @@ test_places(void **state)
     assert_string_equal(all->out, "1 file: 0 valid, 1 not\n");
 }
 
+/* What a name may have been meant to be; and one mistake is told once. */
+static void
+test_slips(void **state)
+{
+    static const struct {
+        const char *xml, *message;
+    } cases[] = {
+        { "  <memmory>1</memmory>\n", "no element <memmory>; did you mean <memory>? [" },
+        { "  <devices><interfce/></devices>\n", "did you mean <interface>?" },
+        { "  <devices><disk typ='file'/></devices>\n", "no attribute 'typ'; did you mean 'type'?" },
+        { "  <fnord/>\n", "no element <fnord> [" },
+        { "  <memory xmlns='urn:x'>1</memory>\n", "no element <memory> of namespace urn:x [" },
+    };
+    g_autoptr(Scratch) scratch = scratch_new();
+
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *file = write_domain(scratch, "a.xml", "a", cases[i].xml);
+        g_autoptr(CommandResult) result = virtkeep_run(scratch, 10, "validate", file);
+
+        assert_int_equal(result->status, 1);
+        assert_contains(result->err, cases[i].message);
+    }
+}
+
+static void
+test_memory(void **state)
+{
+    g_autoptr(Scratch) scratch = scratch_new();
+    g_autofree char *good = g_strdup_printf(GOOD, "a", "");
+    g_auto(GStrv) parts = g_strsplit(good, "  <memory unit='MiB'>64</memory>\n", 2);
+    g_autofree char *bad = g_strjoinv("  <memory unit='mega'>64</memory>\n", parts);
+    g_autofree char *none = g_strjoinv("", parts);
+    g_autofree char *bad_file = scratch_write(scratch, "bad.xml", bad);
+    g_autofree char *no_file = scratch_write(scratch, "none.xml", none);
+    g_autoptr(CommandResult) result = virtkeep_run(scratch, 10, "validate", bad_file);
+    g_autoptr(CommandResult) missing = virtkeep_run(scratch, 10, "validate", no_file);
+
+    assert_contains(result->err, "bad.xml:3:11: error: <memory unit='mega'>");
+    assert_null(strstr(result->err, "needs <memory>"));
+    assert_contains(missing->err, "none.xml:1:1: error: <domain> needs <memory>");
+}
+
 static void
 test_mistakes_have_their_places(void **state)
 {
@@ -302,6 +344,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good_file),
+        cmocka_unit_test(test_slips),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_mistakes_have_their_places),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_microvm),

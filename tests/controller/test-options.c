@@ -191,8 +191,8 @@ test_wrong_usage(void **state)
 {
     assert_usage("", "no command given");
     assert_usage("-v", "no command given");
-    assert_usage("smaple", "unknown command 'smaple'");
-    assert_usage("samp", "unknown command 'samp'");
+    assert_usage("smaple", "unknown command 'smaple'; did you mean 'sample'?");
+    assert_usage("samp", "unknown command 'samp'; did you mean 'sample'?");
     assert_usage("--loud sample", "unknown option '--loud'"); /* the command's come after it */
     assert_usage("sample --conf x", "unknown option '--conf' for 'sample'");
     assert_usage("sample --=x", "unknown option '--' for 'sample'");
