@@ -89,8 +89,8 @@ config_parse(const char *file, const char *text, gsize length, Diagnostics *diag
     return diagnostics->n_errors > n_errors ? NULL : g_steal_pointer(&config);
 }
 
-static char *
-default_file(void)
+char *
+config_default_file(void)
 {
     if (geteuid() == 0)
         return g_strdup(ROOT_CONFIG_FILE);
@@ -163,7 +163,7 @@ put_paths(Config *config, const ConfigPaths *paths)
 Config *
 config_load(const ConfigPaths *paths, Diagnostics **ret_diagnostics, GError **error)
 {
-    g_autofree char *file = paths->config ? g_strdup(paths->config) : default_file();
+    g_autofree char *file = paths->config ? g_strdup(paths->config) : config_default_file();
     g_autoptr(Config) config = NULL;
     g_autoptr(GError) problem = NULL;
     g_autofree char *text = NULL;

@@ -84,6 +84,8 @@ typedef struct ConfigPaths {
 Config *config_load(const ConfigPaths *paths, Diagnostics **ret_diagnostics, GError **error);
 /* The same from text; @file names it. NULL when @diagnostics has errors. */
 Config *config_parse(const char *file, const char *text, gsize length, Diagnostics *diagnostics);
+/* Where this user's configuration is looked for. Caller frees. */
+char *config_default_file(void);
 /* All defaults, as for user id @uid. */
 Config *config_default(uid_t uid);
 Config *config_ref(Config *config);

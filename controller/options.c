@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model/quantity.h"
 #include "model/text.h"
@@ -433,6 +434,24 @@ append_options(GString *out, const Option *options)
     }
 }
 
+/* Where things are for who says nothing. */
+static void
+append_places(GString *out)
+{
+    g_autoptr(Config) config = config_default(geteuid());
+    g_autofree char *file = config_default_file();
+    const char *const places[][2] = {
+        { "--config", file },     { "--domains", config->domains }, { "--state", config->state },
+        { "--run", config->run }, { "--log", config->log },
+    };
+
+    g_string_append(out,
+                    "\nFor this user, unless an option or the configuration says otherwise:\n");
+    for (gsize i = 0; i < G_N_ELEMENTS(places); i++)
+        g_string_append_printf(out, "      %-*s%s\n", HELP_COLUMN_MAX - 2, places[i][0],
+                               places[i][1]);
+}
+
 static void
 append_program_help(GString *out, const Command *const *all)
 {
@@ -443,11 +462,10 @@ append_program_help(GString *out, const Command *const *all)
         g_string_append_printf(out, "  %-*s  %s\n", HELP_COLUMN_MAX, (*all)->name, (*all)->summary);
     g_string_append(out, "\nOptions, before or after the command:\n");
     append_options(out, global_options);
-    g_string_append_printf(out,
-                           "  %-*s  %s\n  %-*s  %s\n\n"
-                           "'virtkeep COMMAND --help' says more, with examples.\n",
-                           HELP_COLUMN_MAX, "-h, --help", "this text", HELP_COLUMN_MAX,
-                           "    --version", "the version");
+    g_string_append_printf(out, "  %-*s  %s\n  %-*s  %s\n", HELP_COLUMN_MAX, "-h, --help",
+                           "this text", HELP_COLUMN_MAX, "    --version", "the version");
+    append_places(out);
+    g_string_append(out, "\n'virtkeep COMMAND --help' says more, with examples.\n");
 }
 
 static void

@@ -276,6 +276,15 @@ append_history(Page *page)
     }
 }
 
+/* What of the operator's, where there is nothing that could be done. */
+static const char *
+waits_for(SyncState sync)
+{
+    if (sync == SYNC_ORPHANED)
+        return "its file is back, or policy prune=shutdown or prune=destroy lets it go";
+    return sync == SYNC_SUSPENDED ? "it is resumed: 'virtkeep resume NAME'" : NULL;
+}
+
 static void
 append_next(Page *page)
 {
@@ -285,13 +294,16 @@ append_next(Page *page)
     g_autofree char *text = domain_plan_text(plan, &style);
 
     append_heading(page, "Next");
-    if (plan->verdict == PLAN_NONE && plan->sync == SYNC_ORPHANED)
-        g_string_append(page->out, "  nothing, until its file is back, or policy prune=shutdown or "
-                                   "prune=destroy lets it go\n");
+    if (plan->verdict == PLAN_NONE && waits_for(plan->sync))
+        g_string_append_printf(page->out, "  nothing, until %s\n", waits_for(plan->sync));
     else if (plan->verdict == PLAN_NONE && !plan->changes->len)
         g_string_append(page->out, "  nothing to do\n");
     else
         g_string_append(page->out, text);
+    if (plan->sync == SYNC_RESTART_REQUIRED)
+        g_string_append(page->out,
+                        "    to have it sooner: power the guest off and apply, or set policy "
+                        "restart-required=restart\n");
 }
 
 char *

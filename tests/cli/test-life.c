@@ -133,11 +133,28 @@ test_export(void **state)
     g_free(scratch_write(scratch, "domains/a.xml", kept));
 }
 
+/* What only the operator can do about it. */
+static void
+test_explain_says_what_helps(void **state)
+{
+    g_autofree char *file = scratch_path(scratch, "domains/a.xml");
+    g_autofree char *needs_restart = NULL, *orphaned = NULL;
+
+    domain_file_write(scratch, &(DomainFile){ .name = "a", .vcpus = 2, .has_memory_device = true });
+    needs_restart = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    assert_text_has(needs_restart, "policy restart-required=restart\n");
+    assert_int_equal(unlink(file), 0);
+    orphaned = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    assert_text_has(orphaned, "\nNext\n  nothing, until its file is back");
+    domain_file_write(scratch, &(DomainFile){ .name = "a", .has_memory_device = true });
+}
+
 static void
 test_suspended(void **state)
 {
     g_autoptr(Json) status = NULL, plan = NULL;
     g_autoptr(CommandResult) result = NULL;
+    g_autofree char *explained = NULL;
     g_autofree char *identity = qemu_identity(scratch, "a");
 
     g_free(virtkeep_expect(scratch, 30, 0, "suspend", "a", "--reason", "looking into it"));
@@ -149,6 +166,8 @@ test_suspended(void **state)
     assert_string_equal(json_get_string(first(status, "domains"), "message"), "looking into it");
     plan = run_json(0, "plan", "a");
     assert_string_equal(json_get_string(first(plan, "domains"), "action"), "none");
+    explained = virtkeep_expect(scratch, 10, 0, "explain", "a");
+    assert_text_has(explained, "\nNext\n  nothing, until it is resumed");
     g_free(virtkeep_expect(scratch, 30, 0, "apply", "--no-wait"));
     assert_true(qemu_is(scratch, "a", identity));
     /* Nothing but `resume` will bring it about. */
@@ -343,6 +362,7 @@ main(void)
         cmocka_unit_test(test_explain),
         cmocka_unit_test(test_history),
         cmocka_unit_test(test_export),
+        cmocka_unit_test(test_explain_says_what_helps),
         cmocka_unit_test(test_suspended),
         cmocka_unit_test(test_resumed_and_halted),
         cmocka_unit_test(test_killed_behind_our_back),
