@@ -86,6 +86,17 @@ memory_mark_is_newest(const Site *site, bool *ret_is, GError **error)
     return true;
 }
 
+bool
+memory_mark_is_of_boot(const Site *site, bool *ret_is, GError **error)
+{
+    g_autofree char *kept = NULL;
+
+    if (!store_fact_get(site->store, FACT, &kept, error))
+        return false;
+    *ret_is = kept && g_str_has_prefix(kept, site->host->boot_id);
+    return true;
+}
+
 /* @before, may be NULL, stands again where the commit fails. */
 static bool
 commit(const Site *site, const char *before, GError **error)

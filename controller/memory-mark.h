@@ -10,6 +10,8 @@
 
 /* False with @error when the state can't be read. */
 bool memory_mark_is_newest(const Site *site, bool *ret_is, GError **error);
+/* Whether the ledger is of this boot of the host, be it the newest or not. */
+bool memory_mark_is_of_boot(const Site *site, bool *ret_is, GError **error);
 /* Commits the open transaction of the site's store, which changed the ledger. False with @error
  * when the ledger is not the newest, or it can't be written; the caller rolls back. */
 bool memory_mark_commit(const Site *site, GError **error);

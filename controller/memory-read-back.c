@@ -80,12 +80,16 @@ names_with_process(const Site *site, GError **error)
     return names;
 }
 
+/* What was granted in this boot stays granted where QEMU shows less: a controller may be about to
+ * ask for it. */
 static bool
 read_back(const Site *site, GError **error)
 {
     g_autoptr(GPtrArray) names = names_with_process(site, error);
+    bool is_of_boot;
 
-    if (!names || !store_memory_claim_clear(site->store, error))
+    if (!names || !memory_mark_is_of_boot(site, &is_of_boot, error) ||
+        (!is_of_boot && !store_memory_claim_clear(site->store, error)))
         return false;
     for (guint i = 0; i < names->len; i++)
         if (!read_back_one(site, names->pdata[i], error))
