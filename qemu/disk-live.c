@@ -2,7 +2,7 @@
 /*
  * Disks that change while the guest runs.
  *
- *     a drive's medium    new one opened | tray opened | old one out | new one in | old one closed
+ *     a drive's medium    new one opened | tray opened, old out, new in, closed | old one closed
  *     a hard disk         blockdev-reopen of the nodes that differ | filters | block_resize
  *     both                block_set_io_throttle
  *
@@ -10,7 +10,8 @@
  * open before the old one leaves, and its nodes need other names: media take turns with "sda-" and
  * "sda.b-". Which turn it is, QEMU knows: by the node that is in the drive. What is found under the
  * names of the other turn is nobody's, and removed. An image that is written to and is to be
- * opened in another way does not share with itself (QEMU's image locks), and so is closed first.
+ * opened in another way does not share with itself (QEMU's image locks), and so is closed first: if
+ * it then can't be opened the drive is empty. Only floppies are written to, and have no tray.
  *
  * A guest that holds its tray locked is asked to open it (QEMU passes it the press of the button),
  * and nothing is done until it has: QEMU tells by DEVICE_TRAY_MOVED.
@@ -266,9 +267,7 @@ put_in(Monitor *monitor, const Disk *disk, const char *node, GError **error)
 
     json_set_string(arguments, "id", disk->info.alias);
     json_set_string(arguments, "node-name", node);
-    /* What was lifted while the drive was empty could not be told. */
-    return monitor_run(monitor, "blockdev-insert-medium", arguments, error) &&
-           disk_set_limits(monitor, disk, error);
+    return monitor_run(monitor, "blockdev-insert-medium", arguments, error);
 }
 
 /* Opens the medium under the names of @turn; the node to be put in, NULL on failure. Caller
@@ -308,17 +307,29 @@ can_meet(const Disk *before, const Disk *after)
 /* The node @new for what is in the drive; NULL = none. What fails is undone as far as QEMU lets it:
  * an image that others write to is refused only when it is put in. */
 static bool
-exchange(Monitor *monitor, const Disk *before, const char *old, const Disk *after, const char *new,
-         GError **error)
+exchange(Monitor *monitor, const Disk *disk, const char *old, const char *new, GError **error)
 {
-    if (!take_out(monitor, after, error))
+    if (!take_out(monitor, disk, error))
         return false;
-    if (!new || put_in(monitor, after, new, error))
+    if (!new || put_in(monitor, disk, new, error))
         return true;
     if (old)
-        (void) put_in(monitor, before, old, NULL);
-    (void) tell_drive(monitor, "blockdev-close-tray", after, NULL);
+        (void) put_in(monitor, disk, old, NULL);
+    (void) tell_drive(monitor, "blockdev-close-tray", disk, NULL);
     return false;
+}
+
+/* The guest has the new medium, and none of this takes it away again: each is done whatever became
+ * of those before it, and the first that failed is told. */
+static bool
+finish_exchange(Monitor *monitor, const Disk *disk, Turn former, GError **error)
+{
+    /* What was lifted while the drive was empty could not be told. */
+    bool is_limited = !disk_has_medium(disk) || disk_set_limits(monitor, disk, error);
+    bool is_closed = tell_drive(monitor, "blockdev-close-tray", disk, is_limited ? error : NULL);
+    bool is_good = is_limited && is_closed;
+
+    return sweep(monitor, disk, former, is_good ? error : NULL) && is_good;
 }
 
 static bool
@@ -339,9 +350,8 @@ set_medium(const DeviceContext *context, Monitor *monitor, const Disk *before, c
         if (!new)
             return false;
     }
-    if (exchange(monitor, before, old, after, new, error))
-        return sweep(monitor, after, former, error) &&
-               tell_drive(monitor, "blockdev-close-tray", after, error);
+    if (exchange(monitor, after, old, new, error))
+        return finish_exchange(monitor, after, former, error);
     (void) sweep(monitor, after, next, NULL);
     return false;
 }

@@ -165,13 +165,15 @@ hot_plug_sweep_named(Monitor *monitor, BackendKind kind, const char *prefix, GEr
     for (;;) {
         g_autoptr(GPtrArray) names = find_named(monitor, kind, prefix);
         g_autoptr(GError) problem = NULL;
+        bool is_fewer = names->len < n_least;
 
         if (!names->len)
             return true;
-        if (names->len < n_least)
+        if (is_fewer) {
             deadline = g_get_monotonic_time() + RELEASE_US;
-        n_least = MIN(n_least, names->len);
-        if (!remove_found(monitor, kind, names, &problem))
+            n_least = names->len;
+        }
+        if (!remove_found(monitor, kind, names, &problem) || !is_fewer)
             g_usleep(RELEASE_POLL_US);
         if (g_get_monotonic_time() < deadline)
             continue;

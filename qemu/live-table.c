@@ -19,7 +19,7 @@
 #define FIELDS(test) "tests/cli/test-live-fields.c test_" #test
 #define LINKS(test) "tests/cli/test-live-links.c test_" #test
 #define WALK(machine) "tests/qemu/test-walk.c test_" #machine
-#define MEDIUM "blockdev-add, -open-tray, -remove-medium, -insert-medium, -del, -close-tray"
+#define MEDIUM "blockdev-add, -open-tray, -remove-medium, -insert-medium, -close-tray, -del"
 #define TRAY "opens a tray that it holds locked"
 #define DISKS "tests/cli/test-live-disks.c "
 #define MEDIA "tests/cli/test-live-media.c "

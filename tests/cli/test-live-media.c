@@ -163,6 +163,55 @@ test_medium_refused(void **state)
     assert_true(has_medium("sata0-0-0", "c.iso"));
 }
 
+static void
+tell(const char *command, const char *arguments)
+{
+    json_free(qemu_ask(scratch, "a", command, json_parse(arguments, -1, NULL)));
+}
+
+/* The guest has the new medium, in a closed tray, though somebody holds on to the old one. */
+static void
+test_medium_held(void **state)
+{
+    g_autofree char *raw = image("raw", "c.iso"), *qcow2 = image("qcow2", "d.qcow2");
+    g_autofree char *path = scratch_path(scratch, "held.sock");
+    g_autofree char *address =
+        g_strdup_printf("{\"addr\":{\"type\":\"unix\",\"data\":{\"path\":\"%s\"}}}", path);
+
+    settle((Parts){ .cdrom = raw });
+    assert_true(has_node("sata0-0-0", "sda-storage"));
+    tell("nbd-server-start", address);
+    tell("block-export-add", "{\"type\":\"nbd\",\"id\":\"holder\",\"node-name\":\"sda-storage\"}");
+    assert_refused((Parts){ .cdrom = qcow2 }, "sata0-0-0", "in use");
+    assert_true(has_medium("sata0-0-0", "d.qcow2"));
+    assert_int_equal(n_nodes("a", "sda"), 3);
+    json_free(ask("nbd-server-stop", NULL, NULL));
+    settle((Parts){ .cdrom = qcow2 });
+    assert_true(has_medium("sata0-0-0", "d.qcow2"));
+    settle((Parts){ 0 });
+    assert_int_equal(n_nodes("a", "sda"), 0);
+}
+
+/* Limits that QEMU refuses ("burst length too high for this burst rate") don't take the new medium
+ * away. */
+static void
+test_medium_limits_refused(void **state)
+{
+    g_autofree char *raw = image("raw", "c.iso"), *qcow2 = image("qcow2", "d.qcow2");
+    g_autofree char *limited =
+        g_strconcat(qcow2,
+                    "<iotune><total_bytes_sec>1048576</total_bytes_sec>"
+                    "<total_bytes_sec_max>1000000000000000</total_bytes_sec_max>"
+                    "<total_bytes_sec_max_length>2</total_bytes_sec_max_length></iotune>",
+                    NULL);
+
+    settle((Parts){ .cdrom = raw });
+    assert_refused((Parts){ .cdrom = limited }, "sata0-0-0", "burst");
+    assert_true(has_medium("sata0-0-0", "d.qcow2"));
+    assert_int_equal(n_nodes("a", "sda"), 2); /* nothing of the old one is left */
+    settle((Parts){ 0 });
+}
+
 /* Taken out behind virtkeep's back. */
 static void
 test_medium_drift(void **state)
@@ -298,6 +347,21 @@ test_floppy_qcow2(void **state)
     assert_int_equal(n_nodes("a", "fda"), 2);
     settle((Parts){ .floppy = one });
     assert_true(has_medium("fdc0-0-0", "g.qcow2") && !is_write_protected());
+    settle((Parts){ 0 });
+}
+
+/* So where it then can't be opened the drive is empty. */
+static void
+test_floppy_reopen_refused(void **state)
+{
+    g_autofree char *raw = image("raw", "f.img"), *bad = image("qcow2", "f.img");
+
+    settle((Parts){ .floppy = raw });
+    assert_refused((Parts){ .floppy = bad }, "fdc0-0-0", "qcow2");
+    assert_true(has_medium("fdc0-0-0", NULL));
+    assert_int_equal(n_nodes("a", "fda"), 0);
+    settle((Parts){ .floppy = raw });
+    assert_true(has_medium("fdc0-0-0", "f.img"));
     settle((Parts){ 0 });
 }
 
@@ -440,11 +504,19 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_medium_changes), cmocka_unit_test(test_medium_optional),
-        cmocka_unit_test(test_medium_chain),   cmocka_unit_test(test_medium_refused),
-        cmocka_unit_test(test_medium_drift),   cmocka_unit_test(test_tray_locked),
-        cmocka_unit_test(test_floppy),         cmocka_unit_test(test_floppy_qcow2),
-        cmocka_unit_test(test_floppy_refused), cmocka_unit_test(test_disk_optional),
+        cmocka_unit_test(test_medium_changes),
+        cmocka_unit_test(test_medium_optional),
+        cmocka_unit_test(test_medium_chain),
+        cmocka_unit_test(test_medium_refused),
+        cmocka_unit_test(test_medium_held),
+        cmocka_unit_test(test_medium_limits_refused),
+        cmocka_unit_test(test_medium_drift),
+        cmocka_unit_test(test_tray_locked),
+        cmocka_unit_test(test_floppy),
+        cmocka_unit_test(test_floppy_qcow2),
+        cmocka_unit_test(test_floppy_reopen_refused),
+        cmocka_unit_test(test_floppy_refused),
+        cmocka_unit_test(test_disk_optional),
     };
 
     return cmocka_run_group_tests_name("cli-live-media", tests, begin, end);

@@ -174,7 +174,8 @@ test_impossible_memory(void **state)
     }
 }
 
-/* A QEMU that says it removed what it goes on listing does not hold us. */
+/* A QEMU that says it removed what it goes on listing does not hold us, nor is it asked without
+ * pause: two questions every 2 ms, for 2 s. */
 static void
 test_removed_for_ever(void **state)
 {
@@ -184,10 +185,14 @@ test_removed_for_ever(void **state)
         "{\"execute\":\"object-del\",\"arguments\":{\"id\":\"limits-1\"},\"return\":{}}]",
         -1, NULL);
     g_autoptr(Monitor) monitor = monitor_new_recorded(json, NULL);
+    g_autoptr(Json) asked = NULL;
     g_autoptr(GError) error = NULL;
 
+    monitor_record(monitor);
     assert_false(hot_plug_sweep_named(monitor, BACKEND_OBJECT, "limits-", &error));
     assert_non_null(strstr(error->message, "limits-1: QEMU says that it is gone"));
+    asked = monitor_recording(monitor);
+    assert_in_range(json_length(asked), 4, 2 * (1000 + 2));
 }
 
 int
