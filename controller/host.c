@@ -197,6 +197,8 @@ host_new(void)
     if (!host->seed)
         host->seed = g_strdup("");
     host->boot_id = process_boot_id(NULL);
+    if (!host->boot_id)
+        host->boot_id = g_strdup("unknown");
     host->sysfs = g_strdup("/sys");
     host->thp_size = thp ? g_ascii_strtoull(thp, NULL, 10) : 0;
     if (!host->thp_size)

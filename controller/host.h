@@ -11,8 +11,8 @@
  * huge pages, who we are. Immutable; shared by all threads.
  */
 typedef struct Host {
-    char *seed; /* /etc/machine-id: what derived uuids are made of; "" when there is none */
-    char *boot_id;
+    char *seed;         /* /etc/machine-id: what derived uuids are made of; "" when there is none */
+    char *boot_id;      /* "unknown" when it can't be read */
     guint64 thp_size;   /* bytes; 2 MiB when it can't be read (libvirt's rule) */
     gint64 pid;         /* this process, as the journal's owner */
     guint64 start_time; /* clock ticks since boot */

@@ -40,8 +40,7 @@ memory_account_new(const Subject *subject, const Site *site, GPtrArray *pools, G
     account->site = site;
     account->pools = pools;
     account->limits = g_array_new(FALSE, TRUE, sizeof(guint64));
-    account->claims = pools ? store_memory_claim_list(site->store, subject->name, error)
-                            : memory_account_claims_new();
+    account->claims = store_memory_claim_list(site->store, subject->name, error);
     if (!account->claims)
         return NULL;
     for (guint i = 0; i < account->claims->len; i++) {

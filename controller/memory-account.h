@@ -21,8 +21,7 @@ typedef struct MemoryAccount {
     bool is_hopeful, is_impossible;
 } MemoryAccount;
 
-/* Reads the domain's claims, if they may be asked for (@pools, taken; may be NULL). NULL with
- * @error. */
+/* Reads the domain's claims. @pools, taken, may be NULL. NULL with @error. */
 MemoryAccount *memory_account_new(const Subject *subject, const Site *site, GPtrArray *pools,
                                   GError **error);
 void memory_account_free(MemoryAccount *account); /* NULL is allowed */

@@ -69,11 +69,30 @@ own_claims(const MemoryLedger *ledger)
 
 /* ---- for passes ---- */
 
+/* No QEMU shows what is kept for the next one. */
+static void
+keep_extra(GPtrArray *claims, const GPtrArray *known)
+{
+    for (guint i = 0; i < known->len; i++) {
+        const MemoryClaim *claim = known->pdata[i];
+
+        if (claim->is_extra)
+            g_ptr_array_add(claims, memory_claim_copy(claim));
+    }
+}
+
 bool
-memory_ledger_record(Subject *subject, const Site *site, GPtrArray *claims, GError **error)
+memory_ledger_read_back(Subject *subject, const Site *site, GError **error)
 {
     g_autoptr(MemoryAccount) account = memory_account_new(subject, site, NULL, error);
+    GPtrArray *claims;
 
+    if (!account)
+        return false;
+    claims = memory_holding_is_known(subject)
+                 ? memory_holding_running(subject, site, account->claims, NULL)
+                 : memory_holding_worst(subject, site);
+    keep_extra(claims, account->claims);
     return memory_account_note(account, claims, error);
 }
 

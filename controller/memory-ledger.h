@@ -20,8 +20,8 @@ typedef enum {
 /* The first call after the host's boot, or after the state was lost, reads back what all running
  * QEMUs hold: by their monitors, so the caller has none of them open. */
 bool memory_ledger_prepare(const Site *site, GError **error);
-/* For that: takes @claims, which are what the domain holds. */
-bool memory_ledger_record(Subject *subject, const Site *site, GPtrArray *claims, GError **error);
+/* For that: one domain that has a QEMU. What is kept for its restart stays so. */
+bool memory_ledger_read_back(Subject *subject, const Site *site, GError **error);
 /* Begins a pass's bookkeeping. NULL with @error when host or state can't be read. */
 MemoryLedger *memory_ledger_open(Subject *subject, const Site *site, GError **error);
 void memory_ledger_free(MemoryLedger *ledger); /* NULL is allowed */

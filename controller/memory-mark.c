@@ -25,7 +25,7 @@
 
 #include "state/facts.h"
 
-#define FACT "memory_ledger_boot"
+#define FACT "memory_ledger_mark"
 #define FILE_NAME ".ledger"
 
 static char *
@@ -42,9 +42,10 @@ write_mark(const Site *site, const char *mark, GError **error)
     gssize length = strlen(mark);
     int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     struct stat status;
-    bool is_good = fd >= 0 && write(fd, mark, length) == length && fstat(fd, &status) == 0 &&
+    gssize written = fd >= 0 ? write(fd, mark, length) : -1;
+    bool is_good = written == length && fstat(fd, &status) == 0 &&
                    (status.st_size == length || ftruncate(fd, length) == 0);
-    int number = errno;
+    int number = written >= 0 && written < length ? ENOSPC : errno;
 
     if (fd >= 0)
         close(fd);

@@ -13,7 +13,6 @@
 #include "controller/memory-ledger.h"
 
 #include "controller/lock.h"
-#include "controller/memory-holding.h"
 #include "controller/memory-mark.h"
 #include "state/memory_claims.h"
 
@@ -22,20 +21,47 @@
 #define READ_BACK_TIMEOUT_US (60 * G_USEC_PER_SEC)
 #define LOOK_TIMEOUT_US (1 * G_USEC_PER_SEC)
 
+/* The process is in the ledger, by the domain that it was launched as. */
 static bool
-read_back_one(const Site *site, const char *name, GError **error)
+is_counted(const ProcessRecord *process, const GPtrArray *claims)
+{
+    for (guint i = 0; i < claims->len; i++) {
+        const MemoryClaim *claim = claims->pdata[i];
+
+        if (claim->qemu_pid == process->pid && claim->qemu_start_time == process->start_time)
+            return true;
+    }
+    return false;
+}
+
+/* One whose uuid is that of another's QEMU goes to @later, after that other; NULL: it is now. */
+static bool
+read_back_one(const Site *site, const char *name, GPtrArray *later, GError **error)
 {
     g_autoptr(Subject) subject = subject_gather(site, name, LOOK_TIMEOUT_US, error);
-    g_autoptr(GPtrArray) none = g_ptr_array_new();
-    GPtrArray *claims;
+    g_autoptr(GPtrArray) claims = NULL;
 
     if (!subject)
         return false;
     if (!subject->process && subject->process_state != PROCESS_FOREIGN)
         return true;
-    claims = memory_holding_is_known(subject) ? memory_holding_running(subject, site, none, NULL)
-                                              : memory_holding_worst(subject, site);
-    return memory_ledger_record(subject, site, claims, error);
+    if (subject->elsewhere && later) {
+        g_ptr_array_add(later, (gpointer) name);
+        return true;
+    }
+    if (subject->elsewhere && !(claims = store_memory_claim_list(site->store, NULL, error)))
+        return false;
+    return (claims && is_counted(subject->elsewhere, claims)) ||
+           memory_ledger_read_back(subject, site, error);
+}
+
+static bool
+read_back_all(const Site *site, const GPtrArray *names, GPtrArray *later, GError **error)
+{
+    for (guint i = 0; i < names->len; i++)
+        if (!read_back_one(site, names->pdata[i], later, error))
+            return false;
+    return true;
 }
 
 static void
@@ -81,20 +107,19 @@ names_with_process(const Site *site, GError **error)
 }
 
 /* What was granted in this boot stays granted where QEMU shows less: a controller may be about to
- * ask for it. */
+ * ask for it, or to start the next QEMU of a restart with it. */
 static bool
 read_back(const Site *site, GError **error)
 {
     g_autoptr(GPtrArray) names = names_with_process(site, error);
+    g_autoptr(GPtrArray) later = g_ptr_array_new();
     bool is_of_boot;
 
     if (!names || !memory_mark_is_of_boot(site, &is_of_boot, error) ||
         (!is_of_boot && !store_memory_claim_clear(site->store, error)))
         return false;
-    for (guint i = 0; i < names->len; i++)
-        if (!read_back_one(site, names->pdata[i], error))
-            return false;
-    return memory_mark_begin(site, error);
+    return read_back_all(site, names, later, error) && read_back_all(site, later, NULL, error) &&
+           memory_mark_begin(site, error);
 }
 
 /* Nobody is between its two marks. */

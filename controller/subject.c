@@ -446,6 +446,7 @@ adopt_stray(Subject *subject, const Site *site, gint64 timeout)
         subject->process_state = PROCESS_FOREIGN;
         g_clear_error(&subject->monitor_error);
         stray_refuse(record, owner, &subject->monitor_error);
+        subject->elsewhere = g_steal_pointer(&record);
         return;
     }
     if (!record || !process_adopt_record(record, &state, &subject->process, NULL) ||
@@ -695,6 +696,7 @@ subject_free(Subject *subject)
     spec_free(subject->spec);
     monitor_free(subject->monitor);
     process_free(subject->process);
+    process_record_free(subject->elsewhere);
     g_clear_error(&subject->monitor_error);
     observed_free(subject->observed);
     domain_free(subject->desired);

@@ -45,10 +45,11 @@ typedef struct Subject {
     Spec *spec;                  /* the entry's; NULL when there is none to read */
     DomainRecord *row;           /* NULL when the state does not know it */
     ProcessState process_state;
-    bool is_record_lost; /* alive by the state's word, its run directory does not lead to it */
-    bool has_no_stray;   /* looked for among the processes, and there was none */
-    Process *process;    /* with PROCESS_ALIVE */
-    Monitor *monitor;    /* connected; NULL when there is no QEMU or it does not answer */
+    bool is_record_lost;      /* alive by the state's word, its run directory does not lead to it */
+    bool has_no_stray;        /* looked for among the processes, and there was none */
+    Process *process;         /* with PROCESS_ALIVE */
+    ProcessRecord *elsewhere; /* a QEMU of its uuid that was launched as another domain; NULL */
+    Monitor *monitor;         /* connected; NULL when there is no QEMU or it does not answer */
     GError *monitor_error;
     Observed *observed;
     Domain *desired;        /* resolved */
@@ -57,9 +58,9 @@ typedef struct Subject {
     Domain *whole;
     PositionMap *whole_positions;
     Domain *applied;
-    Domain *emptied;     /* desired with memory devices that leave (reconcile/memory-leave.h); NULL */
-    Domain *actual;      /* applied as QEMU shows it (reconcile/actual.h); NULL: no difference */
-    GPtrArray *gone;     /* char*: ids of devices that it has no more */
+    Domain *emptied; /* desired with memory devices that leave (reconcile/memory-leave.h); NULL */
+    Domain *actual;  /* applied as QEMU shows it (reconcile/actual.h); NULL: no difference */
+    GPtrArray *gone; /* char*: ids of devices that it has no more */
     GPtrArray *retired;  /* Domain*: former applied documents, which a plan may borrow from */
     GPtrArray *unplugs;  /* PlanUnplug*: removals under way */
     GPtrArray *undoings; /* PlanUndoing*: what was undone of late */

@@ -564,11 +564,16 @@ bool
 monitor_query_memory_size(Monitor *monitor, guint64 *ret_base, guint64 *ret_plugged, GError **error)
 {
     g_autoptr(Json) reply = monitor_query(monitor, "query-memory-size-summary", NULL, error);
+    guint64 base, plugged;
 
     if (!reply)
         return false;
-    *ret_base = json_get_uint(reply, "base-memory", 0);
-    *ret_plugged = json_get_uint(reply, "plugged-memory", 0); /* absent: no memory is plugged */
+    base = json_get_uint(reply, "base-memory", 0);
+    plugged = json_get_uint(reply, "plugged-memory", 0); /* absent: no memory is plugged */
+    if (!base || base > MAX_MEMORY || plugged > MAX_MEMORY)
+        return refuse_answer("query-memory-size-summary", error);
+    *ret_base = base;
+    *ret_plugged = plugged;
     return true;
 }
 

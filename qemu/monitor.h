@@ -91,10 +91,11 @@ typedef struct {
 
 void monitor_memory_device_free(MonitorMemoryDevice *device);
 /* Array of MonitorMemoryDevice*, the virtio-mem ones only, in QEMU's order. What every virtio-mem
- * device is (block_size a power of two, max_size a multiple of it, the others at most max_size) holds
- * for each, and their sizes together fit 64 bits: another answer is an error, PROTOCOL. */
+ * device is (block_size a power of two, max_size a multiple of it, the others at most max_size)
+ * holds for each, and their sizes together fit 64 bits: another answer is an error, PROTOCOL. */
 GPtrArray *monitor_query_memory_devices(Monitor *monitor, GError **error);
-/* Bytes: what the machine was started with, and what memory devices of all kinds have. */
+/* Bytes: what the machine was started with, and what memory devices of all kinds have. False with
+ * @error; PROTOCOL where the former is not said, or either is more than a machine can have. */
 bool monitor_query_memory_size(Monitor *monitor, guint64 *ret_base, guint64 *ret_plugged,
                                GError **error);
 

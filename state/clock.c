@@ -86,7 +86,7 @@ gboolean
 store_clock_follow(Store *store, const char *boot_id, gint64 real_us, gint64 monotonic_us,
                    GError **error)
 {
-    Following following = { store, boot_id ? boot_id : "unknown", real_us - monotonic_us };
+    Following following = { store, boot_id, real_us - monotonic_us };
     gboolean is_known;
     gint64 shift;
 

@@ -142,6 +142,20 @@ test_state_and_process(void **state)
     assert_held_back();
 }
 
+/* Its QEMU is db-1's, and is counted once. */
+static void
+test_state_and_name(void **state)
+{
+    g_autofree char *path = scratch_path(scratch, "domains/db-1.xml");
+    g_autofree char *uuid = view_text(scratch, "SELECT uuid FROM domains WHERE name = 'db-1'");
+    g_autofree char *head = g_strdup_printf("  <uuid>%s</uuid>\n", uuid);
+
+    lose_state();
+    g_unlink(path);
+    domain_file_write(scratch, &(DomainFile){ .name = "db-3", .head = head });
+    assert_held_back();
+}
+
 static void
 try_apply(const char *name)
 {
@@ -293,9 +307,10 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_state_and_run_directories), TEST(test_state_and_record),
         TEST(test_state_and_record_and_file), TEST(test_state_and_record_of_larger),
-        TEST(test_state_and_process),         TEST(test_state_of_before),
-        TEST(test_state_written_over),        TEST(test_state_removed_in_use),
-        TEST(test_state_removed_without_log), TEST(test_state_replaced_in_use),
+        TEST(test_state_and_process),         TEST(test_state_and_name),
+        TEST(test_state_of_before),           TEST(test_state_written_over),
+        TEST(test_state_removed_in_use),      TEST(test_state_removed_without_log),
+        TEST(test_state_replaced_in_use),
     };
 
     return cmocka_run_group_tests_name("cli-budget-lost", tests, NULL, NULL);

@@ -223,19 +223,49 @@ test_restart_is_reserved(void **state)
     assert_int_equal(granted(), (guint64) (ONE_MIB + SECOND_MIB) << 20);
 }
 
-/* Neither the controller nor the QEMU is left, and another controller looks at others only. */
+static void
+kill_watch(void)
+{
+    command_signal(watch, SIGKILL);
+    g_clear_pointer(&watch, command_free);
+}
+
+/* By a controller that looks at others only. */
+static void
+assert_nobody_gets_it(void)
+{
+    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait", "web-1"));
+    assert_int_equal(qemus_count(scratch, "web-1"), 0);
+    assert_int_equal(granted(), (guint64) (ONE_MIB + SECOND_MIB) << 20);
+}
+
+/* Neither the controller nor the QEMU is left. */
 static void
 test_reserved_while_nobody_is_there(void **state)
 {
     begin_restart("60s");
-    command_signal(watch, SIGKILL);
-    g_clear_pointer(&watch, command_free);
+    kill_watch();
     qemu_signal(scratch, "db-1", SIGKILL);
     assert_within(10, qemus_count(scratch, NULL) == 0);
     write_domain("web-1", NULL, 1);
-    g_free(virtkeep_expect(scratch, 60, 3, "apply", "--no-wait", "web-1"));
-    assert_int_equal(qemus_count(scratch, NULL), 0);
+    assert_nobody_gets_it();
+    g_free(virtkeep_expect(scratch, 60, 0, "apply", "db-1"));
+    assert_int_equal(qemus_count(scratch, "db-1"), 1);
     assert_int_equal(granted(), (guint64) (ONE_MIB + SECOND_MIB) << 20);
+}
+
+/* A controller was killed between its two marks, so QEMUs are read back while the guest goes. */
+static void
+test_reserved_when_read_back(void **state)
+{
+    begin_restart("60s");
+    kill_watch();
+    g_free(scratch_write(scratch, "run/.ledger", "another"));
+    write_domain("web-1", NULL, 1);
+    assert_nobody_gets_it();
+    qemu_signal(scratch, "db-1", SIGKILL);
+    assert_within(10, qemus_count(scratch, NULL) == 0);
+    assert_nobody_gets_it();
     g_free(virtkeep_expect(scratch, 60, 0, "apply", "db-1"));
     assert_int_equal(qemus_count(scratch, "db-1"), 1);
     assert_int_equal(granted(), (guint64) (ONE_MIB + SECOND_MIB) << 20);
@@ -303,7 +333,8 @@ main(void)
         TEST(test_restart_keeps_its_memory),     TEST(test_restart_with_other_cells),
         TEST(test_restart_under_lowered_budget), TEST(test_refused_restart_stands_in_no_line),
         TEST(test_restart_is_reserved),          TEST(test_reserved_while_nobody_is_there),
-        TEST(test_restart_called_off),           TEST(test_plan_says_what_apply_says),
+        TEST(test_reserved_when_read_back),      TEST(test_restart_called_off),
+        TEST(test_plan_says_what_apply_says),
     };
 
     return cmocka_run_group_tests_name("cli-budget-restarts", tests, NULL, NULL);

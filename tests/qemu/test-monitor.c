@@ -174,6 +174,31 @@ test_impossible_memory(void **state)
     }
 }
 
+static void
+test_impossible_memory_size(void **state)
+{
+    static const char *const sizes[] = {
+        "\"base-memory\":4503599627370496,\"plugged-memory\":4503599627370496",
+        "\"base-memory\":1",
+        "\"plugged-memory\":0",
+        "\"base-memory\":4503599627370497",
+        "\"base-memory\":-1",
+        "\"base-memory\":1,\"plugged-memory\":4503599627370497",
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        g_autofree char *text = g_strdup_printf(
+            "[{\"execute\":\"query-memory-size-summary\",\"return\":{%s}}]", sizes[i]);
+        g_autoptr(Json) json = json_parse(text, -1, NULL);
+        g_autoptr(Monitor) monitor = monitor_new_recorded(json, NULL);
+        g_autoptr(GError) error = NULL;
+        guint64 base, plugged;
+
+        assert_int_equal(monitor_query_memory_size(monitor, &base, &plugged, &error), i < 2);
+        assert_true(i < 2 || g_error_matches(error, QMP_ERROR, QMP_ERROR_PROTOCOL));
+    }
+}
+
 /* A QEMU that says it removed what it goes on listing does not hold us, nor is it asked without
  * pause: two questions every 2 ms, for 2 s. */
 static void
@@ -201,7 +226,8 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),           cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_recording),         cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_impossible_memory), cmocka_unit_test(test_removed_for_ever),
+        cmocka_unit_test(test_impossible_memory), cmocka_unit_test(test_impossible_memory_size),
+        cmocka_unit_test(test_removed_for_ever),
     };
 
     return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);
