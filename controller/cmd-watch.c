@@ -386,6 +386,21 @@ on_check_state(gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
+/* Before anybody can put another file in the place of the one that was opened: a worker that opened
+ * it only then would take the former one's log for its own (state/store.c). */
+static bool
+open_stores(Watch *watch, GError **error)
+{
+    for (guint i = 0; i < watch->setup->config->workers; i++) {
+        Store *store = store_open(watch->setup->config->state, STORE_READ_WRITE, error);
+
+        if (!store)
+            return false;
+        reconciler_give_store(watch->reconciler, store);
+    }
+    return true;
+}
+
 static gboolean
 on_watchdog(gpointer data)
 {
@@ -517,7 +532,7 @@ run_watch(const Invocation *invocation)
     watch.companions = companion_watch_new(watch.setup->config->run, on_look_again, &watch);
     watch.reconciler = reconciler_new(watch.setup->config, watch.setup->host, on_pass, &watch);
     add_timers_and_signals(&watch);
-    is_good = begin(&watch, &error);
+    is_good = open_stores(&watch, &error) && begin(&watch, &error);
     if (is_good) {
         complain(&watch);
         notify_ready();

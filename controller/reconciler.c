@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * The queue with its workers. A worker takes a name, puts together the Site of this moment (each
- * worker has a state file connection of its own; the first may be given its caller's), runs one
- * pass, and answers the queue when the name wants to run again.
+ * worker has a state file connection of its own), runs one pass, and answers the queue when the
+ * name wants to run again.
  *
  * The scan and the configuration are swapped under a mutex and referenced by the passes that use
  * them, so that neither a rescan nor SIGHUP waits for a pass.
@@ -25,7 +25,7 @@ struct Reconciler {
     const Host *host;
     DirectoryScan *scan;
     PruneHolder *prune;
-    Store *given;       /* a connection for the worker that next needs one, or NULL */
+    GPtrArray *given;   /* Store: for workers that have none yet; owned */
     GHashTable *wishes; /* name -> Wish: of what was added since its last pass */
     Queue *queue;
     ReconcilerDone done;
@@ -66,15 +66,17 @@ answer(const PassResult *result)
     };
 }
 
+/* One to the file at @path, or NULL. */
 static Store *
-take_given(Reconciler *reconciler)
+take_given(Reconciler *reconciler, const char *path)
 {
-    Store *store;
+    g_autoptr(Store) store = NULL;
 
     g_mutex_lock(&reconciler->mutex);
-    store = g_steal_pointer(&reconciler->given);
+    if (reconciler->given->len)
+        store = g_ptr_array_steal_index_fast(reconciler->given, reconciler->given->len - 1);
     g_mutex_unlock(&reconciler->mutex);
-    return store;
+    return store && g_str_equal(store_path(store), path) ? g_steal_pointer(&store) : NULL;
 }
 
 static Store *
@@ -82,14 +84,15 @@ store_of_worker(Reconciler *reconciler, const Config *config, GError **error)
 {
     Store *store = g_private_get(&worker_store);
 
-    if (store && g_str_equal(store_path(store), config->state))
-        return store_follow(store, error) ? store : NULL;
-    store = take_given(reconciler);
-    if (!store)
-        store = store_open(config->state, STORE_READ_WRITE, error);
-    if (store)
+    if (!store || !g_str_equal(store_path(store), config->state)) {
+        store = take_given(reconciler, config->state);
+        if (!store)
+            store = store_open(config->state, STORE_READ_WRITE, error);
+        if (!store)
+            return NULL;
         g_private_replace(&worker_store, store);
-    return store;
+    }
+    return store_follow(store, error) ? store : NULL;
 }
 
 static PassResult *
@@ -159,6 +162,7 @@ reconciler_new(Config *config, const Host *host, ReconcilerDone done, gpointer d
     reconciler->host = host;
     reconciler->done = done;
     reconciler->data = data;
+    reconciler->given = g_ptr_array_new_with_free_func(close_store);
     reconciler->wishes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     reconciler->queue = queue_new(config->workers, work, reconciler);
     return reconciler;
@@ -170,7 +174,7 @@ reconciler_free(Reconciler *reconciler)
     if (!reconciler)
         return;
     queue_free(reconciler->queue);
-    store_close(reconciler->given);
+    g_ptr_array_unref(reconciler->given);
     config_unref(reconciler->config);
     directory_scan_unref(reconciler->scan);
     prune_unref(reconciler->prune);
@@ -182,8 +186,7 @@ reconciler_free(Reconciler *reconciler)
 void
 reconciler_give_store(Reconciler *reconciler, Store *store)
 {
-    g_assert(!reconciler->given);
-    reconciler->given = store;
+    g_ptr_array_add(reconciler->given, store);
 }
 
 Queue *

@@ -19,8 +19,8 @@ Reconciler *reconciler_new(Config *config, const Host *host, ReconcilerDone done
 void reconciler_free(Reconciler *reconciler); /* stops it; NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Reconciler, reconciler_free)
 
-/* A connection to the state file that its caller needs no more: one that a worker need not open.
- * Taken. */
+/* A connection to the state file that a worker need not open. Taken. Before the first name is
+ * added. */
 void reconciler_give_store(Reconciler *reconciler, Store *store);
 Queue *reconciler_queue(Reconciler *reconciler);
 /* What passes that begin from now on go by. @scan is referenced; @prune is taken, may be NULL. */

@@ -28,7 +28,9 @@
 #include "state/store_private.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -239,15 +241,44 @@ leave_log(Store *store)
     }
 }
 
+/* Until the descriptor is closed: of all threads and processes that follow, one at a time looks
+ * whose log it is and takes it away. -1 with @error. */
+static int
+lock_directory(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+    int fd = g_mkdir_with_parents(directory, 0700);
+
+    if (fd == 0)
+        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        fail_system(path, "open its directory", errno, error);
+        return -1;
+    }
+    while (flock(fd, LOCK_EX) < 0) {
+        if (errno == EINTR)
+            continue;
+        fail_system(path, "lock its directory", errno, error);
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 gboolean
 store_follow(Store *store, GError **error)
 {
     g_autoptr(Sqlite) db = NULL;
+    int lock;
 
     if (!store_has_moved(store))
         return TRUE;
+    lock = lock_directory(store->path, error);
+    if (lock < 0)
+        return FALSE;
     leave_log(store);
     db = open_read_write(store->path, error);
+    close(lock);
     if (!db || !sqlite_limit_cache(db, error))
         return FALSE;
     sqlite_close(store->db);

@@ -58,8 +58,8 @@ const char *store_path(const Store *store);
 gboolean store_has_moved(const Store *store);
 /* Then goes on with the file that is at the path now, or with a new one. Whoever removes a
  * database removes its log too (-wal, -shm), one after the other: waits for that for at most 2 s,
- * and removes what is left of the former one's. Errors: as of store_open(); the store is as it was. Outside of
- * transactions. */
+ * and removes what is left of the former one's. Errors: as of store_open(); the store is still of
+ * the former file, and it can be tried again. Outside of transactions. */
 gboolean store_follow(Store *store, GError **error);
 
 /* Several calls as one transaction (write lock taken at once). Calls may not nest. After a failed
