@@ -306,6 +306,7 @@ launch_domain(Subject *subject, const Site *site, GError **error)
                         .uuid = subject->desired->uuid };
 
     if (!launch_check_run_directory(subject->run_directory, error) ||
+        !launch_check_not_running(subject->run_directory, error) ||
         !check_no_stray(subject, error) || !subject_probe(subject, site, error) ||
         !check_launchable(subject->desired, error) || !nvram_provide(subject->desired, error))
         return false;

@@ -26,7 +26,8 @@ Launch *tuning_prepare(const Domain *domain, const LaunchSpec *spec, GError **er
 bool tuning_enclose(const Domain *domain, const Config *config, GError **error);
 /* The directory of the cgroup that it was given; NULL: none. Caller frees. */
 char *tuning_cgroup(const char *name, const Config *config);
-/* Puts one of its processes there, if there is such: QEMU's held child. */
+/* Puts process @pid of the domain, its QEMU or a companion, into its cgroup; true where it has
+ * none. */
 bool tuning_confine(const char *name, const Config *config, pid_t pid, GError **error);
 /* QEMU answers, its guest has not run: plugs virtual CPUs, places threads. Harmless to do twice. */
 bool tuning_settle(const Domain *domain, const Config *config, Monitor *monitor, pid_t pid,
@@ -39,5 +40,6 @@ bool tuning_update(const Domain *before, const Domain *after, const Config *conf
  * Looks only. Caller frees. */
 char *tuning_drift(const Domain *domain, Monitor *monitor, pid_t pid);
 /* After QEMU and its companions have ended, before the run directory is cleared: its cgroup goes,
- * wherever it was made. One that can't be removed is removed by the next start. */
+ * wherever it was made. One that can't be removed is removed by the next start, unless host.cgroup
+ * is another by then. */
 void tuning_release(const char *name, const Config *config);

@@ -232,7 +232,6 @@ is_gl(const Graphics *graphics)
     return graphics->type == GRAPHICS_EGL_HEADLESS || graphics->gl == TRISTATE_ON;
 }
 
-/* QEMU has one display of most types, one of OpenGL, and egl-headless only beside another. */
 bool
 domain_has_spice(const Domain *domain)
 {
@@ -250,6 +249,7 @@ is_socket(const Graphics *graphics)
             list_at(graphics->listens, 0, GraphicsListen)->type == LISTEN_SOCKET);
 }
 
+/* QEMU has one display of most types, one of OpenGL, and egl-headless only beside another. */
 static void
 validate_together(const Validation *v, const Graphics *graphics)
 {

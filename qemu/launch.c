@@ -128,8 +128,8 @@ complete_arguments(const LaunchSpec *spec)
 
 /* Preparing. */
 
-static bool
-check_not_running(const char *run_directory, GError **error)
+bool
+launch_check_not_running(const char *run_directory, GError **error)
 {
     g_autoptr(ProcessRecord) record = NULL;
     ProcessState state;
@@ -151,7 +151,7 @@ check_spec(const LaunchSpec *spec, GError **error)
     for (guint i = 0; i < spec->n_fds; i++)
         g_assert(spec->fds[i].number >= LAUNCH_FIRST_FREE_FD);
     return launch_check_run_directory(spec->run_directory, error) &&
-           check_not_running(spec->run_directory, error);
+           launch_check_not_running(spec->run_directory, error);
 }
 
 static bool

@@ -89,3 +89,6 @@ char *launch_socket_path(const char *run_directory, const char *monitor);
 /* Refuses a run directory whose socket paths would not fit (sun_path), with path and limit in the
  * message: to be asked before anything else is done. */
 bool launch_check_run_directory(const char *run_directory, GError **error);
+/* LAUNCH_ERROR_RUNNING where the QEMU of the run directory's record lives; an error too where the
+ * record can't be read. To be asked before anything is made there that a failure would clear. */
+bool launch_check_not_running(const char *run_directory, GError **error);

@@ -108,14 +108,11 @@ see_link(gpointer device, gconstpointer before, const Observed *observed)
 static char **
 port_field(Interface *interface)
 {
-    switch ((InterfaceType) interface->type) {
-    case INTERFACE_BRIDGE:
+    if (interface->type == INTERFACE_BRIDGE)
         return &interface->bridge;
-    case INTERFACE_NETWORK:
+    if (interface->type == INTERFACE_NETWORK)
         return &interface->network;
-    default:
-        return &interface->source_dev;
-    }
+    return &interface->source_dev;
 }
 
 static bool

@@ -16,7 +16,8 @@
  * While QEMU runs it decides what is there: boot memory is what it was started with, whatever the
  * file says by now; a DIMM counts from the moment QEMU lists it until it lists it no more, a file
  * that has dropped it only makes it one to be given back; a virtio-mem device that the file has
- * dropped stays as it is until the restart. So a sum of these claims is what the process may take,
+ * dropped is emptied and leaves where QEMU can take one out, else it stays until the restart. So a
+ * sum of these claims is what the process may take,
  * now, and `wanted` is where the file leads it.
  *
  * A balloon takes pages from boot memory, and QEMU does not say which. With `memory-balloon:
