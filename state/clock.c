@@ -7,7 +7,8 @@
  * agree on them. A clock set forward would end at once a guest that has a minute to power off; one
  * set back would have it waited for all that time longer. So the file also keeps, as a fact, by how
  * much the wall clock of this boot is ahead of the monotonic one. Who finds another difference
- * moves every time that is waited for by as much, in one transaction.
+ * moves every time that is waited for by as much, in one transaction. Not those that an action keeps
+ * in its own detail: a balloon on its way may be called stalled once after such a leap.
  *
  * Of another boot nothing is waited for: its QEMUs have ended. What merely says when something was
  * (events, actions, samples) stays as it was written.

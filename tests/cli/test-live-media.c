@@ -287,6 +287,14 @@ is_locked(void)
     return json_get_bool(entry, "locked", false);
 }
 
+static bool
+is_applied(void)
+{
+    g_autoptr(CommandResult) result = virtkeep_run(scratch, 60, "apply");
+
+    return result->status == 0;
+}
+
 static void
 test_tray_locked(void **state)
 {
@@ -310,7 +318,8 @@ test_tray_locked(void **state)
     write_boot_sector(false);
     json_free(qemu_ask(scratch, "b", "system_reset", NULL));
     assert_within(60, !is_locked());
-    g_free(virtkeep_expect(scratch, 60, 0, "apply"));
+    /* The firmware, which looks for something to boot, may close the tray once more. */
+    assert_within(60, is_applied());
     g_free(virtkeep_expect(scratch, 10, 0, "plan", "--exit-code"));
     entry = drive_of("b", "ide0-1-0");
     assert_non_null(strstr(json_get_string(json_get(entry, "inserted"), "file"), "d.qcow2"));
