@@ -129,16 +129,6 @@ end_watch(void)
 
 /* ---- what there is ---- */
 
-/* Asked anew: the guest's last line may be of a moment on the way. */
-static bool
-total_is(guint i, guint64 total)
-{
-    GuestInfo info = { 0 };
-
-    guest_run(scratch, names[i], 30, "info", &info);
-    return (info.mem_total > total ? info.mem_total - total : total - info.mem_total) < MIB;
-}
-
 static bool
 has_share(guint i)
 {
@@ -146,7 +136,7 @@ has_share(guint i)
 
     return memory_monitor_requested(monitor, i) == share &&
            memory_monitor_current(monitor, i) == share &&
-           total_is(i, base_total[i] + share);
+           guest_has_total(scratch, names[i], base_total[i] + share);
 }
 
 static bool
