@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "model/json.h"
-#include "qemu/process.h"
+#include "model/regular-file.h"
 
 #define CACHE_MAX (4u << 20)
 
@@ -67,7 +67,7 @@ capability_cache_get(const char *emulator, const struct stat *status)
     g_autoptr(Json) basis = basis_of(emulator, status), json = NULL;
 
     if (is_ours(directory) && is_ours(file))
-        text = run_directory_read(file, CACHE_MAX, NULL);
+        text = regular_file_read(file, CACHE_MAX, NULL);
     json = text ? json_parse(text, -1, NULL) : NULL;
     if (!json || json_type(json) != JSON_OBJECT || !json_get(json, "basis") ||
         !json_get(json, "capabilities") || !json_equal(json_get(json, "basis"), basis))

@@ -18,49 +18,21 @@
  */
 #include "controller/commit.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
+
+#include "model/regular-file.h"
 
 #define SMALL_FILE_MAX 4096
 #define PACKED_REFS_MAX (16u << 20)
 #define REF_DEPTH_MAX 5
 #define WAIT_PAUSE_US 20000
 
-/* A regular file's text, at most @max bytes of it; NULL when there is none. */
-static char *
-read_file(const char *path, gsize max)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    g_autofree char *text = NULL;
-    struct stat status;
-    gsize length = 0, size;
-    ssize_t n = 0;
-
-    if (fd < 0)
-        return NULL;
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size > (off_t) max) {
-        close(fd);
-        return NULL;
-    }
-    size = status.st_size;
-    text = g_malloc(size + 1);
-    while (length < size && (n = read(fd, text + length, size - length)) > 0)
-        length += n;
-    close(fd);
-    if (n < 0)
-        return NULL;
-    text[length] = '\0';
-    return g_steal_pointer(&text);
-}
-
 static char *
 read_line(const char *directory, const char *name)
 {
     g_autofree char *path = g_build_filename(directory, name, NULL);
-    char *text = read_file(path, SMALL_FILE_MAX);
+    char *text = regular_file_read(path, SMALL_FILE_MAX, NULL);
 
     if (text)
         text[strcspn(text, "\n")] = '\0';
@@ -109,7 +81,7 @@ static char *
 find_packed(const char *common, const char *ref)
 {
     g_autofree char *path = g_build_filename(common, "packed-refs", NULL);
-    g_autofree char *text = read_file(path, PACKED_REFS_MAX);
+    g_autofree char *text = regular_file_read(path, PACKED_REFS_MAX, NULL);
     char *line, *rest = text;
 
     while (rest && (line = strsep(&rest, "\n"))) {

@@ -25,12 +25,6 @@
 #include "reconcile/memory-wait.h"
 #include "state/memory_claims.h"
 
-GPtrArray *
-memory_account_claims_new(void)
-{
-    return g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
-}
-
 MemoryAccount *
 memory_account_new(const Subject *subject, const Site *site, GPtrArray *pools, GError **error)
 {

@@ -27,9 +27,6 @@ MemoryAccount *memory_account_new(const Subject *subject, const Site *site, GPtr
 void memory_account_free(MemoryAccount *account); /* NULL is allowed */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryAccount, memory_account_free)
 
-/* An array that owns its claims. */
-GPtrArray *memory_account_claims_new(void);
-
 /* The domain's claims are @own now (taken): what is granted to them comes down to what is held or
  * still wanted. It never rises. */
 bool memory_account_note(MemoryAccount *account, GPtrArray *own, GError **error);

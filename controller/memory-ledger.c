@@ -224,7 +224,7 @@ memory_ledger_close(MemoryLedger *ledger, GError **error)
     if (ledger->subject->process || ledger->subject->process_state == PROCESS_FOREIGN ||
         ledger->account->is_reserved || (ledger->account->wait && !ledger->is_withdrawn))
         return true;
-    return memory_account_note(ledger->account, memory_account_claims_new(), error);
+    return memory_account_note(ledger->account, memory_claims_new(), error);
 }
 
 guint64

@@ -33,12 +33,6 @@ recorded_pools(const Site *site)
                        : g_ptr_array_new_with_free_func((GDestroyNotify) memory_pool_free);
 }
 
-static GPtrArray *
-claims_new(void)
-{
-    return g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
-}
-
 MemoryOutlook *
 memory_outlook_new(const Site *site, GError **error)
 {
@@ -49,7 +43,7 @@ memory_outlook_new(const Site *site, GError **error)
         site->recording ? recorded_pools(site) : memory_pools_read(site->config, "", error);
     if (!outlook->pools)
         return NULL;
-    outlook->planned = claims_new();
+    outlook->planned = memory_claims_new();
     outlook->domains = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     outlook->claims = store_memory_claim_list(site->store, NULL, error);
     return outlook->claims ? g_steal_pointer(&outlook) : NULL;
@@ -73,7 +67,7 @@ memory_outlook_free(MemoryOutlook *outlook)
 static GPtrArray *
 plugged(const DomainPlan *plan)
 {
-    GPtrArray *claims = claims_new();
+    GPtrArray *claims = memory_claims_new();
 
     for (guint i = 0; i < plan->actions->len; i++) {
         const PlanAction *action = plan->actions->pdata[i];
@@ -102,7 +96,7 @@ planned_claims(const MemoryOutlook *outlook, const Subject *subject, const Domai
     if (plan->verdict == PLAN_START)
         return memory_holding_start(subject, outlook->site);
     if (subject->observed->run_state == RUN_STATE_OFF)
-        return claims_new(); /* whatever the ledger has was a QEMU's that is gone */
+        return memory_claims_new(); /* whatever the ledger has was a QEMU's that is gone */
     if (!subject->applied)
         return NULL;
     claims = is_restart

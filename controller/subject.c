@@ -28,6 +28,7 @@
 #include "controller/restarts.h"
 #include "controller/tuning.h"
 #include "model/memory.h"
+#include "model/regular-file.h"
 #include "model/xml.h"
 #include "qemu/disk-live.h"
 #include "qemu/launch.h"
@@ -419,7 +420,7 @@ load_applied(Subject *subject, const Site *site)
     if (subject->applied || site->recording)
         return;
     path = g_build_filename(subject->run_directory, "applied.xml", NULL);
-    xml = run_directory_read(path, XML_MAX_BYTES, NULL);
+    xml = regular_file_read(path, XML_MAX_BYTES, NULL);
     subject->applied = parse_kept(xml);
 }
 

@@ -212,34 +212,34 @@ static const Schema disk_schema = {
 };
 
 /* Bus by the name's first letters, libvirt's rule. */
-static const struct {
+typedef struct {
     const char *prefix;
     DiskBus bus;
-} name_buses[] = {
+} NamePrefix;
+
+static const NamePrefix name_prefixes[] = {
     { "fd", DISK_BUS_FDC },    { "hd", DISK_BUS_IDE },  { "sd", DISK_BUS_SCSI },
-    { "vd", DISK_BUS_VIRTIO }, { "ubd", DISK_BUS_USB },
+    { "vd", DISK_BUS_VIRTIO }, { "xvd", DISK_BUS_IDE }, { "ubd", DISK_BUS_USB },
 };
 
-/* What follows the letters that a disk's name begins with, or NULL. */
-static const char *
-after_prefix(const char *target_dev)
+/* The one that the name, may be NULL, begins with; NULL: none. */
+static const NamePrefix *
+name_prefix(const char *target_dev)
 {
-    static const char *const prefixes[] = { "fd", "hd", "sd", "vd", "xvd", "ubd" };
-
-    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
-        if (g_str_has_prefix(target_dev, prefixes[i]))
-            return target_dev + strlen(prefixes[i]);
+    for (guint i = 0; target_dev && i < G_N_ELEMENTS(name_prefixes); i++)
+        if (g_str_has_prefix(target_dev, name_prefixes[i].prefix))
+            return &name_prefixes[i];
     return NULL;
 }
 
 int
 disk_target_index(const char *target_dev)
 {
-    const char *letters;
+    const NamePrefix *prefix = name_prefix(target_dev);
+    const char *letters = prefix ? target_dev + strlen(prefix->prefix) : "";
     int index = 0;
 
-    letters = target_dev ? after_prefix(target_dev) : NULL;
-    if (!letters || !*letters || strlen(letters) > 4)
+    if (!*letters || strlen(letters) > 4)
         return -1;
     for (; *letters; letters++) {
         if (!g_ascii_islower(*letters))
@@ -258,14 +258,14 @@ disk_device(const Disk *disk)
 DiskBus
 disk_bus(const Disk *disk)
 {
+    const NamePrefix *prefix;
+
     if (disk->bus)
         return disk->bus;
     if (disk->device == DISK_DEVICE_FLOPPY)
         return DISK_BUS_FDC;
-    for (guint i = 0; disk->target_dev && i < G_N_ELEMENTS(name_buses); i++)
-        if (g_str_has_prefix(disk->target_dev, name_buses[i].prefix))
-            return name_buses[i].bus;
-    return DISK_BUS_IDE;
+    prefix = name_prefix(disk->target_dev);
+    return prefix ? prefix->bus : DISK_BUS_IDE;
 }
 
 DiskType

@@ -28,6 +28,12 @@ memory_claim_free(MemoryClaim *claim)
     g_free(claim);
 }
 
+GPtrArray *
+memory_claims_new(void)
+{
+    return g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+}
+
 MemoryClaim *
 memory_claim_copy(const MemoryClaim *claim)
 {
@@ -110,6 +116,12 @@ guint64
 memory_claim_held(const MemoryClaim *claim)
 {
     return MAX(claim->requested, claim->current);
+}
+
+guint64
+memory_claim_level(const MemoryClaim *claim)
+{
+    return MAX(claim->granted, memory_claim_held(claim));
 }
 
 guint64

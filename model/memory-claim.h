@@ -67,6 +67,8 @@ void memory_pool_free(MemoryPool *pool);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryPool, memory_pool_free)
 void memory_claim_free(MemoryClaim *claim);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(MemoryClaim, memory_claim_free)
+/* An array that owns its claims. */
+GPtrArray *memory_claims_new(void);
 MemoryClaim *memory_claim_copy(const MemoryClaim *claim);
 /* The one of @claims (MemoryClaim*) for @device of @domain, borrowed; NULL when there is none. */
 MemoryClaim *memory_claim_find(const GPtrArray *claims, const char *domain, const char *device);
@@ -88,6 +90,8 @@ void memory_claim_inherit(MemoryClaim *claim, const MemoryClaim *before);
 void memory_claim_stay_stuck(MemoryClaim *claim, const MemoryClaim *before);
 /* The most the guest has or may take without being asked again: max(requested, current). */
 guint64 memory_claim_held(const MemoryClaim *claim);
+/* What counts of it: what is granted, or held if that is more. */
+guint64 memory_claim_level(const MemoryClaim *claim);
 /* What it still has to get, and to give back, to be as the file says. */
 guint64 memory_claim_missing(const MemoryClaim *claim);
 guint64 memory_claim_excess(const MemoryClaim *claim);

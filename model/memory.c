@@ -244,18 +244,13 @@ validate_file_backed(const Validation *v, const MemoryDevice *memory)
 }
 
 /* A <target> without <size> is said where rows are checked, which is not done of an element that is
- * not there: its position is then the nearest one's, the device's own. */
+ * not there. */
 static void
 refuse_no_target(const Validation *v)
 {
     g_autofree char *path = g_strconcat(v->path, "/target", NULL);
-    Position own, target;
 
-    if (!v->positions)
-        return;
-    own = position_map_get(v->positions, v->path);
-    target = position_map_get(v->positions, path);
-    if (own.line == target.line && own.column == target.column)
+    if (v->positions && !position_map_has(v->positions, path))
         validation_error(v, NULL, "missing-element", "<memory> needs <target>");
 }
 

@@ -236,14 +236,6 @@ cgroup_enter(const char *directory, pid_t pid, GError **error)
 }
 
 bool
-cgroup_attach(const char *parent, const char *name, pid_t pid, GError **error)
-{
-    g_autofree char *path = cgroup_directory(parent, name);
-
-    return cgroup_enter(path, pid, error);
-}
-
-bool
 cgroup_change(const char *parent, const char *name, pid_t pid, const GPtrArray *writes,
               GError **error)
 {

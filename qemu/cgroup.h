@@ -25,9 +25,8 @@ bool cgroup_create(const char *parent, const char *name, const GPtrArray *writes
  * it has of memory until then is not counted. Harmless to do twice. */
 bool cgroup_change(const char *parent, const char *name, pid_t pid, const GPtrArray *writes,
                    GError **error);
-/* Puts a process into it, with all its threads, where it is not in it yet. */
-bool cgroup_attach(const char *parent, const char *name, pid_t pid, GError **error);
-/* The same by its directory, which is cgroup_directory()'s. */
+/* Puts a process into the one of @directory, cgroup_directory()'s, with all its threads, where it
+ * is not in it yet. */
 bool cgroup_enter(const char *directory, pid_t pid, GError **error);
 /* PARENT/guest-NAME, whether it is there or not. Caller frees. */
 char *cgroup_directory(const char *parent, const char *name);

@@ -27,6 +27,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/regular-file.h"
 #include "qemu/cgroup.h"
 #include "qemu/held-child.h"
 #include "qemu/launch-files.h"
@@ -168,7 +169,7 @@ read_record(const char *path, GError **error)
     g_autoptr(Json) json = NULL;
     g_autoptr(CompanionRecord) record = NULL;
 
-    text = run_directory_read(path, RECORD_MAX, error);
+    text = regular_file_read(path, RECORD_MAX, error);
     if (!text)
         return NULL;
     json = json_parse(text, -1, NULL);

@@ -42,9 +42,6 @@ Json *process_record_to_json(const ProcessRecord *record);
 ProcessRecord *process_record_from_json(const Json *json); /* NULL: malformed */
 /* Puts @json at @path, in a run directory: atomic, mode 0600. */
 bool run_directory_write(const char *path, const Json *json, GError **error);
-/* The text of the file @path in a run directory; nothing but a regular file of at most @max bytes is
- * read, and nothing is waited for. Caller frees. Error: G_FILE_ERROR, NOENT where there is none. */
-char *run_directory_read(const char *path, gsize max, GError **error);
 
 typedef enum {
     PROCESS_NONE, /* no record */

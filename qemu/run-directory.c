@@ -28,6 +28,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "model/regular-file.h"
+
 #define RECORD "process.json"
 #define RECORD_MAX 65536
 
@@ -35,59 +37,6 @@ static const char *const our_files[] = { RECORD, "applied.xml", "dbus.conf", "cg
 /* What a writer that was killed leaves of a file it was about to put in place. */
 static const char *const unfinished_files[] = { "applied.xml.", "dbus.conf.", "cgroup." };
 #define TEMPORARY ".tmp"
-
-/* Reading. */
-
-static void
-refuse_file(const char *path, GError **error)
-{
-    int problem = errno;
-
-    g_set_error(error, G_FILE_ERROR, (int) g_file_error_from_errno(problem), "%s: %s", path,
-                g_strerror(problem));
-}
-
-static char *
-read_regular(int fd, const char *path, gsize max, GError **error)
-{
-    struct stat status;
-    g_autofree char *text = NULL;
-    gsize length = 0, size;
-    ssize_t n = 1;
-
-    if (fstat(fd, &status) < 0 || !S_ISREG(status.st_mode) || status.st_size > (off_t) max) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "%s: not a regular file of at most %" G_GSIZE_FORMAT " bytes", path, max);
-        return NULL;
-    }
-    size = (gsize) status.st_size;
-    text = g_malloc(size + 1);
-    while (length < size && n > 0) {
-        n = read(fd, text + length, size - length);
-        length += (gsize) MAX(n, 0);
-    }
-    if (n < 0) {
-        refuse_file(path, error);
-        return NULL;
-    }
-    text[length] = '\0';
-    return g_steal_pointer(&text);
-}
-
-char *
-run_directory_read(const char *path, gsize max, GError **error)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    char *text;
-
-    if (fd < 0) {
-        refuse_file(path, error);
-        return NULL;
-    }
-    text = read_regular(fd, path, max, error);
-    close(fd);
-    return text;
-}
 
 /* The record. */
 
@@ -165,7 +114,7 @@ process_record_read(const char *run_directory, bool *ret_is_missing, GError **er
 
     if (ret_is_missing)
         *ret_is_missing = false;
-    text = run_directory_read(path, RECORD_MAX, &problem);
+    text = regular_file_read(path, RECORD_MAX, &problem);
     if (!text) {
         if (!g_error_matches(problem, G_FILE_ERROR, G_FILE_ERROR_NOENT) || !ret_is_missing)
             g_propagate_error(error, g_steal_pointer(&problem));

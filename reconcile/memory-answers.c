@@ -59,18 +59,12 @@ memory_answers_expire(MemoryAnswers *answers)
 }
 
 /* What it has and may take. */
-static guint64
-level(const MemoryClaim *claim)
-{
-    return MAX(claim->granted, memory_claim_held(claim));
-}
-
 /* Who asks waits for all that it misses; others only with somebody who leads them, and once they
  * have said so. */
 static bool
 waits_unasked(const MemoryClaim *claim)
 {
-    return claim->wanted <= level(claim) || (claim->is_driven && claim->waiting_since);
+    return claim->wanted <= memory_claim_level(claim) || (claim->is_driven && claim->waiting_since);
 }
 
 /* A stuck one is taken back what it has not used, and may then want other blocks than those. */
@@ -166,7 +160,7 @@ is_order_kept(const MemoryAnswers *answers, const GArray *own)
 
         if (claim->guaranteed)
             return false;
-        if (claim->block || claim->wanted <= level(claim))
+        if (claim->block || claim->wanted <= memory_claim_level(claim))
             continue;
         priority = MAX(priority, claim->priority);
         since = MIN(since, claim->waiting_since);
@@ -174,7 +168,7 @@ is_order_kept(const MemoryAnswers *answers, const GArray *own)
     for (guint i = 0; i < own->len; i++) {
         const MemoryClaim *claim = claim_at(answers, own, i);
 
-        if (claim->block && claim->wanted > level(claim) &&
+        if (claim->block && claim->wanted > memory_claim_level(claim) &&
             (claim->priority > priority || claim->waiting_since < since))
             return false;
     }
@@ -192,9 +186,10 @@ memory_answers_outlast(const MemoryAnswers *answers, const GArray *own)
         const MemoryClaim *claim = claim_at(answers, own, i);
 
         if (memory_claim_is_stuck(claim) || !waits_unasked(claim) ||
-            claim->granted > memory_claim_held(claim) || level(claim) > claim->wanted)
+            claim->granted > memory_claim_held(claim) || memory_claim_level(claim) > claim->wanted)
             return false;
-        is_start |= !claim->is_running && !claim->block && claim->wanted > level(claim);
+        is_start |=
+            !claim->is_running && !claim->block && claim->wanted > memory_claim_level(claim);
     }
     return !is_start || is_order_kept(answers, own);
 }

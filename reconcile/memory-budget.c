@@ -23,17 +23,7 @@
 
 #include <string.h>
 
-static guint64
-sum_of(guint64 a, guint64 b)
-{
-    return a > G_MAXUINT64 - b ? G_MAXUINT64 : a + b;
-}
-
-static guint64
-less(guint64 a, guint64 b)
-{
-    return a > b ? a - b : 0;
-}
+#include "model/size-arithmetic.h"
 
 MemoryPoolFigures
 memory_pool_figures(const MemoryPool *pool, const GPtrArray *claims)
@@ -46,17 +36,17 @@ memory_pool_figures(const MemoryPool *pool, const GPtrArray *claims)
 
         if (!memory_pool_holds(pool, claim))
             continue;
-        figures.granted = sum_of(figures.granted, granted);
-        figures.held = sum_of(figures.held, memory_claim_held(claim));
-        figures.guaranteed = sum_of(figures.guaranteed, less(claim->guaranteed, granted));
+        figures.granted = size_sum(figures.granted, granted);
+        figures.held = size_sum(figures.held, memory_claim_held(claim));
+        figures.guaranteed = size_sum(figures.guaranteed, size_less(claim->guaranteed, granted));
         if (!memory_claim_is_stuck(claim))
             figures.coming += granted - memory_claim_settles(claim, granted);
     }
     figures.free = MEMORY_POOL_UNLIMITED;
     if (pool->capacity == MEMORY_POOL_UNLIMITED)
         return figures;
-    figures.free = less(pool->capacity, sum_of(figures.granted, figures.guaranteed));
-    figures.overcommitted = less(figures.granted, pool->capacity);
+    figures.free = size_less(pool->capacity, size_sum(figures.granted, figures.guaranteed));
+    figures.overcommitted = size_less(figures.granted, pool->capacity);
     return figures;
 }
 

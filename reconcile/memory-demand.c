@@ -354,7 +354,7 @@ memory_demand(const PlanInput *input, const MemoryDemandFacts *facts)
 
     if (input->observed->run_state == RUN_STATE_UNREACHABLE)
         return NULL;
-    demand.claims = g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+    demand.claims = memory_claims_new();
     if (!is_running && !input->desired)
         return demand.claims;
     add_overhead(&demand);

@@ -74,12 +74,6 @@ memory_forecast_free(MemoryForecast *forecast)
 
 /* --- what is noted ---------------------------------------------------------------------------- */
 
-static guint64
-level(const MemoryClaim *claim)
-{
-    return MAX(claim->granted, memory_claim_held(claim));
-}
-
 static void
 note_peaks(Play *play)
 {
@@ -96,7 +90,7 @@ add_granted(Play *play, const MemoryClaim *claim, guint64 before)
 {
     for (guint i = 0; i < play->pools->len; i++)
         if (memory_pool_holds(play->pools->pdata[i], claim))
-            play->granted[i] += (Wide) level(claim) - before;
+            play->granted[i] += (Wide) memory_claim_level(claim) - before;
 }
 
 /* Who gave last in a pool of @claim. */
@@ -153,7 +147,7 @@ static void
 step_claim(Play *play, guint i)
 {
     MemoryClaim *claim = play->claims->pdata[i];
-    guint64 from = level(claim), to = from;
+    guint64 from = memory_claim_level(claim), to = from;
     guint64 section = play->sections[i];
 
     if (memory_claim_is_stuck(claim)) {
@@ -205,7 +199,7 @@ needs_answer(const Play *play, const GArray *own)
     for (guint i = 0; i < own->len; i++) {
         const MemoryClaim *claim = claim_at(play, own, i);
 
-        if (memory_claim_is_stuck(claim) || claim->wanted > level(claim))
+        if (memory_claim_is_stuck(claim) || claim->wanted > memory_claim_level(claim))
             return true;
     }
     return false;
@@ -255,8 +249,8 @@ find_refused(Play *play, const GArray *own)
         const MemoryClaim *claim = claim_at(play, own, i);
         guint number = g_array_index(own, guint, i);
 
-        play->is_refused[number] =
-            claim->wanted > level(claim) && play->limits[number] <= level(claim);
+        play->is_refused[number] = claim->wanted > memory_claim_level(claim) &&
+                                   play->limits[number] <= memory_claim_level(claim);
     }
 }
 
@@ -287,7 +281,7 @@ set_sections(Play *play)
 static GPtrArray *
 copy_claims(const GPtrArray *claims)
 {
-    GPtrArray *copies = g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+    GPtrArray *copies = memory_claims_new();
     gint64 last = 0;
 
     for (guint i = 0; i < claims->len; i++)

@@ -30,6 +30,8 @@
  */
 #include "reconcile/memory-guard.h"
 
+#include "model/size-arithmetic.h"
+
 #define AWAIT_MOST ((gint64) 2 * G_USEC_PER_SEC)
 #define AWAIT_POLL_LEAST ((gint64) 1000)
 #define AWAIT_POLL_MOST ((gint64) 100 * 1000)
@@ -37,12 +39,6 @@
 #define CLOCK_SLACK ((gint64) 1 * G_USEC_PER_SEC)
 #define HOLD_POLL ((gint64) 1 * G_USEC_PER_SEC)
 #define OTHER_POLL ((gint64) 250 * 1000)
-
-static guint64
-minus(guint64 a, guint64 b)
-{
-    return a > b ? a - b : 0;
-}
 
 void
 memory_guard_observe(MemoryStepState *state, const MemoryStepInput *input)
@@ -101,8 +97,8 @@ static guint64
 sample_floor(const MemoryStepState *state, const MemoryStepInput *input, guint64 reserve)
 {
     gint64 at = MIN(input->statistics_at, input->now);
-    guint64 spare = minus(minus(input->available, input->taken), reserve);
-    guint64 floor = minus(memory_guard_peak(state, at), spare);
+    guint64 spare = size_less(size_less(input->available, input->taken), reserve);
+    guint64 floor = size_less(memory_guard_peak(state, at), spare);
 
     return (floor + input->block - 1) / input->block * input->block;
 }
@@ -129,7 +125,7 @@ small_step(MemoryStepState *state, const MemoryStepInput *input)
     /* Poked in vain: the rest of the step may be less than the guest can give. */
     if (state->n_pokes > 0)
         state->step_floor = 0;
-    state->step_floor = MAX(state->step_floor, minus(input->current, section));
+    state->step_floor = MAX(state->step_floor, size_less(input->current, section));
     return (MemoryGuard){ .low = state->step_floor, .reason = MEMORY_STEP_NO_STATISTICS };
 }
 

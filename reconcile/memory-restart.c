@@ -15,11 +15,7 @@
  */
 #include "reconcile/memory-restart.h"
 
-static guint64
-less(guint64 a, guint64 b)
-{
-    return a > b ? a - b : 0;
-}
+#include "model/size-arithmetic.h"
 
 /* ---- what is extra ---- */
 
@@ -98,7 +94,7 @@ memory_restart_extend(GPtrArray *claims, const GPtrArray *start, const GPtrArray
         extra->page_size = pool->page_size;
         extra->nodes = pool->nodes;
         extra->wanted = needs.needed - has.needed;
-        extra->guaranteed = MIN(less(needs.guaranteed, has.guaranteed), extra->wanted);
+        extra->guaranteed = MIN(size_less(needs.guaranteed, has.guaranteed), extra->wanted);
         extra->priority = any->priority;
         extra->is_running = extra->is_extra = true;
         g_ptr_array_add(claims, extra);
@@ -132,7 +128,7 @@ left_in(const MemoryPool *pool, const GPtrArray *claims, const GPtrArray *before
         if (memory_pool_holds(pool, claim))
             has += MAX(MIN(claim->granted, claim->wanted), memory_claim_held(claim));
     }
-    return less(had, has);
+    return size_less(had, has);
 }
 
 static bool

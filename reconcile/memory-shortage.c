@@ -6,11 +6,7 @@
  */
 #include "reconcile/memory-shortage.h"
 
-static guint64
-sum_of(guint64 a, guint64 b)
-{
-    return a > G_MAXUINT64 - b ? G_MAXUINT64 : a + b;
-}
+#include "model/size-arithmetic.h"
 
 static bool
 is_too_small(const MemoryShortage *shortage, bool is_wanted)
@@ -36,9 +32,9 @@ memory_shortage_find(const GPtrArray *pools, const GPtrArray *claims, const char
             if (!memory_pool_holds(shortage.pool, claim))
                 continue;
             if (!g_str_equal(claim->domain, domain)) {
-                shortage.guaranteed = sum_of(shortage.guaranteed, claim->guaranteed);
+                shortage.guaranteed = size_sum(shortage.guaranteed, claim->guaranteed);
             } else if (!claim->block) {
-                shortage.needed = sum_of(shortage.needed, claim->wanted);
+                shortage.needed = size_sum(shortage.needed, claim->wanted);
                 is_wanted |= memory_claim_missing(claim) > 0;
             }
         }

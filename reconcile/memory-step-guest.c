@@ -11,14 +11,9 @@
  * the guest, then the pause, then the next, of whichever device. One that is stalled keeps
  * no other waiting.
  */
+#include "model/size-arithmetic.h"
 #include "reconcile/memory-guard.h"
 #include "reconcile/memory-step.h"
-
-static guint64
-minus(guint64 a, guint64 b)
-{
-    return a > b ? a - b : 0;
-}
 
 /* What device @input took of the available memory since the sample, or may still take. */
 static guint64
@@ -27,8 +22,8 @@ taken_by(const MemoryStepState *state, const MemoryStepInput *input, gint64 stat
     MemoryStepState observed = *state;
 
     memory_guard_observe(&observed, input);
-    return minus(memory_guard_peak(&observed, MIN(statistics_at, input->now)),
-                 MIN(input->requested, input->current));
+    return size_less(memory_guard_peak(&observed, MIN(statistics_at, input->now)),
+                     MIN(input->requested, input->current));
 }
 
 static bool

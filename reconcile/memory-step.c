@@ -33,6 +33,7 @@
  */
 #include "reconcile/memory-step.h"
 
+#include "model/size-arithmetic.h"
 #include "reconcile/memory-guard.h"
 #include "reconcile/memory-progress.h"
 
@@ -44,12 +45,6 @@
 #define POLL_FROZEN ((gint64) 5 * G_USEC_PER_SEC)
 #define POLL_STALLED_SHRINK ((gint64) 2 * G_USEC_PER_SEC)
 #define POLL_STALLED_GROW ((gint64) 5 * G_USEC_PER_SEC)
-
-static guint64
-minus(guint64 a, guint64 b)
-{
-    return a > b ? a - b : 0;
-}
 
 static guint64
 distance(guint64 a, guint64 b)
@@ -118,7 +113,7 @@ bound_shrink(MemoryPass *pass)
     pass->goal = pass->lo;
     /* A guest that lags gets back what the smaller window no longer covers. */
     if (pass->is_poking && pass->policy->step == STEP_AUTO)
-        pass->lo = MAX(pass->lo, minus(in->current, pass->next.window));
+        pass->lo = MAX(pass->lo, size_less(in->current, pass->next.window));
 }
 
 /* Requested lies within its bounds: where the window lets it go up to now, or where it is if that
@@ -145,7 +140,7 @@ advance_down(const MemoryPass *pass)
 {
     const MemoryStepInput *in = &pass->in;
     guint64 section = memory_progress_section(in);
-    guint64 want = MAX(pass->goal, minus(in->current, window_of(pass)));
+    guint64 want = MAX(pass->goal, size_less(in->current, window_of(pass)));
     guint64 edge = (want + section - 1) / section * section;
 
     if (in->requested != in->current && !pass->is_poking)

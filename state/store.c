@@ -60,12 +60,24 @@ fail_system(const char *path, const char *what, int number, GError **error)
     return FALSE;
 }
 
+/* What the file is in; made where it is not there. NULL with @error. */
+static char *
+directory_of(const char *path, GError **error)
+{
+    g_autofree char *directory = g_path_get_dirname(path);
+
+    if (g_mkdir_with_parents(directory, 0700) == 0)
+        return g_steal_pointer(&directory);
+    fail_system(path, "make its directory", errno, error);
+    return NULL;
+}
+
 static gboolean
 create_file(const char *path, GError **error)
 {
-    g_autofree char *directory = g_path_get_dirname(path);
-    if (g_mkdir_with_parents(directory, 0700) < 0)
-        return fail_system(path, "make its directory", errno, error);
+    g_autofree char *directory = directory_of(path, error);
+    if (!directory)
+        return FALSE;
     int number = mknod(path, S_IFREG | 0600, 0) < 0 ? errno : 0;
     return !number || number == EEXIST || fail_system(path, "create it", number, error);
 }
@@ -246,11 +258,11 @@ leave_log(Store *store)
 static int
 lock_directory(const char *path, GError **error)
 {
-    g_autofree char *directory = g_path_get_dirname(path);
-    int fd = g_mkdir_with_parents(directory, 0700);
+    g_autofree char *directory = directory_of(path, error);
+    int fd = directory ? open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
-    if (fd == 0)
-        fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!directory)
+        return -1;
     if (fd < 0) {
         fail_system(path, "open its directory", errno, error);
         return -1;

@@ -50,6 +50,14 @@ assert_file(const char *name, const char *text)
         fail_msg("%s holds '%s', not '%s'", name, is ? is : "(nothing)", text);
 }
 
+static bool
+enter(const char *parent, pid_t pid, GError **error)
+{
+    g_autofree char *group = cgroup_directory(parent, "tuned");
+
+    return cgroup_enter(group, pid, error);
+}
+
 static void
 test_refusals(void **state)
 {
@@ -88,7 +96,7 @@ test_writes(void **state)
     g_autoptr(GError) error = NULL;
 
     assert_true(cgroup_create(parent, "tuned", writes, &error));
-    assert_true(cgroup_attach(parent, "tuned", 4711, &error));
+    assert_true(enter(parent, 4711, &error));
     /* Each of the two once, although two writes need the first. */
     assert_file("cgroup.subtree_control", "+cpu\n+memory\n+cpu\n");
     assert_file("guest-tuned/cpu.weight", "200\n");
@@ -208,7 +216,7 @@ check_real(void)
         _exit(0);
     }
     scratch_watch_pid(scratch, thread.id);
-    assert_true(cgroup_attach(parent, "tuned", thread.id, &error));
+    assert_true(enter(parent, thread.id, &error));
     where = cgroup_of(thread.id);
     assert_true(g_str_has_suffix(where, "/guest-tuned"));
     /* It is not taken from something that lives, neither to be removed nor to be made anew. */
@@ -302,7 +310,7 @@ check_real_limits(void)
     emulator.id = fork_threads(&vcpu.id);
     g_array_append_val(threads, emulator);
     g_array_append_val(threads, vcpu);
-    if (!cgroup_attach(parent, "tuned", emulator.id, &error) ||
+    if (!enter(parent, emulator.id, &error) ||
         !cgroup_attach_threads(parent, "tuned", threads, &error))
         fail_msg("%s", error->message);
     assert_kernel_has("cpu.weight", "200\n");

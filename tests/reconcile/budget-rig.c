@@ -13,7 +13,7 @@ ledger_new(void)
 {
     return (Ledger){
         .pools = g_ptr_array_new_with_free_func((GDestroyNotify) memory_pool_free),
-        .claims = g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free),
+        .claims = memory_claims_new(),
     };
 }
 

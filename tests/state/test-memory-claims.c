@@ -260,7 +260,7 @@ random_claims(GRand *random)
 {
     static const guint64 page_sizes[] = { 0, 0, 2 * MIB, GIB };
     static const guint64 nodes[] = { 0, 1, 1ull << 63, 1ull << 63 | 1, 2, 3 };
-    GPtrArray *claims = g_ptr_array_new_with_free_func((GDestroyNotify) memory_claim_free);
+    GPtrArray *claims = memory_claims_new();
     for (guint i = 0; i < 40; i++) {
         MemoryClaim *claim = g_new0(MemoryClaim, 1);
         claim->domain = g_strdup_printf("domain-%u", i / 4);
