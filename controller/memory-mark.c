@@ -23,10 +23,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "model/regular-file.h"
 #include "state/facts.h"
 
 #define FACT "memory_ledger_mark"
 #define FILE_NAME ".ledger"
+#define MARK_MAX 256
 
 static char *
 mark_path(const Site *site)
@@ -65,13 +67,13 @@ mark_new(const Site *site)
 static bool
 read_mark(const Site *site, char **ret_mark, GError **error)
 {
-    g_autofree char *kept = NULL, *run = NULL, *path = mark_path(site);
+    g_autofree char *path = mark_path(site), *run = regular_file_read(path, MARK_MAX, NULL);
+    g_autofree char *kept = NULL;
 
     if (!store_fact_get(site->store, FACT, &kept, error))
         return false;
     *ret_mark = NULL;
-    if (kept && g_file_get_contents(path, &run, NULL, NULL) && g_str_equal(kept, run) &&
-        g_str_has_prefix(kept, site->host->boot_id))
+    if (kept && run && g_str_equal(kept, run) && g_str_has_prefix(kept, site->host->boot_id))
         *ret_mark = g_steal_pointer(&kept);
     return true;
 }

@@ -24,6 +24,7 @@
 #include <sched.h>
 
 #include "model/quantity.h"
+#include "model/regular-file.h"
 #include "model/tuning.h"
 #include "qemu/cgroup-limits.h"
 #include "qemu/cgroup.h"
@@ -256,9 +257,9 @@ static char *
 noted_parent(const char *name, const Config *config)
 {
     g_autofree char *path = note_path(name, config);
-    char *parent = NULL;
+    char *parent = regular_file_read(path, PATH_MAX, NULL);
 
-    return g_file_get_contents(path, &parent, NULL, NULL) ? g_strchomp(parent) : NULL;
+    return parent ? g_strchomp(parent) : NULL;
 }
 
 /* The same of one whose run directory was made by a virtkeep that noted nothing. */
